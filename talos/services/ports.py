@@ -1,0 +1,232 @@
+"""What the services need from the outside world. Adapters implement these and nothing else.
+
+Every method that names a key takes the network first: no query can be written without it.
+Storage methods raise ``ServiceUnavailable`` when the database cannot be reached,
+``GatewayTimeout`` when it did not answer in time, and ``InternalError`` for every other trouble
+(contract 3.2, 16.19); they never let a driver's exception or text through.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from talos.domain.events import AuditEvent
+from talos.domain.keys import Key, KeyKind, KeyStatus, RateLimitPolicy
+from talos.domain.verification import RateLimitState
+
+
+class Clock(Protocol):
+    """Wall-clock time."""
+
+    def now_ns(self) -> int:
+        """Nanoseconds since the Unix epoch."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    """Outcome of an insert.
+
+    ``created`` is False when a row with the same (network, request_id) was there first: then
+    ``key`` is that stored row, in its present state.
+    """
+
+    key: Key
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """Outcome of a rotation: the successor, and the old key before and after its revocation."""
+
+    new: Key
+    old_before: Key
+    old_after: Key
+
+
+@dataclass(frozen=True, slots=True)
+class BatchInserted:
+    """Outcome of a batch insert, by position in the given list.
+
+    ``existing`` and ``over_quota`` hold positions that were not inserted; every other position was.
+    """
+
+    existing: frozenset[int]
+    over_quota: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class InternalFault:
+    """A stored row that could not be read; ``key_id`` names it for the log."""
+
+    key_id: str
+
+
+class KeyRepository(Protocol):
+    """The keys of all networks. Each method is one transaction."""
+
+    def insert(self, key: Key, *, quota: int, now_ns: int) -> Inserted:
+        """Insert ``key``.
+
+        A row with the same network, kind and ``request_id`` wins over everything else and is
+        returned with ``created=False``. Raises ``ApiKeyExists`` when the id is taken, and
+        ``QuotaExceeded`` when ``quota`` > 0 and that many keys of the network can still verify at
+        ``now_ns`` (contract 16, 23); concurrent inserts cannot pass the quota together.
+        """
+        ...
+
+    def insert_batch(self, keys: Sequence[Key], *, quota: int, now_ns: int) -> BatchInserted:
+        """Insert imported keys with pairwise different ids in one transaction (contract 4.8).
+
+        With a quota, the first ``headroom`` positions proceed (those that turn out to exist
+        already use headroom too), the rest are ``over_quota``.
+        """
+        ...
+
+    def get(self, network_id: str, kind: KeyKind, key_id: str) -> Key | None:
+        """Return the key, or None. An id that the column cannot hold is None, not an error."""
+        ...
+
+    def get_many(
+        self, network_id: str, kind: KeyKind, key_ids: Collection[str]
+    ) -> Mapping[str, Key | InternalFault]:
+        """Return those of the keys that exist, by id, in one read.
+
+        A row that cannot be decoded is an ``InternalFault`` in its place (contract 16, 29).
+        """
+        ...
+
+    def change(
+        self, network_id: str, kind: KeyKind, key_id: str, change: Callable[[Key], Key]
+    ) -> Key:
+        """Replace the key by ``change(key)``, the row locked meanwhile; return the new record.
+
+        What ``change`` raises passes through, and nothing is written. ``change`` may be called
+        again with a newer record. Raises ``ApiKeyNotFound``. The identity (network, kind, id),
+        ``created_at_ns`` and ``last_used_at_ns`` are never written.
+        """
+        ...
+
+    def rotate(self, network_id: str, key_id: str, succeed: Callable[[Key], tuple[Key, Key]]) -> (
+        Rotated
+    ):
+        """Replace an issued key: ``succeed(old)`` returns (successor, revoked old record).
+
+        One transaction with the old row locked: of concurrent rotations exactly one commits and
+        the others see its result in ``old``. What ``succeed`` raises passes through.
+        Raises ``ApiKeyNotFound``.
+        """
+        ...
+
+    def delete(self, network_id: str, kind: KeyKind, key_id: str) -> Key:
+        """Remove the key and return its last record. Raises ``ApiKeyNotFound``."""
+        ...
+
+    def list_page(
+        self,
+        network_id: str,
+        kind: KeyKind,
+        *,
+        limit: int,
+        before_id: str | None,
+        actor_id: str | None,
+        status: KeyStatus | None,
+        now_ns: int,
+    ) -> Sequence[Key]:
+        """Return up to ``limit`` keys with an id below ``before_id``, ids descending by bytes.
+
+        ``status`` is the shown one (``Key.shown_status`` at ``now_ns``). The cost does not grow
+        with the position in the list.
+        """
+        ...
+
+    def mark_used(
+        self, network_id: str, kind: KeyKind, key_ids: Collection[str], at_ns: int
+    ) -> None:
+        """Set ``last_used_at_ns`` of the keys; ``updated_at_ns`` stays. Unknown ids are skipped."""
+        ...
+
+
+class Database(Protocol):
+    """The database as a whole."""
+
+    def ping(self) -> None:
+        """Return when a connection answers; raises as the storage methods do."""
+        ...
+
+    def close(self) -> None:
+        """Give every connection back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CachedKey:
+    """What the cache gives back for a key: the record as it was when published."""
+
+    key: Key
+
+
+class Lease(Protocol):
+    """The right to publish one key, taken before its row is read."""
+
+    def publish(self, key: Key, expires_at_ns: int) -> None:
+        """Publish the record until ``expires_at_ns``, unless the key was evicted or is held since
+        the lease was taken. Never raises: a cache that fails is a cache that misses.
+        """
+        ...
+
+
+class KeyCache(Protocol):
+    """Records of keys that verified, by (network, kind, id). Contract 6.8.
+
+    Only keys that passed every rule are published. Faults of the cache never reach the caller.
+    """
+
+    def get(self, network_id: str, kind: KeyKind, key_id: str) -> CachedKey | None:
+        """Return the published record, or None."""
+        ...
+
+    def lease(self, network_id: str, kind: KeyKind, key_id: str) -> Lease:
+        """Take a lease. It must be taken before the row is read from the database."""
+        ...
+
+    def hold(
+        self, network_id: str, kind: KeyKind, key_id: str
+    ) -> AbstractContextManager[None]:
+        """Evict the key on entry and on exit, and let nothing be published for it in between.
+
+        A writer enters before its transaction starts and leaves after it has ended, so that no
+        reader can be given what the database has taken back.
+        """
+        ...
+
+    def evict(self, network_id: str, kind: KeyKind, key_id: str) -> None:
+        """Forget the key, and refuse every lease taken before now."""
+        ...
+
+
+class RateLimiter(Protocol):
+    """Enforces rate limit policies (contract 6.7)."""
+
+    def admit(
+        self, network_id: str, key_id: str, policy: RateLimitPolicy, now_ns: int
+    ) -> RateLimitState | None:
+        """Count one call; None when nothing is enforced, or the limiter failed (fail open)."""
+        ...
+
+
+class LastUsedMarks(Protocol):
+    """Notes that keys were used (contract 12). Never blocks, never raises."""
+
+    def mark(self, key: Key, now_ns: int) -> None:
+        """Note a use; a key already marked on this UTC day is left alone."""
+        ...
+
+
+class EventEmitter(Protocol):
+    """Where audit events go (contract 11.3). Never raises."""
+
+    def emit(self, event: AuditEvent) -> None:
+        """Emit one event."""
+        ...

@@ -1,0 +1,62 @@
+"""The tenant of one request: its network and one consistent snapshot of its settings."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from talos.credentials.settings import CredentialSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """What a request may see of the configuration, frozen for its whole life (contract 8.4).
+
+    ``api_keys_max`` of 0 is no quota. ``max_ttl_ns`` of 0 is no maximum; ``default_ttl_ns`` is
+    None where none is configured.
+    """
+
+    network_id: str
+    credentials: CredentialSettings
+    default_ttl_ns: int | None
+    token_ttl_ns: int
+    api_keys_max: int
+    cache_enabled: bool
+    cache_ttl_ns: int
+    rate_limit_enabled: bool
+
+
+class TenantDirectory(Protocol):
+    """Finds the tenant that a request belongs to (contract 9)."""
+
+    def resolve(self, host: str, forwarded_host: str) -> Tenant:
+        """Return the tenant of the request's host.
+
+        Raises ``NotFound`` (``network not found``) for an unknown host.
+        """
+        ...
+
+    def config_hash(self, host: str) -> str:
+        """Hex digest of the effective configuration as ``host`` sees it (contract 1.3)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """The part of ``serve.http`` that is read at every request (contract 8.3, reload H)."""
+
+    client_ip_source: str = "CLIENT_IP_SOURCE_UNSPECIFIED"
+    exclude_health_from_log: bool = False
+    cors_enabled: bool = False
+    cors_allowed_origins: tuple[str, ...] = ("*",)
+    cors_allowed_methods: tuple[str, ...] = ()
+    cors_allowed_headers: tuple[str, ...] = ()
+    cors_exposed_headers: tuple[str, ...] = ()
+    cors_allow_credentials: bool = False
+    cors_max_age_s: int = 0
+
+
+class HttpSettingsSource(Protocol):
+    """Gives the settings in force now; one call per request."""
+
+    def http(self) -> HttpSettings:
+        """Return the current snapshot."""
+        ...
