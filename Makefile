@@ -1,0 +1,60 @@
+# Everything a person or CI does here is one target. `make help` lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := setup.py pyproject.toml talos/_core.pyx $(wildcard talos/native/*)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# The stamp is newer than every source that the build reads, so a second run does nothing.
+$(VENV)/.installed: $(SOURCES)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1' 'setuptools>=77' 'Cython>=3.1,<4'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group test
+	@touch $@
+
+$(VENV)/.installed-lint: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group lint
+	@touch $@
+
+$(VENV)/.installed-fuzz: $(VENV)/.installed-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group fuzz
+	@touch $@
+
+.PHONY: install
+install: $(VENV)/.installed ## Make .venv with talos and its compiled core; nothing is started
+
+.PHONY: serve
+serve: $(VENV)/.installed ## Serve on 127.0.0.1:4420, initialising ./data on the first run
+	@$(BIN)/python -m talos.serving.first_run
+
+.PHONY: test
+test: $(VENV)/.installed-test ## Run every test, with throwaway database servers
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: services
+services: $(VENV)/.installed-test ## Start the tests' throwaway servers and print their DSNs
+	@$(BIN)/python -m tests.servers
+
+.PHONY: lint
+lint: $(VENV)/.installed-lint ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: check
+check: lint ## What CI runs: lint, then every test with no service missing
+	@TALOS_REQUIRE_SERVICES=1 $(MAKE) --no-print-directory test
+
+.PHONY: clean
+clean: ## Remove what the build made; ./data and its keys stay
+	rm -rf build dist *.egg-info $(VENV) talos/_core.c talos/_core.*.so
