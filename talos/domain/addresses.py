@@ -1,0 +1,116 @@
+"""Whose address a request carries, and whether an allowlist lets it in (contract 4.0, 6.6).
+
+Everything here fails closed: what cannot be read as an address is no address, and no address is
+inside any network. An IPv4-mapped IPv6 address or network is the IPv4 one; apart from that the
+families do not mix.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Final, Self
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+_BLANKS: Final = " \t"
+_MAPPED_PREFIX_BITS: Final = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Where a request came from, unchecked.
+
+    ``peer`` is the address of the TCP peer. ``header`` is the value of the one header that the
+    configuration trusts, None where none is trusted or the request has none. It must hold a single
+    address; for ``X-Forwarded-For`` use ``from_forwarded_for``.
+    """
+
+    peer: str
+    header: str | None = None
+
+    @classmethod
+    def from_forwarded_for(cls, peer: str, header: str | None) -> Self:
+        """Take the leftmost element of an ``X-Forwarded-For`` list.
+
+        Where that element is empty the list is kept whole: a list is no address, so the caller is
+        denied instead of being mistaken for the peer.
+        """
+        if header is None or not header.strip(_BLANKS):
+            return cls(peer)
+        return cls(peer, header.split(",", 1)[0].strip(_BLANKS) or header)
+
+
+def caller_address(caller: Caller) -> Address | None:
+    """Return the caller's address, or None when it cannot be determined and must be denied.
+
+    A header that is absent, empty or blank falls back to the TCP peer; one that is not exactly an
+    address does not.
+    """
+    header = (caller.header or "").strip(_BLANKS)
+    try:
+        return _address(header or caller.peer)
+    except ValueError:
+        return None
+
+
+def valid_cidr(text: str) -> bool:
+    """Tell whether ``text`` is an address, a slash and a prefix length (contract 4.0)."""
+    try:
+        _network(text)
+    except ValueError:
+        return False
+    return True
+
+
+def allows(cidrs: Iterable[str], address: Address | None) -> bool:
+    """Tell whether ``address`` is inside one of the networks; None never is.
+
+    Raises ``ValueError`` for an unparsable entry that is met before a match.
+    """
+    return address is not None and any(address in _network(cidr) for cidr in cidrs)
+
+
+def covers(cidrs: Iterable[str], narrower: str) -> bool:
+    """Tell whether every address of ``narrower`` is inside one of the networks.
+
+    Raises ``ValueError`` for an unparsable entry.
+    """
+    inner = _network(narrower)
+    return any(_contains(_network(cidr), inner) for cidr in cidrs)
+
+
+def _contains(outer: Network, inner: Network) -> bool:
+    if isinstance(outer, IPv4Network) and isinstance(inner, IPv4Network):
+        return inner.subnet_of(outer)
+    if isinstance(outer, IPv6Network) and isinstance(inner, IPv6Network):
+        return inner.subnet_of(outer)
+    return False
+
+
+def _address(text: str) -> Address:
+    """Read a plain address: no zone, no brackets, no port, no leading zeros in an octet."""
+    if "%" in text:
+        raise ValueError("has a zone")
+    address = ip_address(text)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+@lru_cache(maxsize=4096)
+def _network(text: str) -> Network:
+    """Read a CIDR; host bits may be set, and leading zeros in the prefix length are harmless."""
+    address_text, slash, length_text = text.partition("/")
+    if not slash or not (length_text.isascii() and length_text.isdigit()) or "%" in address_text:
+        raise ValueError("must be an address, a slash and a prefix length")
+    address = ip_address(address_text)
+    length = int(length_text)
+    if length > address.max_prefixlen:
+        raise ValueError("has a prefix length beyond its family's")
+    if isinstance(address, IPv4Address):
+        return IPv4Network((address, length), strict=False)
+    if address.ipv4_mapped is not None and length >= _MAPPED_PREFIX_BITS:
+        return IPv4Network((address.ipv4_mapped, length - _MAPPED_PREFIX_BITS), strict=False)
+    return IPv6Network((address, length), strict=False)

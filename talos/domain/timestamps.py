@@ -1,0 +1,45 @@
+"""Instants as text (contract 2.4). Inside the server they are integer nanoseconds since 1970."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+_NS_PER_S: Final = 1_000_000_000
+_NS_PER_DAY: Final = 86_400 * _NS_PER_S
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def rfc3339(instant_ns: int) -> str:
+    """Print an instant in UTC with the shortest fraction of 0, 3, 6 or 9 digits that loses nothing.
+
+    Raises ``ValueError`` outside the years 1 to 9999.
+    """
+    fraction_ns = instant_ns % _NS_PER_S
+    text = _to_the_second(instant_ns)
+    if fraction_ns == 0:
+        return f"{text}Z"
+    if fraction_ns % 1_000_000 == 0:
+        return f"{text}.{fraction_ns // 1_000_000:03d}Z"
+    if fraction_ns % 1_000 == 0:
+        return f"{text}.{fraction_ns // 1_000:06d}Z"
+    return f"{text}.{fraction_ns:09d}Z"
+
+
+def rfc3339_seconds(instant_ns: int) -> str:
+    """Print an instant in UTC, its fraction cut off, as audit events do (contract 11.3).
+
+    Raises ``ValueError`` outside the years 1 to 9999.
+    """
+    return f"{_to_the_second(instant_ns)}Z"
+
+
+def utc_day(instant_ns: int) -> int:
+    """Number the UTC calendar day that an instant lies on; 0 is 1970-01-01 (contract 12)."""
+    return instant_ns // _NS_PER_DAY
+
+
+def _to_the_second(instant_ns: int) -> str:
+    try:
+        instant = _EPOCH + timedelta(seconds=instant_ns // _NS_PER_S)
+    except OverflowError as error:
+        raise ValueError("is outside the years 1 to 9999") from error
+    return instant.replace(tzinfo=None).isoformat(timespec="seconds")
