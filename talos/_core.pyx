@@ -1,0 +1,28 @@
+"""The compiled core: what every verification runs through.
+
+Constant-time comparison, Base58, the routing of credentials, issued keys, and macaroons. The types
+and contracts of what Python sees are in ``_core.pyi``; the code is in ``native/``, a file a subject.
+
+Rules for everything in here:
+
+- Text and bytes come from strangers. Every loop is bounded by a length that was measured, every
+  buffer has a fixed size that was checked first, every sum that could wrap is argued where it stands.
+- Nothing allocates until a credential has passed its shape test; after that only Python objects do.
+- Names that begin with ``Unverified`` hold what a credential claims, before anyone has proved it.
+- Cython's safety directives stay at their defaults, so indexing a Python object is checked. C
+  pointers are never checked by Cython, with or without them.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.unicode cimport PyUnicode_DecodeASCII
+from libc.stdint cimport int8_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy, memset
+
+from hmac import digest as hmac_digest
+
+include "native/compare.pxi"
+include "native/base58.pxi"
+include "native/issued_key.pxi"
+include "native/macaroon.pxi"
+include "native/routing.pxi"
