@@ -45,6 +45,7 @@ class HttpSettings:
 
     client_ip_source: str = "CLIENT_IP_SOURCE_UNSPECIFIED"
     exclude_health_from_log: bool = False
+    trust_forwarded_host: bool = False
     cors_enabled: bool = False
     cors_allowed_origins: tuple[str, ...] = ("*",)
     cors_allowed_methods: tuple[str, ...] = ()
