@@ -15,8 +15,8 @@ cdef enum:
     # ceil(1024 * 8 / log2(58**5))
     BASE58_ENCODE_LIMBS = 280
     BASE58_GROUP = 5
-
-cdef uint32_t BASE58_RADIX = 58 ** 5
+    # 58 ** 5
+    BASE58_RADIX = 656356768
 
 cdef const uint8_t* BASE58_ALPHABET = (
     <const uint8_t*>b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"

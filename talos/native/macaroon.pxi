@@ -10,8 +10,8 @@
 cdef enum:
     # More than the 6144 bytes that a credential of 8192 characters can carry in base64url.
     MACAROON_MAX = 8192
-    # A signature costs one HMAC a caveat and secret, before anything is proved: the bound keeps a
-    # hostile token under half a millisecond. Holders add a handful.
+    # Checking a signature costs an HMAC for each caveat and secret, before anything is proved. The
+    # bound keeps a hostile token below half a millisecond a secret. Holders add a handful.
     CAVEATS_MAX = 256
 
     VERSION_2 = 2
@@ -66,7 +66,7 @@ cdef bytes take_field(Cursor* cursor, uint8_t kind):
 
 cdef bytes field(uint8_t kind, bytes value):
     cdef Py_ssize_t length = PyBytes_GET_SIZE(value)
-    # Two length bytes are enough: longer values are refused before.
+    # Two length bytes hold 16383, and nothing longer than MACAROON_MAX comes here.
     if length < 0x80:
         return b"%c%c%b" % (kind, length, value)
     return b"%c%c%c%b" % (kind, (length & 0x7F) | 0x80, length >> 7, value)
@@ -147,27 +147,22 @@ def macaroon_encode(
     tuple caveats not None,
     bytes root_key not None,
 ):
-    cdef bytes caveat
+    cdef bytes value
     cdef list parts = [b"\x02"]
-    cdef Py_ssize_t size = PyBytes_GET_SIZE(location) + PyBytes_GET_SIZE(identifier)
     if len(caveats) > CAVEATS_MAX:
         raise ValueError("a macaroon has at most 256 caveats")
-    # Each value is below 2**63 bytes and all of them are in memory at once: the sum cannot wrap,
-    # unless one object is passed many times over, which the number of caveats bounds.
-    for caveat in caveats:
-        if caveat is None:
+    for value in (location, identifier, *caveats):
+        if value is None:
             raise TypeError("a caveat is bytes")
-        if PyBytes_GET_SIZE(caveat) > MACAROON_MAX:
+        # Each of them alone, so that two length bytes are enough in every field below.
+        if PyBytes_GET_SIZE(value) > MACAROON_MAX:
             raise ValueError("a macaroon is at most 8192 bytes")
-        size += PyBytes_GET_SIZE(caveat)
-    if size > MACAROON_MAX:
-        raise ValueError("a macaroon is at most 8192 bytes")
 
     if location:
         parts.append(field(FIELD_LOCATION, location))
     parts += [field(FIELD_IDENTIFIER, identifier), b"\x00"]
-    for caveat in caveats:
-        parts += [field(FIELD_IDENTIFIER, caveat), b"\x00"]
+    for value in caveats:
+        parts += [field(FIELD_IDENTIFIER, value), b"\x00"]
     parts += [b"\x00", field(FIELD_SIGNATURE, chain(root_key, identifier, caveats))]
     encoded = b"".join(parts)
     if len(encoded) > MACAROON_MAX:
