@@ -1,0 +1,1 @@
+"""Implementations of the ports in `talos.services.ports`, a package a technology."""

@@ -1,0 +1,1 @@
+"""Serving: the gunicorn application, its worker, and the factories for stock gunicorn."""

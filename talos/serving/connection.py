@@ -1,0 +1,166 @@
+"""The state of one client connection, without its socket: what has come in and what is due when.
+
+The event loop in ``talos.serving.worker`` owns the socket; this class owns the rules of when a
+request has begun, is whole, or has taken too long (contract 1.1).
+"""
+
+import enum
+import math
+from dataclasses import dataclass, field
+
+from talos.serving.body import BodyDecoder, decoder
+from talos.serving.exchange import Ends
+from talos.serving.framing import Framing, examine, head_end
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long a client may take, in seconds (contract 1.1)."""
+
+    head_s: float = 5.0
+    """From the first byte of a request (or the connection's start) to the end of its headers."""
+    read_s: float = 15.0
+    """From the first byte of a request to its last."""
+    write_s: float = 15.0
+    """From the first byte of an answer to its last."""
+    idle_s: float = 60.0
+    """Between two requests of a connection."""
+    linger_s: float = 2.0
+    """Silence after a connection's last answer, and between requests while the server drains."""
+
+
+class Phase(enum.Enum):
+    """What a connection is waiting for."""
+
+    HEAD = enum.auto()
+    """For a request: its first byte, or the rest of its head."""
+    BODY = enum.auto()
+    RUNNING = enum.auto()
+    """For a thread that answers the request."""
+    SENDING = enum.auto()
+    """For the client to take the answer."""
+    LINGERING = enum.auto()
+    """For the client to close; what it still sends is dropped."""
+
+
+class Step(enum.Enum):
+    """What ``Connection.advance`` asks of the event loop."""
+
+    WAIT = enum.auto()
+    CONTINUE = enum.auto()
+    """Tell the client to go on (``100 Continue``), then wait."""
+    ANSWER = enum.auto()
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """One connection. Times are seconds of the monotonic clock."""
+
+    ends: Ends
+    timeouts: Timeouts
+    body_limit: int
+    opened_at: float
+    buffer: bytearray = field(default_factory=bytearray)
+    """Received, and not yet part of a request."""
+    phase: Phase = Phase.HEAD
+    deadline: float = math.inf
+    """When the client is given up, unless the phase changes before."""
+    head: bytes = b""
+    outgoing: memoryview = field(default_factory=lambda: memoryview(b""))
+    keep_alive: bool = True
+    _begun: bool = False
+    _scanned: int = 0
+    _read_by: float = math.inf
+    _framing: Framing | None = None
+    _body: BodyDecoder | None = None
+
+    def __post_init__(self) -> None:
+        """Start the clock of the first head."""
+        self.deadline = self.opened_at + self.timeouts.head_s
+
+    @property
+    def idle(self) -> bool:
+        """Whether no byte of a next request has come."""
+        return self.phase is Phase.HEAD and not self._begun
+
+    @property
+    def body(self) -> bytearray | None:
+        """The body of the request at hand, None when it has none."""
+        if self._body is None or self._framing is None or self._framing.length_bytes == 0:
+            return None
+        return self._body.content
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the client sends more body than is read: no request can follow."""
+        return self._body is not None and self._body.truncated
+
+    def advance(self, now: float) -> Step:
+        """Read as far into the buffer as one request goes.
+
+        Raises ``FramingError`` when the bytes are no request.
+        """
+        arrived = self.phase is Phase.HEAD and self._take_head(now)
+        if self.phase is not Phase.BODY or self._body is None:
+            return Step.WAIT
+        if self._body.feed(self.buffer):
+            self.phase = Phase.RUNNING
+            self.deadline = math.inf
+            return Step.ANSWER
+        asks = arrived and self._framing is not None and self._framing.expects_continue
+        return Step.CONTINUE if asks else Step.WAIT
+
+    def _take_head(self, now: float) -> bool:
+        """Move a complete head out of the buffer; False while it is incomplete."""
+        if not self._begun:
+            # One empty line before a request is forgiven (RFC 9112, 2.2).
+            if self.buffer[:2] == b"\r\n":
+                del self.buffer[:2]
+            if not self.buffer or self.buffer == b"\r":
+                return False
+            self._begun = True
+            self._read_by = now + self.timeouts.read_s
+            self.deadline = min(self.deadline, now + self.timeouts.head_s)
+        end = head_end(self.buffer, self._scanned)
+        self._scanned = len(self.buffer)
+        if end < 0:
+            return False
+        self.head = bytes(self.buffer[:end])
+        del self.buffer[:end]
+        self._framing = examine(self.head)
+        self._body = decoder(self._framing, self.body_limit)
+        self.phase = Phase.BODY
+        self.deadline = self._read_by
+        return True
+
+    def start_sending(self, now: float) -> None:
+        """Wait for the client to take what ``outgoing`` still holds."""
+        self.phase = Phase.SENDING
+        self.deadline = now + self.timeouts.write_s
+
+    def start_lingering(self, now: float) -> None:
+        """Wait for the client to close, within what a request might have taken."""
+        self.phase = Phase.LINGERING
+        self._read_by = now + self.timeouts.read_s
+        self.deadline = now + self.timeouts.linger_s
+
+    def heard_while_lingering(self, now: float) -> None:
+        """Give a client that is still sending more time, but not without end."""
+        self.deadline = min(now + self.timeouts.linger_s, self._read_by)
+
+    def forget_request(self) -> None:
+        """Let go of the head and body of the request at hand."""
+        self.head = b""
+        self._framing = self._body = None
+
+    def await_next(self, now: float) -> None:
+        """Wait for the next request on the connection."""
+        self.phase = Phase.HEAD
+        self._begun = False
+        self._scanned = 0
+        self.deadline = now + self.timeouts.idle_s
+
+    def hurry(self, now: float) -> None:
+        """Shorten the wait for a next request: the server drains."""
+        if self.idle:
+            self.deadline = min(self.deadline, now + self.timeouts.linger_s)
