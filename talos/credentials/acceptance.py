@@ -1,0 +1,27 @@
+"""What every derived token must show besides its signature, in the order of contract 6.4."""
+
+from talos.credentials.claims import TokenClaims
+from talos.credentials.rejection import TokenRejected
+from talos.credentials.settings import CredentialSettings
+
+_NS_PER_S = 1_000_000_000
+_TOKEN_TYPES = ("", "derived")
+
+
+def accepted_issuers(settings: CredentialSettings, now_ns: int) -> frozenset[str]:
+    """Return the current issuer and the retired ones still in force, empty ones left out (5.7)."""
+    issuers = {settings.issuer}
+    issuers.update(entry.value for entry in settings.issuers_retired if entry.accepted(now_ns))
+    issuers.discard("")
+    return frozenset(issuers)
+
+
+def begun(instant_s: int | None, settings: CredentialSettings, now_ns: int) -> bool:
+    """Tell whether ``nbf`` or ``iat`` has come, the clock skew granted; absent counts as come."""
+    return instant_s is None or now_ns + settings.clock_skew_ns >= instant_s * _NS_PER_S
+
+
+def check_type(claims: TokenClaims) -> None:
+    """Raise TokenRejected (INVALID_FORMAT) for a token of another kind. Comes last (6.4)."""
+    if claims.tty not in _TOKEN_TYPES:
+        raise TokenRejected.token_type()
