@@ -1,0 +1,170 @@
+"""The gunicorn application that ``talos serve`` embeds: one master, two listeners, our workers.
+
+gunicorn manages the processes. Three things are different here: the listeners are opened before
+the arbiter starts, so that a busy port is a plain error; an interrupt drains as SIGTERM does, and
+a second signal changes nothing (contract 13.5); and no signal is lost while a worker is forked.
+"""
+
+import logging
+import os
+import resource
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gunicorn import glogging
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+
+from talos.serving.framing import HEAD_LIMIT
+from talos.serving.site import Site
+from talos.serving.worker import GRACE_S, MASTER_SIGNALS, TalosWorker
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from gunicorn.config import Config
+
+_log = logging.getLogger(__name__)
+
+_FLUSH_S = 5.0
+"""What a worker may take, after its requests, to write what it still holds."""
+_DESCRIPTORS_BESIDE_CLIENTS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How many may work at once. ``connections`` is per worker."""
+
+    workers: int
+    threads: int
+    connections: int = 2048
+
+
+class _Logger(glogging.Logger):
+    """Hands gunicorn's records to the handlers of the root logger, in the one format of 11.4."""
+
+    def setup(self, cfg: "Config") -> None:
+        self.cfg = cfg
+        self.error_log.propagate = True
+
+    def reopen_files(self) -> None:
+        """Do nothing: there is no file but stderr."""
+
+    def close_on_exec(self) -> None:
+        """Do nothing: there is no file but stderr."""
+
+
+class _Master(Arbiter):
+    """gunicorn's arbiter, with the contract's reading of signals."""
+
+    _stopping = False
+
+    def handle_int(self) -> None:
+        """Drain as SIGTERM does."""
+        self.handle_term()
+
+    def signal(self, sig: int, frame: "FrameType | None") -> None:
+        """Queue a signal, unless the end has begun and it asks for nothing but that."""
+        if not (self._stopping and sig in (signal.SIGINT, signal.SIGTERM)):
+            super().signal(sig, frame)
+
+    def stop(self, graceful: bool = True) -> None:
+        """Stop the workers."""
+        self._stopping = True
+        super().stop(graceful)
+
+    def spawn_worker(self) -> int:
+        """Fork a worker, holding signals back until it can act on them.
+
+        A child that is signalled before it has handlers of its own would run the master's, and
+        never end.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, MASTER_SIGNALS)
+        try:
+            return super().spawn_worker()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, MASTER_SIGNALS)
+
+
+class Server(BaseApplication):
+    """A master that serves what ``build`` returns, from as many processes as asked for.
+
+    ``build`` runs in each worker, after the fork: nothing that it opens is shared. ``refresh``
+    runs in the master on SIGHUP and returns the ``build`` of the workers that follow; when it
+    raises, they get the present one.
+    """
+
+    def __init__(
+        self,
+        listeners: Sequence[socket.socket],
+        options: Options,
+        build: Callable[[], Site],
+        refresh: Callable[[], Callable[[], Site]] | None = None,
+    ) -> None:
+        """Take over ``listeners``, which are closed when the server ends."""
+        self._descriptors = [listener.detach() for listener in listeners]
+        self._options = options
+        self._build = build
+        self._refresh = refresh
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Set gunicorn up for what it still does: processes, and reading heads."""
+        settings: dict[str, object] = {
+            "bind": [f"fd://{descriptor}" for descriptor in self._descriptors],
+            "worker_class": TalosWorker,
+            "logger_class": _Logger,
+            "workers": self._options.workers,
+            "threads": self._options.threads,
+            "worker_connections": self._options.connections,
+            "graceful_timeout": int(GRACE_S + _FLUSH_S),
+            "proc_name": "talos",
+            # The heartbeat file must not wait for a disk.
+            "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,  # noqa: S108
+            # No second, unauthenticated way in.
+            "control_socket_disable": True,
+            # The head as a whole is bounded; no peer may name itself a proxy.
+            "limit_request_line": 0,
+            "limit_request_fields": HEAD_LIMIT,
+            "limit_request_field_size": HEAD_LIMIT,
+            "forwarded_allow_ips": "",
+            "forwarder_headers": "",
+            "secure_scheme_headers": {},
+            "http_parser": "python",
+        }
+        for name, value in settings.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> Site:  # type: ignore[override]  # the worker serves a site, not one callable
+        """Build the site; called in each worker."""
+        return self._build()
+
+    def reload(self) -> None:
+        """Let the next workers be built from the configuration as it is now (SIGHUP)."""
+        if self._refresh is None:
+            return
+        try:
+            self._build = self._refresh()
+        except Exception:
+            _log.exception("the configuration cannot be used; the workers keep the present one")
+
+    def serve(self) -> int:
+        """Serve until told to end; return the exit code of the process."""
+        _allow_descriptors(self._options.connections + _DESCRIPTORS_BESIDE_CLIENTS)
+        try:
+            _Master(self).run()
+        except SystemExit as end:
+            return 0 if end.code in (0, None) else 1
+        return 1
+
+
+def _allow_descriptors(wanted: int) -> None:
+    """Raise the soft limit of open files, as far as the hard one goes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))

@@ -1,0 +1,68 @@
+"""Opening the two listeners, before anything is forked (contract 1.1, 13.5)."""
+
+import os
+import socket
+from dataclasses import dataclass
+
+from talos.errors import TalosError
+
+_BACKLOG = 2048
+
+
+class ListenError(TalosError):
+    """A listener could not be opened. The message is the one of contract 13.5."""
+
+    reason = "listen"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server listens. ``host`` is as configured: ``""`` is every address."""
+
+    server: str
+    """``HTTP`` or ``Metrics``, as the error message names it."""
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """Print as ``host:port``."""
+        return f"{self.host}:{self.port}"
+
+
+def open_listeners(addresses: tuple[Address, ...]) -> tuple[socket.socket, ...]:
+    """Bind every address and listen.
+
+    Raises ``ListenError`` when one cannot be bound; the others are closed again.
+    """
+    opened: list[socket.socket] = []
+    try:
+        for address in addresses:
+            opened.append(_open(address))
+    except OSError as error:
+        for listener in opened:
+            listener.close()
+        failed = addresses[len(opened)]
+        cause = error.strerror or os.strerror(error.errno or 0)
+        raise ListenError(f"{failed.server} server error: listen tcp {failed}: {cause}") from error
+    return tuple(opened)
+
+
+def _open(address: Address) -> socket.socket:
+    """Open one listener; an empty host takes IPv4 and IPv6 alike where the system has both."""
+    dual_stack = address.host == "" and socket.has_dualstack_ipv6()
+    host = "::" if dual_stack else address.host.strip("[]") or "0.0.0.0"  # noqa: S104  (asked for)
+    family, kind, protocol, _, name = socket.getaddrinfo(
+        host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not dual_stack)
+        listener.bind(name)
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener

@@ -1,0 +1,64 @@
+"""The gunicorn worker: a process of its own around ``talos.serving.loop``."""
+
+import logging
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, cast
+
+from gunicorn.workers.base import Worker
+
+from talos.serving.loop import Loop
+from talos.serving.site import Site
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_log = logging.getLogger(__name__)
+
+MASTER_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP})
+"""Blocked around the fork, so that none falls between the master's handlers and the worker's."""
+
+GRACE_S = 30.0
+"""How long requests in flight may take once the worker has been told to end (contract 1.1)."""
+
+_SWITCH_INTERVAL_S = 0.0005
+"""With the interpreter's own 5 ms one busy thread would hold the event loop up for that long."""
+
+
+class TalosWorker(Worker):
+    """Serves the ``Site`` that the gunicorn application builds, on the arbiter's listeners."""
+
+    def init_signals(self) -> None:
+        """Leave the interrupt key and a hang-up to the master, which drains (contract 13.5)."""
+        super().init_signals()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, MASTER_SIGNALS)
+
+    def handle_quit(self, sig: int, frame: "FrameType | None") -> None:
+        """End now; requests in flight are lost."""
+        os._exit(0)
+
+    def run(self) -> None:
+        """Serve until told to end or orphaned, then drain."""
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        site = cast("Site", self.wsgi)
+        loop = Loop(self.cfg, site, self.sockets, on_sweep=self._check_master)
+        loop.watch(self.PIPE[0], lambda: cast("None", os.read(self.PIPE[0], 4096)))
+        while self.alive:
+            loop.turn()
+        finished = loop.drain(GRACE_S)
+        site.close()
+        if not finished:
+            _log.warning("gave up requests that were still running", extra={"grace_s": GRACE_S})
+            logging.shutdown()
+            # A thread that never ends would keep the interpreter from ending.
+            os._exit(0)
+
+    def _check_master(self) -> None:
+        """Tell the master that this worker lives, and end when there is no master to tell."""
+        self.notify()
+        if self.alive and self.ppid != os.getppid():
+            _log.warning("the master process is gone; this worker ends")
+            self.alive = False
