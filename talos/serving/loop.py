@@ -146,7 +146,7 @@ class Loop:
         except (BlockingIOError, ConnectionAbortedError):
             return False
         except OSError as error:
-            _log.error("cannot accept a connection", extra={"cause": error.strerror})
+            _log.error("cannot accept a connection", extra={"fields": {"cause": error.strerror}})
             self._accept_on(listening, False)
             return False
         connected.setblocking(False)
@@ -284,7 +284,8 @@ class Loop:
         self._answered.defer(self._after_send, client)
 
     def _refuse(self, client: Client, error: FramingError) -> None:
-        _log.info("request refused", extra={"status": int(error.status), "cause": error.text})
+        fields = {"status": int(error.status), "cause": error.text}
+        _log.info("request refused", extra={"fields": fields})
         client.home.idle.pop(client, None)
         client.connection.outgoing = memoryview(refusal(error.status, error.text).data)
         client.connection.keep_alive = False

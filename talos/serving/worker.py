@@ -51,7 +51,7 @@ class TalosWorker(Worker):
         finished = loop.drain(GRACE_S)
         site.close()
         if not finished:
-            _log.warning("gave up requests that were still running", extra={"grace_s": GRACE_S})
+            _log.warning("gave up requests that were still running after %d s", GRACE_S)
             logging.shutdown()
             # A thread that never ends would keep the interpreter from ending.
             os._exit(0)

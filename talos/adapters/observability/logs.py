@@ -1,0 +1,156 @@
+"""Log records as lines on standard error, in one format for everything that logs (contract 11.4).
+
+Every logger of the process ends here: ours, gunicorn's and the libraries'. What a record says
+beyond its message stands in ``extra={"fields": {...}}``: a mapping of JSON values, groups being
+nested mappings. Durations are integer nanoseconds under the name ``duration``.
+
+As a last line of defence each finished line is searched for what looks like a credential, a
+signing key or a password in a DSN (contract 14.1, 16.33). Whoever logs is still not to log one.
+"""
+
+import json
+import logging
+import os
+import re
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Final, Literal, TextIO
+
+from talos.domain.durations import format_go
+
+Level = Literal["debug", "info", "warn", "error"]
+Format = Literal["json", "text"]
+
+REDACTED: Final = "[REDACTED]"
+SERVICE: Final = "talos-server"
+
+_LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+}
+_OURS: Final = ("talos", "gunicorn")
+_MARKS: Final = ("_v1_", "eyJ", "://")
+"""Cheap signs that one of the patterns may match at all."""
+_SECRETS: Final = re.compile(
+    r"[A-Za-z0-9_]{1,16}_v1_[A-Za-z0-9_-]{20,}"  # issued keys and macaroons (5.1, 5.5)
+    r"|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"  # JSON web tokens (5.4)
+    r"|(?<=base64://)[A-Za-z0-9+/=_-]+"  # signing keys (8.3)
+    r"|(?<=://)[^\s/@\"]*:[^\s@\"]*(?=@)"  # user and password of a DSN (8.5)
+)
+_NEEDS_QUOTES: Final = re.compile(r'[\s"=]|^$')
+
+
+def configure(level: Level, style: Format, stream: TextIO | None = None) -> None:
+    """Send every record of the process to ``stream`` (standard error), from ``level`` on.
+
+    Records of other people's libraries are written from WARN on, whatever the level. Warnings and
+    exceptions that nobody caught become records too. Can be called again.
+    """
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(LineFormatter(style, with_stacktraces=level in ("debug", "info")))
+    root = logging.getLogger()
+    for previous in list(root.handlers):
+        root.removeHandler(previous)
+    root.addHandler(handler)
+    root.setLevel(max(_LEVELS[level], logging.WARNING))
+    for name in _OURS:
+        logging.getLogger(name).setLevel(_LEVELS[level])
+    logging.captureWarnings(True)
+    threading.excepthook = _log_thread_exception
+
+
+def _log_thread_exception(arguments: threading.ExceptHookArgs) -> None:
+    if arguments.exc_value is not None:
+        logging.getLogger("talos").error("a thread ended abnormally", exc_info=arguments.exc_value)
+
+
+class LineFormatter(logging.Formatter):
+    """Prints a record as one line of JSON, or of ``name=value`` pairs."""
+
+    def __init__(self, style: Format, *, with_stacktraces: bool) -> None:
+        """Print in ``style``; ``with_stacktraces`` also what led to an exception."""
+        super().__init__()
+        self._shape = style
+        self._with_stacktraces = with_stacktraces
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, without its end."""
+        fields = self._fields(record)
+        line = _json_line(fields) if self._shape == "json" else _text_line(fields)
+        return scrub(line)
+
+    def _fields(self, record: logging.LogRecord) -> dict[str, object]:
+        digits = "microseconds" if self._shape == "json" else "milliseconds"
+        time = datetime.fromtimestamp(record.created).astimezone().isoformat(timespec=digits)
+        fields: dict[str, object] = {
+            "time": time.replace("+00:00", "Z"),
+            "level": _level_name(record.levelno),
+            "msg": record.getMessage(),
+            "service": SERVICE,
+            "pid": os.getpid(),
+        }
+        own = getattr(record, "fields", None)
+        if isinstance(own, Mapping):
+            fields |= own
+        if record.exc_info and record.exc_info[1] is not None:
+            error = fields.get("error")
+            fields["error"] = (dict(error) if isinstance(error, Mapping) else {}) | (
+                self._cause(record.exc_info[1])
+            )
+        return fields
+
+    def _cause(self, cause: BaseException) -> dict[str, object]:
+        described: dict[str, object] = {"cause": _described(cause)}
+        if self._with_stacktraces:
+            described["stacktrace"] = "".join(traceback.format_exception(cause))
+        return described
+
+
+def scrub(line: str) -> str:
+    """Replace whatever in ``line`` looks like a credential or a password."""
+    if any(mark in line for mark in _MARKS):
+        return _SECRETS.sub(REDACTED, line)
+    return line
+
+
+def _described(cause: BaseException) -> str:
+    text = str(cause)
+    return f"{type(cause).__name__}: {text}" if text else type(cause).__name__
+
+
+def _level_name(number: int) -> str:
+    if number >= logging.ERROR:
+        return "ERROR"
+    if number >= logging.WARNING:
+        return "WARN"
+    return "INFO" if number >= logging.INFO else "DEBUG"
+
+
+def _json_line(fields: Mapping[str, object]) -> str:
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def _text_line(fields: Mapping[str, object]) -> str:
+    return " ".join(f"{name}={_text(name, value)}" for name, value in _flat("", fields))
+
+
+def _flat(group: str, fields: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """Yield the leaves of ``fields`` under dotted names."""
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            yield from _flat(f"{group}{name}.", value)
+        else:
+            yield f"{group}{name}", value
+
+
+def _text(name: str, value: object) -> str:
+    if name == "duration" and isinstance(value, int):
+        return format_go(value)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    quoted = _NEEDS_QUOTES.search(text) or not text.isprintable()
+    return json.dumps(text, ensure_ascii=False) if quoted else text
