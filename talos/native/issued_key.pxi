@@ -28,10 +28,6 @@ cdef inline bint is_digit(uint8_t c) noexcept nogil:
     return c"0" <= c <= c"9"
 
 
-cdef inline bint is_base64url(uint8_t c) noexcept nogil:
-    return is_word(c) or c == c"-"
-
-
 cdef inline bint is_word(uint8_t c) noexcept nogil:
     """``[A-Za-z0-9_]``"""
     return is_digit(c) or c"a" <= c <= c"z" or c"A" <= c <= c"Z" or c == c"_"
@@ -111,6 +107,17 @@ cdef bint parse_uuid(const uint8_t* text, Py_ssize_t length, uint8_t* out) noexc
     return True
 
 
+cdef bint is_prefix(const uint8_t* text, Py_ssize_t length) noexcept nogil:
+    """``[A-Za-z0-9_]{1,16}``"""
+    cdef Py_ssize_t i
+    if length < 1 or length > PREFIX_MAX:
+        return False
+    for i in range(length):
+        if not is_word(text[i]):
+            return False
+    return True
+
+
 cdef bint issued_shape(const uint8_t* text, Py_ssize_t length, IssuedShape* shape) noexcept nogil:
     """The shape test of contract 5.1 on a whole credential.
 
@@ -119,7 +126,7 @@ cdef bint issued_shape(const uint8_t* text, Py_ssize_t length, IssuedShape* shap
     the greedy prefix of the contract's expression finds the same one.
     """
     cdef uint8_t claim[CLAIM_MAX]
-    cdef Py_ssize_t checksum, identifier, i, size, colon
+    cdef Py_ssize_t checksum, identifier, size, colon
 
     checksum = length
     while checksum > 0 and is_base58(text[checksum - 1]):
@@ -134,15 +141,14 @@ cdef bint issued_shape(const uint8_t* text, Py_ssize_t length, IssuedShape* shap
     if size < IDENTIFIER_MIN or size > IDENTIFIER_MAX:
         return False
 
+    # is_prefix comes first: it also says that identifier is 5 at least, so that memcmp stays inside.
     shape.signed_length = checksum
     shape.prefix_length = identifier - 4
-    if shape.prefix_length < 1 or shape.prefix_length > PREFIX_MAX:
+    if (
+        not is_prefix(text, shape.prefix_length)
+        or memcmp(text + shape.prefix_length, b"_v1_", 4) != 0
+    ):
         return False
-    if memcmp(text + shape.prefix_length, b"_v1_", 4) != 0:
-        return False
-    for i in range(shape.prefix_length):
-        if not is_word(text[i]):
-            return False
 
     size = base58_decode_into(text + identifier, size, claim, CLAIM_MAX)
     if size < CLAIM_MIN:
@@ -229,11 +235,10 @@ def mint_issued_key(str prefix not None, timestamp_s, str key_id not None, bytes
     cdef bytes claim, signed
 
     text = ascii_data(prefix, &length)
-    if text == NULL or not 1 <= length <= PREFIX_MAX:
+    if text == NULL or not is_prefix(text, length):
         raise ValueError("a prefix is 1 to 16 of A-Z, a-z, 0-9 and _")
-    for i in range(length):
-        if not is_word(text[i]):
-            raise ValueError("a prefix is 1 to 16 of A-Z, a-z, 0-9 and _")
+    if not isinstance(timestamp_s, int):
+        raise TypeError("timestamp_s is an int")
     if not -(2**63) <= timestamp_s < 2**63:
         raise ValueError("timestamp_s is beyond 64 bits")
     text = ascii_data(key_id, &length)

@@ -97,7 +97,7 @@ cdef class UnverifiedMacaroon:
 
     def __repr__(self):
         # The signature makes the token; the rest may hold personal data.
-        return f"<UnverifiedMacaroon with {len(self.caveats)} caveats>"
+        return f"<UnverifiedMacaroon with {len(self.caveats or ())} caveats>"
 
 
 def macaroon_decode(bytes data not None):

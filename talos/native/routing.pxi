@@ -6,6 +6,11 @@ ROUTE_ISSUED = 3
 ROUTE_IMPORTED = 4
 
 
+cdef inline bint is_base64url(uint8_t c) noexcept nogil:
+    """``[A-Za-z0-9_-]``"""
+    return is_word(c) or c == c"-"
+
+
 cdef bint jwt_shape(const uint8_t* text, Py_ssize_t length) noexcept nogil:
     """``^eyJ[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$`` on the whole text."""
     cdef Py_ssize_t i, start = 3

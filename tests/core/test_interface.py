@@ -1,0 +1,82 @@
+"""The module, its stub, and what happens where it is not built."""
+
+import ast
+import inspect
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import talos
+from talos import _core
+
+CHECKOUT = Path(__file__).parents[2]
+STUB = ast.parse((CHECKOUT / "talos" / "_core.pyi").read_text())
+FUNCTIONS = {node.name: node for node in STUB.body if isinstance(node, ast.FunctionDef)}
+CLASSES = {node.name: node for node in STUB.body if isinstance(node, ast.ClassDef)}
+CONSTANTS = {
+    node.target.id
+    for node in STUB.body
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+}
+
+
+def test_the_stub_names_everything_and_nothing_else() -> None:
+    own = {
+        name
+        for name, value in vars(_core).items()
+        if not name.startswith("__")
+        and getattr(value, "__module__", "talos._core") == "talos._core"
+    }
+    assert own == {*FUNCTIONS, *CLASSES, *CONSTANTS}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_signatures_are_those_of_the_stub(name: str) -> None:
+    parameters = inspect.signature(getattr(_core, name)).parameters
+    assert list(parameters) == [argument.arg for argument in FUNCTIONS[name].args.args]
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_classes_have_the_properties_of_the_stub(name: str) -> None:
+    declared = {node.name for node in CLASSES[name].body if isinstance(node, ast.FunctionDef)}
+    assert declared == {name for name in vars(getattr(_core, name)) if not name.startswith("__")}
+
+
+def test_without_the_core_the_package_says_how_to_build_it(tmp_path: Path) -> None:
+    package = tmp_path / "talos"
+    package.mkdir()
+    shutil.copy(talos.__file__, package)
+    result = subprocess.run(
+        [sys.executable, "-c", "import talos"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "ImportError: the compiled core of Talos" in result.stderr
+    assert "make install" in result.stderr
+
+
+def test_a_failed_compile_fails_the_build(tmp_path: Path) -> None:
+    shutil.copy(CHECKOUT / "setup.py", tmp_path)
+    (tmp_path / "talos").mkdir()
+    shutil.copy(CHECKOUT / "talos" / "_core.pyx", tmp_path / "talos")
+    shutil.copytree(CHECKOUT / "talos" / "native", tmp_path / "talos" / "native")
+    result = subprocess.run(
+        [sys.executable, "setup.py", "build_ext", "--inplace"],
+        cwd=tmp_path,
+        env={**os.environ, "CC": "false"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode != 0
+    assert re.search(r"command '.*false' failed", result.stderr)
+    assert not list(tmp_path.glob("talos/*.so"))
