@@ -3,7 +3,6 @@
 import ast
 import inspect
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -72,11 +71,11 @@ def test_a_failed_compile_fails_the_build(tmp_path: Path) -> None:
     result = subprocess.run(
         [sys.executable, "setup.py", "build_ext", "--inplace"],
         cwd=tmp_path,
-        env={**os.environ, "CC": "false"},
+        env={**os.environ, "CC": "compiler-that-fails"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert result.returncode != 0
-    assert re.search(r"command '.*false' failed", result.stderr)
+    assert "compiler-that-fails" in result.stderr
     assert not list(tmp_path.glob("talos/*.so"))
