@@ -27,6 +27,8 @@ from typing import Any, Final
 
 import click
 
+from talos.cli.text import many_lines
+
 DEFAULT_ENDPOINT: Final = "http://localhost:4420"
 
 # What a mistyped command looks like. Anything else may be a misplaced credential.
@@ -107,7 +109,7 @@ class _Common(click.Command):
         shared: list[tuple[str, str]] = []
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
+            if record is not None and isinstance(parameter, click.Option):
                 (shared if isinstance(parameter, _GlobalOption) else own).append(record)
         for heading, records in (("Options", own), ("Global options", shared)):
             if records:
@@ -167,6 +169,8 @@ class Group(_Common, click.Group):
     """A command with subcommands, in the order of their declaration."""
 
     command_class = Command
+    # A subgroup is of the class of its group.
+    group_class = type
 
     def __init__(
         self, *args: Any, lazy: Mapping[str, LazyCommand] | None = None, **kwargs: Any
@@ -218,10 +222,6 @@ class Group(_Common, click.Group):
             formatter.write_dl(rows)
 
 
-# A subgroup declared with @group.group() is of the same class.
-Group.group_class = Group
-
-
 class Program(Group):
     """The program itself: turns every outcome into a line on stderr and exit code 0 or 1."""
 
@@ -245,7 +245,7 @@ class Program(Group):
             click.echo("interrupted", err=True)
             code = 1
         except click.ClickException as error:
-            click.echo(error.format_message(), err=True)
+            click.echo(many_lines(error.format_message()).encode(), err=True)
             code = 1
         raise SystemExit(1 if code else 0)
 

@@ -1,0 +1,43 @@
+"""The classes of the keys commands: every one of them has ``--format`` and ``-q``."""
+
+import click
+
+from talos.cli.command import Command, Group, global_option
+from talos.cli.output import FormatType
+
+
+def _output_options() -> list[click.Parameter]:
+    return [
+        global_option(
+            "--format",
+            field="output",
+            type=FormatType(),
+            metavar="FORMAT",
+            help="table, json, json-pretty, yaml, jsonpath=a.0.b or jsonpointer=/a/0/b.",
+        ),
+        global_option(
+            "-q",
+            "--quiet",
+            field="quiet",
+            is_flag=True,
+            help="Print the first column only, one value a line.",
+        ),
+    ]
+
+
+class KeysCommand(Command):
+    """A command below ``talos keys``."""
+
+    def shared_options(self) -> list[click.Parameter]:
+        """Return the output options and those of every command."""
+        return [*_output_options(), *super().shared_options()]
+
+
+class KeysGroup(Group):
+    """``talos keys`` and the groups below it."""
+
+    command_class = KeysCommand
+
+    def shared_options(self) -> list[click.Parameter]:
+        """Return the output options and those of every command."""
+        return [*_output_options(), *super().shared_options()]

@@ -1,0 +1,61 @@
+"""The columns of the keys commands. Contract 13.1.
+
+Rows read answers of any compatible server: a member that is absent is an empty cell.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+KEY_COLUMNS: Final = ("KEY ID", "NAME", "ACTOR ID", "STATUS", "SCOPES")
+VERIFICATION_COLUMNS: Final = ("KEY ID", "IS VALID", "STATUS", "ACTOR ID", "SCOPES")
+BATCH_IMPORT_COLUMNS: Final = ("INDEX", "KEY ID", "NAME", "STATUS", "ERROR")
+
+
+def key_row(key: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the cells of ``KEY_COLUMNS``."""
+    return (
+        cell(key.get("key_id")),
+        cell(key.get("name")),
+        cell(key.get("actor_id")),
+        cell(key.get("status")),
+        cell(key.get("scopes")),
+    )
+
+
+def verification_row(verification: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the cells of ``VERIFICATION_COLUMNS``."""
+    return (
+        cell(verification.get("key_id")),
+        cell(verification.get("is_valid", False)),
+        cell(verification.get("status")),
+        cell(verification.get("actor_id")),
+        cell(verification.get("scopes")),
+    )
+
+
+def labelled(columns: tuple[str, ...], row: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Pair the names of columns with the cells of one row."""
+    return list(zip(columns, row, strict=True))
+
+
+def cell(value: object) -> str:
+    """Return the text of a cell: lists joined, booleans in lower case, nothing for null."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return ", ".join(cell(item) for item in value)
+    return str(value)
+
+
+def member(answer: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return an object-valued member of an answer, ``{}`` where it is absent."""
+    value = answer.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def members(answer: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return the objects of a list-valued member of an answer."""
+    value = answer.get(name)
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
