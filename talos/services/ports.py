@@ -108,9 +108,9 @@ class KeyRepository(Protocol):
         """
         ...
 
-    def rotate(self, network_id: str, key_id: str, succeed: Callable[[Key], tuple[Key, Key]]) -> (
-        Rotated
-    ):
+    def rotate(
+        self, network_id: str, key_id: str, succeed: Callable[[Key], tuple[Key, Key]]
+    ) -> Rotated:
         """Replace an issued key: ``succeed(old)`` returns (successor, revoked old record).
 
         One transaction with the old row locked: of concurrent rotations exactly one commits and
@@ -191,9 +191,7 @@ class KeyCache(Protocol):
         """Take a lease. It must be taken before the row is read from the database."""
         ...
 
-    def hold(
-        self, network_id: str, kind: KeyKind, key_id: str
-    ) -> AbstractContextManager[None]:
+    def hold(self, network_id: str, kind: KeyKind, key_id: str) -> AbstractContextManager[None]:
         """Evict the key on entry and on exit, and let nothing be published for it in between.
 
         A writer enters before its transaction starts and leaves after it has ended, so that no

@@ -1,0 +1,122 @@
+"""Revoking a key: by an administrator, or by whoever holds it (contract 4.6, 4.11, 4.12)."""
+
+from dataclasses import replace
+
+from talos.credentials.routing import route
+from talos.domain import rules
+from talos.domain.drafts import RevokeDraft, SelfRevokeDraft
+from talos.domain.keys import Key, KeyKind, KeyStatus, KeyVisibility, RevocationReason
+from talos.domain.verification import CredentialType
+from talos.errors import (
+    ApiKeyExpired,
+    ApiKeyNotFound,
+    Conflict,
+    DerivedTokenNotRevocable,
+    Forbidden,
+)
+from talos.services import audit
+from talos.services.lifetimes import retained_until_ns
+from talos.services.lookup import absence_named, require_key_id
+from talos.services.ports import Clock, EventEmitter, KeyCache, KeyRepository
+from talos.services.tenant import Tenant
+from talos.services.verdicts import Rejected
+from talos.services.verify import check_minting, possession
+
+
+class _AlreadyRevokedError(Exception):
+    """Somebody was faster; for a self-revocation that is as good as having done it."""
+
+
+class RevokeService:
+    """Takes keys back, for good."""
+
+    def __init__(
+        self, keys: KeyRepository, cache: KeyCache, events: EventEmitter, clock: Clock
+    ) -> None:
+        """Write to ``keys`` while ``cache`` is held, tell ``events``."""
+        self._keys = keys
+        self._cache = cache
+        self._events = events
+        self._clock = clock
+
+    def revoke(self, tenant: Tenant, kind: KeyKind, key_id: str, draft: RevokeDraft) -> None:
+        """Revoke a key that is active or expired.
+
+        Raises, in this order, ``InvalidRequest`` for a broken field rule (a description goes with
+        PRIVILEGE_WITHDRAWN only), ``ApiKeyNotFound``, ``Conflict`` if it is revoked already, and
+        what the repository raises.
+        """
+        rules.raise_for(rules.revoke(draft))
+        require_key_id(kind, key_id)
+        reason = RevocationReason(draft.reason)
+        now_ns = self._clock.now_ns()
+        replaced: list[Key] = []
+
+        def take_back(key: Key) -> Key:
+            if key.status is KeyStatus.REVOKED:
+                raise Conflict("key is already revoked")
+            replaced.append(key)
+            return revoked(key, reason, now_ns, description=draft.description)
+
+        with self._cache.hold(tenant.network_id, kind, key_id), absence_named(kind):
+            self._keys.change(tenant.network_id, kind, key_id, take_back)
+        self._events.emit(audit.revoked(replaced[-1], reason))
+
+    def revoke_any(self, tenant: Tenant, key_id: str, draft: RevokeDraft) -> None:
+        """Revoke an issued key, or where there is none an imported one (1.2). Raises as above."""
+        try:
+            self.revoke(tenant, KeyKind.ISSUED, key_id, draft)
+        except ApiKeyNotFound:
+            self.revoke(tenant, KeyKind.IMPORTED, key_id, draft)
+
+    def self_revoke(self, tenant: Tenant, draft: SelfRevokeDraft) -> None:
+        """Revoke the key whose full credential is presented; a revoked one stays as it is.
+
+        Neither allowlist nor rate limit counts here. Raises, in this order, ``InvalidRequest`` for
+        a broken field rule, ``DerivedTokenNotRevocable``, ``ApiKeyNotFound`` for a credential that
+        proves nothing, ``ApiKeyExpired``, ``Forbidden`` for a PUBLIC key, and what the repository
+        raises.
+        """
+        rules.raise_for(rules.self_revoke(draft))
+        type_ = route(draft.credential, tenant.credentials)
+        if type_ in (CredentialType.JWT, CredentialType.MACAROON):
+            raise DerivedTokenNotRevocable
+        now_ns = self._clock.now_ns()
+        try:
+            proved = possession(draft.credential, tenant, now_ns)
+            check_minting(proved, tenant, now_ns)
+        except Rejected:
+            raise ApiKeyNotFound from None
+        # Anybody may present any text here: the cache is held only for a key that is there.
+        if self._keys.get(*proved.name) is None:
+            raise ApiKeyNotFound
+        reason = RevocationReason(draft.reason)
+
+        def give_back(key: Key) -> Key:
+            status = key.shown_status(now_ns)
+            if status is KeyStatus.REVOKED:
+                raise _AlreadyRevokedError
+            if status is KeyStatus.EXPIRED:
+                raise ApiKeyExpired
+            if key.visibility is KeyVisibility.PUBLIC:
+                raise Forbidden("a public key cannot be revoked by its holder")
+            return revoked(key, reason, now_ns)
+
+        try:
+            with self._cache.hold(*proved.name):
+                key = self._keys.change(*proved.name, give_back)
+        except _AlreadyRevokedError:
+            return
+        self._events.emit(audit.self_revoked(key, reason))
+
+
+def revoked(key: Key, reason: RevocationReason, now_ns: int, *, description: str = "") -> Key:
+    """Return the record of ``key`` as revoked now, kept at least 30 days from now (4.6)."""
+    return replace(
+        key,
+        status=KeyStatus.REVOKED,
+        revocation_reason=reason,
+        revocation_description=description or None,
+        expires_at_ns=retained_until_ns(now_ns, key.expires_at_ns),
+        updated_at_ns=now_ns,
+    )

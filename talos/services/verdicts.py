@@ -1,0 +1,75 @@
+"""How a verdict on a credential is told (contract 2.3, 6.7)."""
+
+from dataclasses import dataclass
+
+from talos.credentials.claims import TokenClaims
+from talos.domain.keys import NO_METADATA, Key, KeyStatus
+from talos.domain.verification import (
+    CacheOutcome,
+    CredentialType,
+    RateLimitState,
+    Verification,
+    VerificationErrorCode,
+)
+from talos.services.tenant import Tenant
+
+
+class Rejected(Exception):  # noqa: N818  (a verdict that becomes an answer, no fault)
+    """A gate refuses the credential; ``code`` and ``message`` are what the caller is told."""
+
+    def __init__(self, code: VerificationErrorCode, message: str) -> None:
+        """Keep the verdict."""
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The verdict, and what the response headers say about how it was reached."""
+
+    verification: Verification
+    cache: CacheOutcome
+    type: CredentialType
+
+
+def denied(refusal: Rejected) -> Verification:
+    """Tell of a refusal: nothing of the key is shown."""
+    return Verification(error=refusal.code, message=refusal.message)
+
+
+def key_verified(key: Key, tenant: Tenant, limit: RateLimitState | None) -> Verification:
+    """Tell of a key that passed the gates; one over its limit shows all its fields (6.7)."""
+    refused = limit is not None and not limit.allowed
+    return Verification(
+        error=VerificationErrorCode.RATE_LIMITED if refused else None,
+        message="rate limit exceeded" if refused else "",
+        key_id=key.key_id,
+        actor_id=key.actor_id,
+        issuer=tenant.credentials.issuer,
+        scopes=key.scopes,
+        expires_at_ns=key.expires_at_ns,
+        metadata=None if key.metadata == NO_METADATA else key.metadata,
+        visibility=key.visibility,
+        status=KeyStatus.ACTIVE,
+        rate_limit=key.rate_limit,
+        limit_state=limit,
+        restricted=bool(key.allowed_cidrs),
+    )
+
+
+def token_verified(claims: TokenClaims, tenant: Tenant) -> Verification:
+    """Tell of a derived token; the issuer is the current one, whatever the token names (6.4)."""
+    return Verification(
+        error=None,
+        key_id=claims.key_id,
+        actor_id=claims.act,
+        issuer=tenant.credentials.issuer,
+        scopes=claims.scp,
+        expires_at_ns=claims.expires_at_ns,
+        metadata=claims.metadata,
+        visibility=claims.visibility,
+        status=KeyStatus.ACTIVE,
+        audiences=claims.aud,
+        restricted=bool(claims.acl),
+    )

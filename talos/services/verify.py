@@ -1,0 +1,385 @@
+"""Is this credential good, and whose is it? The one statement of the rules (contract 6).
+
+A key passes these gates in this order; the first that refuses it decides the answer (6.2, 6.3):
+
+====  ==================  =================================================  =================
+step  gate                asks                                               else
+====  ==================  =================================================  =================
+1     ``possession``      is the checksum ours? (an imported key has none:   NOT_FOUND
+                          who knows it knows the hash that is its id)
+2, 3  ``check_minting``   are its age and its prefix accepted?               NOT_FOUND
+4     ``_from_database``  is there a row in this network?                    NOT_FOUND
+5, 6  ``check_state``     is it neither revoked nor expired?                 REVOKED, EXPIRED
+7     ``check_address``   is the caller inside the allowlist?                IP_NOT_ALLOWED
+8     ``check_audience``  is an audience named that is expected?             AUDIENCE_MISMATCH
+9     ``_limit``          is the rate limit not used up?                     RATE_LIMITED
+====  ==================  =================================================  =================
+
+A derived token proves itself by its signature; its network and steps 7 and 8 follow (6.4). A record
+from the cache passes every gate that one from the database passes, except that step 4 is answered.
+
+All refusals of steps 1 to 4 carry one message (16 (15)). Trouble with the database is INTERNAL, and
+never a verdict on the credential (16 (19)).
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final, TypeAlias
+
+from talos import _core
+from talos.credentials import issued, jwt, macaroon
+from talos.credentials.claims import TokenClaims
+from talos.credentials.imported import imported_key_id
+from talos.credentials.rejection import TokenRejected
+from talos.credentials.routing import route
+from talos.domain import rules
+from talos.domain.addresses import Caller, allows, caller_address
+from talos.domain.drafts import VerifyDraft
+from talos.domain.durations import NS_PER_S
+from talos.domain.keys import Key, KeyKind, KeyStatus
+from talos.domain.verification import (
+    CacheDirective,
+    CacheOutcome,
+    CredentialType,
+    RateLimitState,
+    Verification,
+)
+from talos.domain.verification import VerificationErrorCode as Code
+from talos.errors import GatewayTimeout, InternalError, InvalidRequest, ServiceUnavailable
+from talos.services.attempt import Attempt, Possession
+from talos.services.audit import VerificationFailures
+from talos.services.ports import (
+    Clock,
+    EventEmitter,
+    InternalFault,
+    KeyCache,
+    KeyRepository,
+    LastUsedMarks,
+    RateLimiter,
+)
+from talos.services.tenant import Tenant
+from talos.services.verdicts import Rejected, Verified, denied, key_verified, token_verified
+
+MAX_BATCH: Final = 100
+
+_Rows: TypeAlias = Mapping[tuple[str, KeyKind, str], Key | InternalFault]
+
+_TROUBLE: Final = (ServiceUnavailable, GatewayTimeout, InternalError)
+_SHORTEST_ENTRY_NS: Final = NS_PER_S
+"""A key that expires sooner than this is not worth an entry in the cache (6.8)."""
+
+_log = logging.getLogger(__name__)
+
+
+# The gates, in their order. They know nothing of caches and databases, and raise ``Rejected``.
+
+
+def possession(credential: str, tenant: Tenant, now_ns: int) -> Possession:
+    """Step 1, for an issued or imported key."""
+    parsed = _core.parse_issued_key(credential)
+    if parsed is None:
+        key_id = imported_key_id(tenant.network_id, credential)
+        return Possession((tenant.network_id, KeyKind.IMPORTED, key_id), None)
+    if not issued.checksum_valid(parsed, tenant.credentials, now_ns):
+        raise _unknown()
+    return Possession((tenant.network_id, KeyKind.ISSUED, parsed.key_id), parsed)
+
+
+def check_minting(proved: Possession, tenant: Tenant, now_ns: int) -> None:
+    """Steps 2 and 3; they hold on cache hits too, so a lowered ``max_ttl`` reaches every key."""
+    if proved.text is not None and not (
+        issued.age_valid(proved.text, tenant.credentials, now_ns)
+        and issued.prefix_allowed(proved.text, tenant.credentials)
+    ):
+        raise _unknown()
+
+
+def check_state(key: Key, now_ns: int) -> None:
+    """Steps 5 and 6: revoked beats expired; the very instant of expiry is still alive."""
+    if key.status is KeyStatus.REVOKED:
+        raise Rejected(Code.REVOKED, "The API key has been revoked.")
+    if key.status is KeyStatus.UNSPECIFIED:
+        raise _unknown()
+    if key.status is KeyStatus.EXPIRED or key.expired(now_ns):
+        raise Rejected(Code.EXPIRED, "The API key has expired.")
+
+
+def check_address(allowed_cidrs: Sequence[str], caller: Caller) -> None:
+    """Step 7: fails closed; a credential without a list lets every caller in (6.6)."""
+    if not allowed_cidrs:
+        return
+    address = caller_address(caller)
+    if address is None:
+        raise Rejected(Code.IP_NOT_ALLOWED, "unable to determine client IP")
+    try:
+        inside = allows(allowed_cidrs, address)
+    except ValueError:
+        raise Rejected(Code.INTERNAL, "invalid CIDR configuration") from None
+    if not inside:
+        raise Rejected(Code.IP_NOT_ALLOWED, "The request IP is not allowed for this API key.")
+
+
+def check_audience(named: Sequence[str], expected: Sequence[str]) -> None:
+    """Step 8: one of those expected must be named, and none where none is expected (6.5)."""
+    if named and not expected:
+        raise Rejected(Code.AUDIENCE_MISMATCH, "The credential is bound to an audience.")
+    if expected and set(named).isdisjoint(expected):
+        raise Rejected(Code.AUDIENCE_MISMATCH, "The credential names no expected audience.")
+
+
+def check_token(attempt: Attempt) -> TokenClaims:
+    """Prove a derived token for this network and caller (6.4); the audience is left open."""
+    prove = jwt.verify if attempt.type is CredentialType.JWT else macaroon.verify
+    try:
+        claims = prove(attempt.draft.credential, attempt.tenant.credentials, attempt.now_ns)
+    except TokenRejected as refusal:
+        raise Rejected(refusal.code, refusal.message) from None
+    if claims.nid != attempt.tenant.network_id:
+        raise Rejected(Code.NOT_FOUND, "token not valid for this network")
+    check_address(claims.acl, attempt.caller)
+    return claims
+
+
+def _unknown() -> Rejected:
+    return Rejected(Code.NOT_FOUND, "API key not found")
+
+
+class VerifyService:
+    """Verifies credentials one by one and in batches, and the parents of derived tokens."""
+
+    def __init__(
+        self,
+        keys: KeyRepository,
+        cache: KeyCache,
+        limiter: RateLimiter,
+        last_used: LastUsedMarks,
+        events: EventEmitter,
+        clock: Clock,
+    ) -> None:
+        """Read from ``cache``, then ``keys``; all collaborators are shared between threads."""
+        self._keys = keys
+        self._cache = cache
+        self._limiter = limiter
+        self._last_used = last_used
+        self._failures = VerificationFailures(events)
+        self._clock = clock
+
+    def verify(
+        self, tenant: Tenant, draft: VerifyDraft, caller: Caller, directive: CacheDirective
+    ) -> Verified:
+        """Verify one credential. Raises ``InvalidRequest`` if it is empty or too long."""
+        rules.raise_for(rules.verify(draft))
+        attempt = self._attempt(tenant, draft, caller, directive)
+        try:
+            if attempt.derived:
+                verification = self._token(attempt)
+            else:
+                verification = self._use(attempt, self._find(attempt))
+        except Rejected as refusal:
+            verification = self._refuse(attempt, refusal)
+        except _TROUBLE as trouble:
+            verification = self._trouble(attempt, trouble)
+        return Verified(verification, attempt.cache, attempt.type)
+
+    def parent(
+        self, tenant: Tenant, credential: str, caller: Caller, directive: CacheDirective
+    ) -> Key:
+        """Return the key that a token may be derived from: steps 1 to 7, no cache read (4.13).
+
+        Fills the cache and marks the key as used, and leaves the rate limit alone. Raises
+        ``Rejected``, ``InvalidRequest`` for a derived token that is itself good, and what the
+        repository raises.
+        """
+        if directive is CacheDirective.DEFAULT:
+            directive = CacheDirective.NO_CACHE
+        attempt = self._attempt(tenant, VerifyDraft(credential), caller, directive)
+        if attempt.derived:
+            check_token(attempt)
+            raise InvalidRequest("a derived token cannot be the parent of another")
+        key = self._find(attempt)
+        self._last_used.mark(key, attempt.now_ns)
+        check_address(key.allowed_cidrs, caller)
+        self._publish(attempt, key)
+        return key
+
+    def verify_batch(
+        self,
+        tenant: Tenant,
+        drafts: Sequence[VerifyDraft],
+        caller: Caller,
+        directive: CacheDirective,
+    ) -> tuple[Verification, ...]:
+        """Verify 1 to 100 credentials with at most one read for each kind of key (4.15).
+
+        Raises ``InvalidRequest`` for another number of items and where any credential is empty or
+        too long, and what the repository raises: a shared read that fails fails the whole call,
+        while a row that cannot be read fails its own item only (16 (29)).
+        """
+        if not 1 <= len(drafts) <= MAX_BATCH:
+            raise InvalidRequest(f"requests must contain 1 to {MAX_BATCH} items")
+        rules.raise_for(
+            violation
+            for index, draft in enumerate(drafts)
+            for violation in rules.verify(draft, f"requests[{index}].")
+        )
+        attempts = [self._attempt(tenant, draft, caller, directive) for draft in drafts]
+        known: list[Key | Verification | None] = []
+        for attempt in attempts:
+            try:
+                known.append(
+                    None if attempt.derived else self._recall(attempt, self._prove(attempt))
+                )
+            except Rejected as refusal:
+                # Audit events leave out what never reached the database in a batch (11.3).
+                known.append(denied(refusal))
+        rows = self._read_batch(
+            attempt for attempt, item in zip(attempts, known, strict=True) if item is None
+        )
+        return tuple(
+            item if isinstance(item, Verification) else self._batch_item(attempt, item, rows)
+            for attempt, item in zip(attempts, known, strict=True)
+        )
+
+    def _attempt(
+        self, tenant: Tenant, draft: VerifyDraft, caller: Caller, directive: CacheDirective
+    ) -> Attempt:
+        type_ = route(draft.credential, tenant.credentials)
+        return Attempt(tenant, draft, caller, directive, self._clock.now_ns(), type_)
+
+    # Steps 1 to 6: find the record, in the cache or in the database.
+
+    def _find(self, attempt: Attempt) -> Key:
+        proved = self._prove(attempt)
+        key = self._recall(attempt, proved)
+        if key is None:
+            self._take_lease(attempt, proved)
+            key = self._from_database(attempt, proved, self._keys.get(*proved.name))
+        return key
+
+    def _prove(self, attempt: Attempt) -> Possession:
+        """Steps 1 to 3. What fails the first never looks into the cache (6.8: SKIP)."""
+        proved = possession(attempt.draft.credential, attempt.tenant, attempt.now_ns)
+        if attempt.reads_cache:
+            attempt.cache = CacheOutcome.MISS
+        check_minting(proved, attempt.tenant, attempt.now_ns)
+        attempt.proved = proved
+        return proved
+
+    def _recall(self, attempt: Attempt, proved: Possession) -> Key | None:
+        """Return the record from the cache, or None if there is none that is still good."""
+        cached = self._cache.get(*proved.name) if attempt.reads_cache else None
+        if cached is None:
+            return None
+        try:
+            check_state(cached.key, attempt.now_ns)
+        except Rejected:
+            attempt.stale = True
+            return None
+        attempt.cache = CacheOutcome.HIT
+        return cached.key
+
+    def _take_lease(self, attempt: Attempt, proved: Possession) -> None:
+        """Prepare a publication; this must come before the row is read."""
+        if attempt.fills_cache:
+            attempt.lease = self._cache.lease(*proved.name)
+
+    def _from_database(
+        self, attempt: Attempt, proved: Possession, row: Key | InternalFault | None
+    ) -> Key:
+        """Steps 4 to 6 on what the database says."""
+        if isinstance(row, InternalFault):
+            raise InternalError("read API key")
+        try:
+            if row is None:
+                raise _unknown()
+            check_state(row, attempt.now_ns)
+        except Rejected:
+            # The cache must not go on saying what the database denies (6.8). But after a plain
+            # miss of an unknown key there is nothing to forget, and strangers who guess must not
+            # be able to disturb the cache.
+            if row is not None or attempt.stale or not attempt.reads_cache:
+                self._cache.evict(*proved.name)
+            raise
+        return row
+
+    # Steps 7 to 9: may this caller use it, here and now?
+
+    def _use(self, attempt: Attempt, key: Key, *, in_batch: bool = False) -> Verification:
+        # Who is refused for the address has used the key in a single verify, not in a batch (12).
+        if not in_batch:
+            self._last_used.mark(key, attempt.now_ns)
+        check_address(key.allowed_cidrs, attempt.caller)
+        if in_batch:
+            self._last_used.mark(key, attempt.now_ns)
+        check_audience((), attempt.draft.expected_audiences)
+        verification = key_verified(key, attempt.tenant, self._limit(attempt, key))
+        if verification.is_valid:
+            self._publish(attempt, key)
+        return verification
+
+    def _limit(self, attempt: Attempt, key: Key) -> RateLimitState | None:
+        """Step 9: count one call, if limits are enforced at all."""
+        if not attempt.tenant.rate_limit_enabled or key.rate_limit is None:
+            return None
+        network_id = attempt.tenant.network_id
+        return self._limiter.admit(network_id, key.key_id, key.rate_limit, attempt.now_ns)
+
+    def _publish(self, attempt: Attempt, key: Key) -> None:
+        """Let the cache have a key that passed every gate, until the entry or the key ends."""
+        if attempt.lease is None:
+            return
+        until_ns = attempt.now_ns + attempt.tenant.cache_ttl_ns
+        if key.expires_at_ns is not None:
+            if key.expires_at_ns - attempt.now_ns < _SHORTEST_ENTRY_NS:
+                return
+            until_ns = min(until_ns, key.expires_at_ns)
+        # The use has just been marked; the entry knows it, so hits of the same day stay silent.
+        attempt.lease.publish(replace(key, last_used_at_ns=attempt.now_ns), until_ns)
+
+    def _token(self, attempt: Attempt) -> Verification:
+        claims = check_token(attempt)
+        check_audience(claims.aud, attempt.draft.expected_audiences)
+        return token_verified(claims, attempt.tenant)
+
+    # Batches: one read for all, then each item on its own, in the order given.
+
+    def _read_batch(self, attempts: Iterable[Attempt]) -> _Rows:
+        ids: dict[tuple[str, KeyKind], set[str]] = {}
+        for attempt in attempts:
+            if attempt.proved is not None:
+                self._take_lease(attempt, attempt.proved)
+                network_id, kind, key_id = attempt.proved.name
+                ids.setdefault((network_id, kind), set()).add(key_id)
+        rows: dict[tuple[str, KeyKind, str], Key | InternalFault] = {}
+        for (network_id, kind), key_ids in ids.items():
+            try:
+                read = self._keys.get_many(network_id, kind, key_ids)
+            except InternalError as trouble:
+                raise InternalError(f"batch fetch {kind.value} keys") from trouble
+            rows.update(((network_id, kind, key_id), row) for key_id, row in read.items())
+        return rows
+
+    def _batch_item(self, attempt: Attempt, key: Key | None, rows: _Rows) -> Verification:
+        try:
+            if attempt.proved is None:
+                return self._token(attempt)
+            if key is None:
+                row = rows.get(attempt.proved.name)
+                key = self._from_database(attempt, attempt.proved, row)
+            return self._use(attempt, key, in_batch=True)
+        except Rejected as refusal:
+            return self._refuse(attempt, refusal)
+        except _TROUBLE as trouble:
+            return self._trouble(attempt, trouble)
+
+    # Refusals and how they are told.
+
+    def _refuse(self, attempt: Attempt, refusal: Rejected) -> Verification:
+        network_id = attempt.tenant.network_id
+        self._failures.tell(network_id, refusal.message, attempt.type, attempt.now_ns)
+        return denied(refusal)
+
+    def _trouble(self, attempt: Attempt, trouble: Exception) -> Verification:
+        _log.error("a credential could not be verified", exc_info=trouble)
+        return self._refuse(attempt, Rejected(Code.INTERNAL, "database error"))
