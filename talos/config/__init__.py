@@ -1,0 +1,16 @@
+"""Configuration: one schema, three sources, one immutable value, followed while the server runs.
+
+- ``schema``: the one truth about every setting; ``schema.document()`` is the JSON Schema itself.
+- ``loading.load(path, environ)``: defaults, file, environment, validated. Raises
+  ``ConfigurationError`` whose ``faults`` is one printable line for everything that is wrong.
+- ``values.Config``: what that returns. Typed getters by dotted path, ``was_set``, ``redacted``.
+- ``snapshot.take(config)``: what requests may see, and the signing keys that cannot be read.
+- ``advice.warnings(snapshot)``: what is allowed and probably not meant.
+- ``reload.ConfigSource``: the snapshot in force. Made before the workers fork, it keeps them all at
+  one revision; ``reload.ConfigWatcher`` follows the file, one in each worker, started after the
+  fork.
+- ``directory.SingleTenantDirectory``: the source as the ports that services and HTTP know.
+- ``render_docs``: ``python -m talos.config.render_docs`` writes ``docs/settings.md``.
+
+Nothing here reads the environment of the process: it is given as a mapping.
+"""

@@ -1,0 +1,125 @@
+"""What is allowed and still probably not meant: lines that are logged as warnings at start.
+
+Faults stop the start; these do not. A line names settings, never values.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from talos.config.snapshot import (
+    DEFAULT_CLOCK_SKEW_NS,
+    LARGEST_CLOCK_SKEW_NS,
+    SIGNING_KEY_URLS,
+    Snapshot,
+)
+from talos.config.values import Config
+
+_API_KEY_PREFIXES: Final = (
+    "credentials.api_keys.prefix.current",
+    "credentials.api_keys.prefix.public_current",
+    "credentials.api_keys.prefix.retired",
+    "credentials.api_keys.prefix.public_retired",
+)
+_MACAROON_PREFIXES: Final = (
+    "credentials.derived_tokens.macaroon.prefix.current",
+    "credentials.derived_tokens.macaroon.prefix.retired",
+)
+
+
+def warnings(snapshot: Snapshot) -> tuple[str, ...]:
+    """Return one line for each thing that whoever starts the server should know."""
+    config = snapshot.config
+    return (
+        *config.warnings,
+        *config.retirement_warnings(),
+        *_clock_skew(config),
+        *_lifetimes(config),
+        *_prefixes(config),
+        *_signing_key(snapshot),
+        *_cross_origin(config),
+        *_cache(config),
+        *_not_in_this_version(config),
+    )
+
+
+def _clock_skew(config: Config) -> Iterator[str]:
+    configured_ns = config.duration_ns("credentials.clock_skew")
+    if configured_ns > LARGEST_CLOCK_SKEW_NS:
+        yield "credentials.clock_skew is above 10m and acts as 10m"
+    if configured_ns == 0:
+        minutes = DEFAULT_CLOCK_SKEW_NS // 60_000_000_000
+        yield f"credentials.clock_skew is zero and acts as {minutes}m"
+
+
+def _lifetimes(config: Config) -> Iterator[str]:
+    longest_ns = config.duration_ns("credentials.api_keys.max_ttl")
+    for path in ("credentials.api_keys.default_ttl", "credentials.derived_tokens.default_ttl"):
+        default_ns = config.optional_duration_ns(path)
+        if longest_ns and default_ns is not None and default_ns > longest_ns:
+            yield (
+                f"{path} is longer than credentials.api_keys.max_ttl: "
+                "requests without a ttl are refused"
+            )
+
+
+def _prefixes(config: Config) -> Iterator[str]:
+    """Find API keys that would be routed as macaroons (contract 5.6)."""
+    for path in _API_KEY_PREFIXES:
+        collides = any(
+            f"{prefix}_v1_".startswith(f"{macaroon}_v1_")
+            for prefix in _texts(config, path)
+            for macaroon_path in _MACAROON_PREFIXES
+            for macaroon in _texts(config, macaroon_path)
+        )
+        if collides:
+            yield (
+                f"{path} collides with credentials.derived_tokens.macaroon.prefix: "
+                "such API keys are taken for macaroons and never verify"
+            )
+
+
+def _texts(config: Config, path: str) -> tuple[str, ...]:
+    if path.endswith("retired"):
+        return config.texts(path)
+    text = config.optional_text(path)
+    return () if text is None else (text,)
+
+
+def _signing_key(snapshot: Snapshot) -> Iterator[str]:
+    keys = snapshot.tenant.credentials.signing_keys
+    wanted = snapshot.config.text("credentials.derived_tokens.jwt.signing_key_id")
+    if wanted and not any(key.kid == wanted and key.signs for key in keys.keys):
+        yield (
+            "credentials.derived_tokens.jwt.signing_key_id names no key that can sign: "
+            "JSON Web Tokens cannot be derived"
+        )
+    elif snapshot.config.secrets(SIGNING_KEY_URLS) and not any(key.signs for key in keys.keys):
+        yield f"{SIGNING_KEY_URLS} holds no key that can sign: JSON Web Tokens cannot be derived"
+
+
+def _cross_origin(config: Config) -> Iterator[str]:
+    cors = "serve.http.cors"
+    if (
+        config.flag(f"{cors}.enabled")
+        and config.flag(f"{cors}.allow_credentials")
+        and "*" in config.texts(f"{cors}.allowed_origins")
+    ):
+        yield (
+            f"{cors}.allow_credentials has no effect beside the origin * in allowed_origins: "
+            "any site could act with the cookies of its visitors"
+        )
+
+
+def _cache(config: Config) -> Iterator[str]:
+    kind = config.text("cache.type")
+    if config.was_set("cache.type") and kind != "noop" and not config.was_set("cache.enabled"):
+        yield "cache.type is set and cache.enabled is not: nothing is cached"
+    elif config.flag("cache.enabled") and config.was_set("cache.type") and kind != "noop":
+        yield f"cache.type {kind} is not in this version: every verification reads the database"
+
+
+def _not_in_this_version(config: Config) -> Iterator[str]:
+    if config.flag("rate_limit.enabled"):
+        yield "rate_limit.enabled: this version shows rate limits and does not enforce them"
+    if config.flag("tracing.enabled"):
+        yield "tracing.enabled: this version writes no traces"
