@@ -1,0 +1,1 @@
+"""The WSGI applications: what is said over HTTP, and nothing of what it means."""

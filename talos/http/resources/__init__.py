@@ -1,0 +1,1 @@
+"""The nouns of the API, a file each. A resource decodes, asks one service, and renders."""

@@ -1,0 +1,63 @@
+"""A main port's Falcon application: the middleware in its order, the routes of the surface."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final
+
+import falcon
+
+from talos.http.dependencies import HttpDependencies
+from talos.http.errors import ErrorHandlers
+from talos.http.middleware.access_log import AccessLog, log_error
+from talos.http.middleware.clean_path import CleanPath
+from talos.http.middleware.cors import Cors
+from talos.http.middleware.request_id import RequestId
+from talos.http.middleware.security_headers import SecurityHeaders
+from talos.http.middleware.tenancy import Tenancy
+from talos.http.request import Request
+from talos.http.routes import App
+from talos.http.target import has_malformed_escape
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+_MALFORMED: Final = b"400 Bad Request: malformed escape in the path\n"
+
+
+class Application(falcon.App[Request, falcon.Response]):
+    """Falcon's application behind a door that low-level errors do not pass."""
+
+    def __call__(self, env: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer a request; a malformed escape in its path is none of the API's (2.1)."""
+        if has_malformed_escape(env):
+            headers = [
+                ("Content-Type", "text/plain; charset=utf-8"),
+                ("Content-Length", str(len(_MALFORMED))),
+            ]
+            start_response("400 Bad Request", headers)
+            return [_MALFORMED]
+        if env["REQUEST_METHOD"] == "WEBSOCKET":
+            # Falcon's name for something that is no method. Like any other unknown method it
+            # shall pass the middleware.
+            env["REQUEST_METHOD"] = "websocket"
+        return super().__call__(env, start_response)
+
+
+def create(
+    deps: HttpDependencies, *add_routes: Callable[[App, HttpDependencies], None]
+) -> falcon.App[Request, falcon.Response]:
+    """Build the application of a surface from the sets of routes that it has."""
+    app = Application(
+        request_type=Request,
+        middleware=[
+            AccessLog(deps.settings),
+            RequestId(),
+            SecurityHeaders(),
+            Cors(),
+            Tenancy(deps.tenants),
+            CleanPath(),
+        ],
+    )
+    ErrorHandlers(log_error).register(app)
+    for add in add_routes:
+        add(app, deps)
+    return app

@@ -1,0 +1,66 @@
+"""Reading a request's body off the server's stream, within bounds (contract 2.1)."""
+
+from typing import Final, Protocol
+
+from talos.errors import InvalidRequest
+from talos.http.request import Request
+
+MAX_BODY_BYTES: Final = 4 * 1024 * 1024
+
+
+class _Stream(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def read_body(req: Request) -> bytes:
+    """Return the whole body, empty where there is none.
+
+    Raises ``InvalidRequest`` for a body over 4 MiB, one that ends early, and one whose length the
+    server cannot tell.
+    """
+    environ = req.env
+    announced: str = environ.get("CONTENT_LENGTH") or ""
+    if announced:
+        length_bytes = _length(announced)
+        body = _read(environ["wsgi.input"], length_bytes)
+        if len(body) < length_bytes:
+            raise InvalidRequest("the body is shorter than its Content-Length")
+        return body
+    if "HTTP_TRANSFER_ENCODING" not in environ:
+        return b""
+    if not environ.get("wsgi.input_terminated"):
+        raise InvalidRequest("the body needs a Content-Length")
+    body = _read(environ["wsgi.input"], MAX_BODY_BYTES + 1)
+    if len(body) > MAX_BODY_BYTES:
+        raise _too_large()
+    return body
+
+
+def _length(announced: str) -> int:
+    if not (announced.isascii() and announced.isdigit()):
+        raise InvalidRequest("the Content-Length is malformed")
+    # The digits are counted first: a number of thousands of them is an error in Python.
+    if len(announced) > 18 or int(announced) > MAX_BODY_BYTES:
+        raise _too_large()
+    return int(announced)
+
+
+def _read(stream: _Stream, size_bytes: int) -> bytes:
+    """Read up to ``size_bytes``; less only where the stream ends."""
+    pieces: list[bytes] = []
+    while size_bytes > 0:
+        try:
+            piece = stream.read(size_bytes)
+        except Exception as error:
+            # Each server has its own errors for a broken chunk, a deadline and a client that left;
+            # all of them are the client's doing.
+            raise InvalidRequest("the body could not be read") from error
+        if not piece:
+            break
+        pieces.append(piece)
+        size_bytes -= len(piece)
+    return b"".join(pieces)
+
+
+def _too_large() -> InvalidRequest:
+    return InvalidRequest(f"the body is larger than the limit of {MAX_BODY_BYTES} bytes")

@@ -1,0 +1,31 @@
+"""What the applications are handed by bootstrap: collaborators, never configuration."""
+
+from dataclasses import dataclass
+
+from talos.services import Services
+from talos.services.ports import Clock, Database
+from talos.services.tenant import HttpSettingsSource, TenantDirectory
+
+
+@dataclass(frozen=True, slots=True)
+class BuildInfo:
+    """What ``/version`` tells about the running build (contract 1.3)."""
+
+    version: str
+    commit: str
+    build_time: str
+
+
+@dataclass(frozen=True, slots=True)
+class HttpDependencies:
+    """Everything that the resources and the middleware work with.
+
+    ``clock`` decides which keys are shown as expired and what ``Retry-After`` counts from.
+    """
+
+    services: Services
+    tenants: TenantDirectory
+    settings: HttpSettingsSource
+    database: Database
+    build: BuildInfo
+    clock: Clock

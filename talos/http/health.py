@@ -1,0 +1,67 @@
+"""Liveness and readiness, on the main port and on the metrics port (contract 1.3)."""
+
+from http import HTTPStatus
+from typing import Final
+
+import falcon
+import msgspec
+from msgspec import Struct
+
+from talos.errors import InternalError, ServiceUnavailable, TalosError
+from talos.http.errors import ErrorStatus, encode, envelope
+from talos.http.request import LOGGER
+from talos.http.wire import HealthResponse
+from talos.services.ports import Database
+
+ALIVE_PATH: Final = "/health/alive"
+READY_PATH: Final = "/health/ready"
+CONTENT_TYPE: Final = "application/json; charset=utf-8"
+
+_OK: Final = msgspec.json.encode(HealthResponse("ok"))
+
+
+class NotReady(Struct, frozen=True):
+    """Body of a failed readiness check: the envelope, and the failed checks by name."""
+
+    error: ErrorStatus
+    errors: dict[str, str]
+
+
+def is_health_path(path: str) -> bool:
+    """Tell whether a path is one of the two."""
+    return path in (ALIVE_PATH, READY_PATH)
+
+
+class Health:
+    """The two checks, for any method."""
+
+    def __init__(self, database: Database, *, reveals_cause: bool) -> None:
+        """Check ``database``; ``reveals_cause`` tells whether clients may see what is wrong."""
+        self._database = database
+        self._reveals_cause = reveals_cause
+
+    def alive(self, _req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer that the process is there."""
+        resp.content_type = CONTENT_TYPE
+        resp.data = _OK
+
+    def ready(self, _req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer whether the database does."""
+        resp.content_type = CONTENT_TYPE
+        try:
+            self._database.ping()
+        except Exception as error:
+            # Whatever it is, the load balancer must hear that this server is not ready.
+            LOGGER.warning("the database check of /health/ready failed", exc_info=error)
+            resp.status = HTTPStatus.SERVICE_UNAVAILABLE
+            resp.data = encode(self._not_ready(error))
+        else:
+            resp.data = _OK
+
+    def _not_ready(self, error: Exception) -> NotReady:
+        text = "the database check failed; its details are hidden on this port"
+        if self._reveals_cause:
+            # Only an error of our own has a text that is fit to be seen.
+            cause = error if isinstance(error, TalosError) else InternalError()
+            text = f"database ping failed: {cause.message}"
+        return NotReady(envelope(ServiceUnavailable(text)).error, {"database": text})

@@ -1,0 +1,100 @@
+"""JSON text as the contract reads it (2.1), kept so that no later reader has lost anything.
+
+The parser is the standard library's. Around it stand the rules that it does not have: depth is
+bounded before it recurses, bytes behind the first value are ignored, lone surrogates are refused
+wherever they stand, and a body without text is an empty object.
+
+Objects stay tuples of (name, value) pairs, because only the reader of a message knows which names
+may repeat. Numbers that an int cannot hold exactly, or that are long, are ``Decimal``: a quota is
+read from all their digits, metadata from their nearest double.
+"""
+
+import json
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Final, NoReturn, TypeAlias
+
+from talos.errors import InvalidRequest
+
+MAX_DEPTH: Final = 256
+"""Levels of objects and arrays, the outermost included (contract 16, 36)."""
+
+JsonObject: TypeAlias = tuple[tuple[str, "JsonValue"], ...]
+JsonValue: TypeAlias = bool | int | Decimal | str | list["JsonValue"] | JsonObject | None
+
+_BLANKS: Final = " \t\r\n"
+_LONGEST_INT: Final = len(str(-(2**63)))
+_BRACKETS: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
+_ESCAPES: Final = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u(?P<lone>[dD][89a-fA-F])|.)"
+)
+
+
+def parse_object(body: bytes) -> JsonObject:
+    """Return the members of the object that ``body`` starts with.
+
+    Raises ``InvalidRequest``, and nothing else, for everything that is not one.
+    """
+    try:
+        text, is_whole = body.decode(), True
+    except UnicodeDecodeError as error:
+        # The damage is of no concern when it lies behind the value.
+        text, is_whole = body[: error.start].decode(), False
+    start = len(text) - len(text.lstrip(_BLANKS))
+    if start == len(text) and is_whole:
+        return ()
+    _refuse_depth(text, start)
+    try:
+        value, end = _DECODER.raw_decode(text, start)
+    except (ValueError, InvalidOperation) as error:
+        raise InvalidRequest(_reason(error) if is_whole else "the body is not UTF-8") from None
+    if any(escape["lone"] for escape in _ESCAPES.finditer(text, start, end)):
+        raise InvalidRequest("malformed JSON: a surrogate stands alone")
+    if not isinstance(value, tuple):
+        raise InvalidRequest("the body must be a JSON object")
+    return value
+
+
+def compact(value: object) -> str:
+    """Print plain values (``talos.http.fields.free_form``) without blanks, as they are stored."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _refuse_depth(text: str, start: int) -> None:
+    if text.count("{") + text.count("[") <= MAX_DEPTH:
+        return
+    depth = 0
+    for token in _BRACKETS.finditer(text, start):
+        first = token[0][0]
+        if first in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise InvalidRequest(f"malformed JSON: more than {MAX_DEPTH} levels deep")
+        elif first in "]}":
+            depth -= 1
+            if depth <= 0:
+                return
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        # Its msg, unlike its str(), never repeats the text.
+        return f"malformed JSON: {error.msg} at character {error.pos}"
+    return "malformed JSON: a number is not one"
+
+
+def _integer(text: str) -> int | Decimal:
+    # Python refuses to convert integers of thousands of digits; nothing here needs them as such.
+    return int(text) if len(text) <= _LONGEST_INT else Decimal(text)
+
+
+def _constant(_name: str) -> NoReturn:
+    raise ValueError
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=tuple,
+    parse_int=_integer,
+    parse_float=Decimal,
+    parse_constant=_constant,
+)

@@ -1,0 +1,1 @@
+"""What stands between the server and the resources, outermost first (contract 2.2)."""

@@ -1,0 +1,167 @@
+"""The description of the API, made from the very tables and structs that serve it.
+
+``python -m talos.http.openapi`` prints ``talos/http/openapi.json``, which is checked in and served
+at ``/openapi.json``. Tests hold the file to this module, and this module to the routes.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from talos.domain.masks import MUTABLE_FIELDS
+from talos.domain.rules import MAX_PAGE_SIZE
+from talos.http import messages
+from talos.http.errors import ErrorEnvelope
+from talos.http.fields import Message
+from talos.http.health import READY_PATH, NotReady
+from talos.http.operations import OPERATIONS, TAGS, Operation
+
+_SCHEMA: Final = "#/components/schemas/{name}"
+_RESPONSE: Final = "#/components/responses/{name}"
+
+_EVERYWHERE: Final = (
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+)
+"""Errors that every operation can meet: no such tenant or resource, and trouble of our own."""
+
+_HEADERS: Final[Mapping[str, str]] = {
+    "Location": "Path of what was made.",
+    "Ory-Talos-Cache": "Whether the answer came from the cache: HIT, MISS or SKIP.",
+    "RateLimit-Policy": 'The policy of the key, such as "default";q=100;w=60.',
+    "RateLimit": 'What is left of it where it is enforced, such as "default";r=42.',
+    "Retry-After": "Seconds until the limit has recovered, where the key is over it.",
+    "Cache-Control": "no-store, where the answer holds for this caller or moment alone.",
+}
+
+_QUERY_SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "page_size": {"type": "integer", "minimum": 0, "maximum": MAX_PAGE_SIZE},
+    "page_token": {"type": "string"},
+    "filter": {"type": "string", "examples": ['actor_id="user_123" AND status=KEY_STATUS_ACTIVE']},
+    "update_mask": {"type": "string", "examples": [",".join(MUTABLE_FIELDS)]},
+}
+
+
+def document() -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document."""
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method] = _described(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Talos",
+            "summary": "API keys, and the short-lived tokens derived from them",
+            "version": "v2alpha1",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+        "paths": paths,
+        "components": {"schemas": _schemas(), "responses": _shared_responses()},
+    }
+
+
+def render() -> str:
+    """Return the text of ``openapi.json``."""
+    return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _described(operation: Operation) -> dict[str, Any]:
+    description: dict[str, Any] = {
+        "operationId": operation.id,
+        "summary": operation.summary,
+        "tags": [operation.tag],
+        "responses": _responses(operation),
+    }
+    parameters = [
+        {"name": name, "in": "query", "required": False, "schema": _QUERY_SCHEMAS[name]}
+        for name in operation.query
+    ]
+    if "{key_id}" in operation.path:
+        schema = {"type": "string", "minLength": 1}
+        parameters.insert(0, {"name": "key_id", "in": "path", "required": True, "schema": schema})
+    if parameters:
+        description["parameters"] = parameters
+    if operation.request is not None:
+        description["requestBody"] = {
+            "required": operation.body_required,
+            "content": {"application/json": {"schema": operation.request.schema}},
+        }
+    return description
+
+
+def _responses(operation: Operation) -> dict[str, Any]:
+    success: dict[str, Any] = {"description": operation.success.phrase}
+    if operation.response is not None:
+        success["content"] = _content(operation.response)
+    elif operation.success is HTTPStatus.OK:
+        success["content"] = {"application/json": {"schema": {"type": "object"}}}
+    if operation.headers:
+        success["headers"] = {name: _header(name) for name in operation.headers}
+    responses = {str(operation.success.value): success}
+    errors = {*operation.errors, *_EVERYWHERE}
+    if "{key_id}" in operation.path:
+        # An id such as `..` makes a path with dot segments.
+        errors.add(HTTPStatus.TEMPORARY_REDIRECT)
+    for status in sorted(errors):
+        responses[str(status.value)] = {"$ref": _RESPONSE.format(name=_name(status))}
+    if operation.path == READY_PATH:
+        unready = HTTPStatus.SERVICE_UNAVAILABLE
+        responses[str(unready.value)] = {
+            "description": unready.phrase,
+            "content": _content(NotReady),
+        }
+    return responses
+
+
+def _shared_responses() -> dict[str, Any]:
+    statuses = {*_EVERYWHERE, *(status for op in OPERATIONS for status in op.errors)}
+    shared = {
+        _name(status): {"description": status.phrase, "content": _content(ErrorEnvelope)}
+        for status in sorted(statuses)
+    }
+    redirect = HTTPStatus.TEMPORARY_REDIRECT
+    shared[_name(redirect)] = {
+        "description": redirect.phrase,
+        "headers": {"Location": {"description": "The clean path.", "schema": {"type": "string"}}},
+    }
+    return shared
+
+
+def _content(body: type[Struct]) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": _SCHEMA.format(name=body.__name__)}}}
+
+
+def _header(name: str) -> dict[str, Any]:
+    return {"description": _HEADERS[name], "schema": {"type": "string"}}
+
+
+def _name(status: HTTPStatus) -> str:
+    return status.phrase.replace(" ", "")
+
+
+def _schemas() -> dict[str, Any]:
+    bodies = {op.response for op in OPERATIONS if op.response is not None}
+    _, schemas = msgspec.json.schema_components(
+        [ErrorEnvelope, NotReady, *bodies], ref_template=_SCHEMA
+    )
+    for message in _messages():
+        schemas[str(message.name)] = message.definition()
+    return dict(sorted(schemas.items()))
+
+
+def _messages() -> list[Message[Any]]:
+    """Every request message that has a name, the nested ones included."""
+    bodies = [op.request for op in OPERATIONS if op.request is not None]
+    return [*bodies, messages.RATE_LIMIT, messages.IP_RESTRICTION]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

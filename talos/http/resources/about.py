@@ -1,0 +1,44 @@
+"""What the server tells about itself: its version, and the description of its API (1.3)."""
+
+from importlib import resources
+from typing import Final
+
+import falcon
+
+from talos.http.dependencies import BuildInfo
+from talos.http.request import Request, forwarded_host, host
+from talos.http.responses import ok
+from talos.http.wire import VersionResponse
+from talos.services.tenant import TenantDirectory
+
+_DESCRIPTION: Final = resources.files("talos.http").joinpath("openapi.json")
+
+
+class Version:
+    """``/version``, for any method."""
+
+    def __init__(self, build: BuildInfo, tenants: TenantDirectory) -> None:
+        """Tell of ``build``, and of the configuration as ``tenants`` applies it."""
+        self._build = build
+        self._tenants = tenants
+
+    def show(self, req: Request, resp: falcon.Response) -> None:
+        """Answer with the build and the hash of the effective configuration."""
+        seen_host = host(req)
+        if req.context.settings.trust_forwarded_host:
+            seen_host = forwarded_host(req) or seen_host
+        build = self._build
+        config_hash = self._tenants.config_hash(seen_host)
+        ok(resp, VersionResponse(build.version, build.commit, build.build_time, config_hash))
+
+
+class DescriptionResource:
+    """``/openapi.json``."""
+
+    def __init__(self) -> None:
+        """Read the description once."""
+        self._description = _DESCRIPTION.read_bytes()
+
+    def on_get(self, _req: Request, resp: falcon.Response) -> None:
+        """Send the description as it is checked in."""
+        resp.data = self._description

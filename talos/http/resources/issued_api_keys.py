@@ -1,0 +1,88 @@
+"""Issued keys: the collection, and one of them (contract 4.1 to 4.6)."""
+
+from typing import Final
+
+import falcon
+
+from talos.domain.keys import KeyKind
+from talos.http.body import read_body
+from talos.http.messages import ISSUE, REVOKE, ROTATE, decode_update
+from talos.http.query import decode_list, decode_mask
+from talos.http.request import Request
+from talos.http.resources.verbs import split_verb
+from talos.http.responses import created, no_content, ok
+from talos.http.wire import (
+    IssueApiKeyResponse,
+    IssuedApiKey,
+    ListIssuedApiKeysResponse,
+    RotateIssuedApiKeyResponse,
+    api_key,
+)
+from talos.services import Services
+
+PATH: Final = "/v2alpha1/admin/issuedApiKeys"
+
+
+class IssuedApiKeysResource:
+    """``/issuedApiKeys``."""
+
+    def __init__(self, services: Services) -> None:
+        """Issue and list."""
+        self._issue = services.issue
+        self._query = services.query
+
+    def on_post(self, req: Request, resp: falcon.Response) -> None:
+        """Issue a key."""
+        draft = ISSUE.decode(read_body(req))
+        issued = self._issue.issue(req.context.tenant, draft)
+        key = api_key(IssuedApiKey, issued.key)
+        created(resp, IssueApiKeyResponse(key, issued.secret), f"{PATH}/{key.key_id}")
+
+    def on_get(self, req: Request, resp: falcon.Response) -> None:
+        """List keys."""
+        query = decode_list(req.query_string)
+        page = self._query.list(req.context.tenant, KeyKind.ISSUED, query)
+        keys = [api_key(IssuedApiKey, key) for key in page.keys]
+        ok(resp, ListIssuedApiKeysResponse(keys, page.next_page_token))
+
+
+class IssuedApiKeyResource:
+    """``/issuedApiKeys/{key_id}``, and its verbs."""
+
+    def __init__(self, services: Services) -> None:
+        """Show, change, rotate and revoke."""
+        self._query = services.query
+        self._update = services.update
+        self._rotate = services.rotate
+        self._revoke = services.revoke
+        self._verbs = {"rotate": self._on_rotate, "revoke": self._on_revoke}
+
+    def on_get(self, req: Request, resp: falcon.Response, key_id: str) -> None:
+        """Show the key."""
+        key = self._query.get(req.context.tenant, KeyKind.ISSUED, key_id)
+        ok(resp, api_key(IssuedApiKey, key))
+
+    def on_patch(self, req: Request, resp: falcon.Response, key_id: str) -> None:
+        """Change the key."""
+        change = decode_update(read_body(req), wrapper="issued_api_key")
+        mask = decode_mask(req.query_string)
+        key = self._update.update(req.context.tenant, KeyKind.ISSUED, key_id, change, mask)
+        ok(resp, api_key(IssuedApiKey, key))
+
+    def on_post(self, req: Request, resp: falcon.Response, key_id: str) -> None:
+        """Do what the verb says."""
+        key_id, respond = split_verb(key_id, self._verbs)
+        respond(req, resp, key_id)
+
+    def _on_rotate(self, req: Request, resp: falcon.Response, key_id: str) -> None:
+        change = ROTATE.decode(read_body(req))
+        rotated = self._rotate.rotate(req.context.tenant, key_id, change)
+        key = api_key(IssuedApiKey, rotated.key)
+        old = api_key(IssuedApiKey, rotated.old)
+        body = RotateIssuedApiKeyResponse(key, rotated.secret, old)
+        created(resp, body, f"{PATH}/{key.key_id}")
+
+    def _on_revoke(self, req: Request, resp: falcon.Response, key_id: str) -> None:
+        draft = REVOKE.decode(read_body(req))
+        self._revoke.revoke(req.context.tenant, KeyKind.ISSUED, key_id, draft)
+        no_content(resp)
