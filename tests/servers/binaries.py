@@ -22,7 +22,9 @@ class Unavailable(Exception):
     """A server is neither configured nor installed. The text ends with the command to run."""
 
     def __init__(self, product: str, variable: str, package: str) -> None:
-        super().__init__(f"{product} is neither installed nor named in {variable}{INSTALL}{package}")
+        super().__init__(
+            f"{product} is neither installed nor named in {variable}{INSTALL}{package}"
+        )
 
 
 def find_program(name: str) -> Path | None:

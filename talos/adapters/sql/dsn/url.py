@@ -1,0 +1,38 @@
+"""A parsed database address."""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from talos.adapters.sql.dsn.pool import PoolSettings
+
+
+class Product(enum.Enum):
+    """The kinds of database that Talos speaks to."""
+
+    SQLITE = "sqlite"
+    POSTGRES = "postgres"
+    COCKROACH = "cockroach"
+    MYSQL = "mysql"
+    """MySQL and MariaDB."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseUrl:
+    """Where a database is and how to speak to it.
+
+    ``shown`` may be logged. ``connect_args`` go to the driver and may hold the password, so they
+    are kept out of the ``repr``. ``session`` is applied to every new connection: run-time
+    parameters on PostgreSQL, session variables on MySQL, pragmas on SQLite.
+    """
+
+    product: Product
+    shown: str
+    pool: PoolSettings
+    connect_args: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    session: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    path: Path | None = None
+    """The file of an SQLite database, else None."""
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,233 @@
+"""Engines: one pool of connections each, set up for its kind of database.
+
+A connection taken from an engine is in autocommit mode, so that a read costs one round trip. Who
+writes asks for a transaction with ``WRITE_OPTIONS``; ``transactions.py`` does that for everybody.
+"""
+
+import logging
+import os
+import sqlite3
+import time
+import weakref
+from collections.abc import Callable, Generator
+from typing import Any, Final, TypeVar
+
+import psycopg
+import pymysql
+import sqlalchemy
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
+
+from talos.adapters.sql.dsn import DatabaseUrl, Product
+from talos.errors import ConfigurationError
+
+SQLITE_BUSY_TIMEOUT_S: Final = 10.0
+POOL_TIMEOUT_S: Final = 10.0
+STATEMENT_TIMEOUT_MS: Final = 10_000
+"""After this the server gives a statement up (PostgreSQL), or the wait for a lock (MySQL)."""
+ANSWER_TIMEOUT_S: Final = 15.0
+"""After this the client gives up on a server that keeps the connection and says nothing."""
+
+_BEGIN_IMMEDIATE: Final = "talos_begin_immediate"
+WRITE_OPTIONS: Final[dict[Product, dict[str, Any]]] = {
+    # A transaction that began by reading could not wait for the write lock, only fail.
+    Product.SQLITE: {_BEGIN_IMMEDIATE: True},
+    Product.POSTGRES: {"isolation_level": "READ COMMITTED"},
+    Product.COCKROACH: {"isolation_level": "SERIALIZABLE"},
+    # With REPEATABLE READ a row read again after a lock would be the one from before it.
+    Product.MYSQL: {"isolation_level": "READ COMMITTED"},
+}
+"""Execution options of a connection that writes, by kind of database."""
+
+_DRIVERS: Final = {
+    Product.SQLITE: "sqlite+pysqlite",
+    Product.POSTGRES: "postgresql+psycopg",
+    Product.COCKROACH: "cockroachdb+psycopg",
+    Product.MYSQL: "mysql+pymysql",
+}
+
+_logger = logging.getLogger(__name__)
+_T = TypeVar("_T")
+_engines: "weakref.WeakSet[Engine]" = weakref.WeakSet()
+
+
+def create_engine(url: DatabaseUrl) -> Engine:
+    """Return an engine for ``url``; nothing is connected yet.
+
+    Raises ``ConfigurationError`` where the folder of an SQLite file does not exist. The file
+    itself is never created here but by ``migrate.up``.
+    """
+    for warning in url.warnings:
+        _logger.warning(warning)
+    options: dict[str, Any] = {}
+    if url.product is not Product.SQLITE:
+        options = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
+    engine = sqlalchemy.create_engine(
+        f"{_DRIVERS[url.product]}://",
+        creator=_connector(url),
+        poolclass=QueuePool,
+        pool_size=url.pool.max_idle or 1,
+        max_overflow=url.pool.max_open - (url.pool.max_idle or 1),
+        pool_recycle=-1 if url.pool.max_lifetime_s is None else int(url.pool.max_lifetime_s) or 1,
+        pool_timeout=POOL_TIMEOUT_S,
+        # Parameters of statements are people's data and stay out of error texts.
+        hide_parameters=True,
+        **options,
+    )
+    if url.product is Product.SQLITE:
+        event.listen(engine, "begin", _begin)
+    if url.pool.max_idle_time_s is not None:
+        _retire_idle(engine, url.pool.max_idle_time_s)
+    _engines.add(engine)
+    return engine
+
+
+def _connector(url: DatabaseUrl) -> Callable[[], Any]:
+    match url.product:
+        case Product.SQLITE:
+            return _sqlite_connector(url)
+        case Product.MYSQL:
+            return _mysql_connector(url)
+        case _:
+            return _postgres_connector(url)
+
+
+def _sqlite_connector(url: DatabaseUrl) -> Callable[[], sqlite3.Connection]:
+    path = url.path
+    if path is None or not path.parent.is_dir():
+        raise ConfigurationError(f"the folder of the SQLite database does not exist: {url.shown}")
+    location = f"{path.as_uri()}?mode=rw"
+    pragmas = [f"PRAGMA {name} = {value}" for name, value in url.session]
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            location,
+            uri=True,
+            timeout=SQLITE_BUSY_TIMEOUT_S,
+            # Transactions are begun and ended by us, never by guesses of the driver.
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        _switch_to_wal(connection)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        for pragma in pragmas:
+            connection.execute(pragma)
+        return connection
+
+    return connect
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Set write-ahead logging, waiting for others who do the same.
+
+    The busy timeout does not apply to this change: two starts at once would see one fail.
+    """
+    deadline = time.monotonic() + SQLITE_BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                connection.close()
+                raise
+            time.sleep(0.01)
+
+
+class _BoundedConnection(psycopg.Connection[Any]):
+    """A connection that does not wait for ever on a server that is connected and silent."""
+
+    def wait(self, gen: Generator[Any, Any, _T], *args: Any, **kwargs: Any) -> _T:
+        """Drive ``gen`` as the base class does; raise ``OperationalError`` past the deadline."""
+        deadline = time.monotonic() + ANSWER_TIMEOUT_S
+        try:
+            return super().wait(_until(deadline, gen), *args, **kwargs)
+        except SilentServer:
+            # What the server may still answer belongs to nobody.
+            self.close()
+            raise
+
+
+class SilentServer(psycopg.OperationalError):
+    """The server did not answer within ``ANSWER_TIMEOUT_S``."""
+
+
+def _until(deadline: float, gen: Generator[Any, Any, _T]) -> Generator[Any, Any, _T]:
+    """Pass everything on between ``gen`` and its driver, until ``deadline`` (monotonic, s)."""
+    try:
+        wanted = next(gen)
+        while True:
+            ready = yield wanted
+            if time.monotonic() > deadline:
+                raise SilentServer("the server did not answer in time")
+            wanted = gen.send(ready)
+    except StopIteration as result:
+        value: _T = result.value
+        return value
+
+
+def _postgres_connector(url: DatabaseUrl) -> Callable[[], psycopg.Connection[Any]]:
+    connect_args = dict(url.connect_args)
+    session = {"statement_timeout": str(STATEMENT_TIMEOUT_MS), **dict(url.session)}
+    names, values = list(session), list(session.values())
+
+    def connect() -> psycopg.Connection[Any]:
+        connection = _BoundedConnection.connect(**connect_args, autocommit=True)
+        # Not as start-up options: poolers between us and the server refuse those.
+        calls = ", ".join(["set_config(%s, %s, false)"] * len(names))
+        parameters = [part for pair in zip(names, values, strict=True) for part in pair]
+        connection.execute(f"SELECT {calls}".encode(), parameters, prepare=False)
+        return connection
+
+    return connect
+
+
+def _mysql_connector(url: DatabaseUrl) -> Callable[[], "pymysql.Connection[Any]"]:
+    variables = [
+        *url.session,
+        # Whatever the server's default: text that does not fit is an error, never cut.
+        ("sql_mode", "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"),
+        ("innodb_lock_wait_timeout", str(STATEMENT_TIMEOUT_MS // 1000)),
+        ("time_zone", "'+00:00'"),
+    ]
+    set_up = "SET " + ", ".join(f"SESSION {name} = {value}" for name, value in variables)
+
+    def connect() -> "pymysql.Connection[Any]":
+        return pymysql.connect(**url.connect_args, autocommit=True, init_command=set_up)
+
+    return connect
+
+
+def _begin(connection: Connection) -> None:
+    """Begin a transaction on SQLite for those who write; readers need none."""
+    if connection.get_execution_options().get(_BEGIN_IMMEDIATE):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _retire_idle(engine: Engine, max_idle_time_s: float) -> None:
+    """Close a connection that nobody used for ``max_idle_time_s`` instead of handing it out."""
+
+    def note(_: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+        entry.info["idle_since"] = time.monotonic()
+
+    def check(_: DBAPIConnection, entry: ConnectionPoolEntry, __: PoolProxiedConnection) -> None:
+        idle_since = entry.info.get("idle_since")
+        if idle_since is not None and time.monotonic() - idle_since > max_idle_time_s:
+            raise DisconnectionError("idle for too long")
+
+    event.listen(engine, "checkin", note)
+    event.listen(engine, "checkout", check)
+
+
+def _close_pools() -> None:
+    for engine in list(_engines):
+        engine.dispose()
+
+
+# No connection may live on both sides of a fork: a socket would carry two conversations, and
+# SQLite would lose its locks.
+os.register_at_fork(before=_close_pools)
