@@ -48,7 +48,9 @@ compile_args = ["-O2", "-Wall", "-Wextra"]
 link_args: list[str] = []
 if SANITIZE:
     flags = [f"-fsanitize={SANITIZE}", "-fno-sanitize-recover=all"]
-    compile_args += [*flags, "-g", "-fno-omit-frame-pointer"]
+    # CPython is compiled with -fwrapv, which would hide signed overflow, and with NDEBUG, which
+    # takes the assertions out of its header's macros.
+    compile_args += [*flags, "-fno-wrapv", "-UNDEBUG", "-g", "-fno-omit-frame-pointer"]
     link_args += flags
 
 core = Extension(

@@ -1,0 +1,56 @@
+#!/bin/sh
+# Runs the core's tests on a build with AddressSanitizer and UndefinedBehaviorSanitizer.
+#
+#   tests/core/sanitize.sh [pytest arguments]
+#   tests/core/sanitize.sh fuzz [libFuzzer arguments]     the fuzz target instead of the tests
+#
+# The build is made in a temporary copy of the checkout, which is removed in the end: neither the
+# checkout nor its own build is touched. PYTHON names the interpreter (.venv/bin/python), CC the
+# compiler (gcc or clang).
+#
+# Leak detection is off: CPython keeps what it interns until it exits, and means to.
+set -eu
+
+checkout=$(cd "$(dirname "$0")/../.." && pwd)
+python=${PYTHON:-$checkout/.venv/bin/python}
+compiler=${CC:-gcc}
+
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+trap 'exit 130' INT TERM
+mkdir "$copy/talos"
+cp "$checkout/setup.py" "$copy"
+cp "$checkout"/talos/__init__.py "$checkout"/talos/_core.py[ix] "$copy/talos"
+cp -R "$checkout/talos/native" "$copy/talos"
+cp -R "$checkout/tests" "$copy"
+
+cd "$copy"
+TALOS_SANITIZE=address,undefined CC="$compiler" "$python" setup.py --quiet build_ext --inplace
+grep -q __asan_init talos/_core.*.so && grep -q __ubsan_handle talos/_core.*.so || {
+    echo "the build is not instrumented" >&2
+    exit 1
+}
+
+# The runtimes come first, because the interpreter itself knows nothing of them. The C++ library
+# comes with them: its exceptions cannot be intercepted once it is loaded later.
+for library in libasan.so libubsan.so libstdc++.so; do
+    path=$("$compiler" -print-file-name="$library")
+    preload="${preload:+$preload }$(realpath "$path")"
+done
+
+# Python's own allocator packs small objects together and would hide an overflow between them.
+run() {
+    env LD_PRELOAD="$preload" \
+        ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:allocator_may_return_null=1 \
+        UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+        PYTHONMALLOC=malloc PYTHONPATH="$copy" PYTHONDONTWRITEBYTECODE=1 \
+        "$python" "$@"
+}
+
+run -c 'import sys, talos._core; assert talos._core.__file__.startswith(sys.argv[1])' "$copy"
+if [ "${1:-}" = fuzz ]; then
+    shift
+    run tests/fuzz/fuzz_core.py "$@"
+else
+    run -m pytest --noconftest -p no:cacheprovider tests/core "$@"
+fi
