@@ -5,7 +5,6 @@ the arbiter starts, so that a busy port is a plain error; an interrupt drains as
 a second signal changes nothing (contract 13.5); and no signal is lost while a worker is forked.
 """
 
-import logging
 import os
 import resource
 import signal
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from gunicorn.config import Config
-
-_log = logging.getLogger(__name__)
 
 _FLUSH_S = 5.0
 """What a worker may take, after its requests, to write what it still holds."""
@@ -92,9 +89,8 @@ class _Master(Arbiter):
 class Server(BaseApplication):
     """A master that serves what ``build`` returns, from as many processes as asked for.
 
-    ``build`` runs in each worker, after the fork: nothing that it opens is shared. ``refresh``
-    runs in the master on SIGHUP and returns the ``build`` of the workers that follow; when it
-    raises, they get the present one.
+    ``build`` runs in each worker, after the fork: nothing that it opens is shared. ``on_reload``
+    runs in the master on SIGHUP, before new workers take over from the present ones.
     """
 
     def __init__(
@@ -102,13 +98,13 @@ class Server(BaseApplication):
         listeners: Sequence[socket.socket],
         options: Options,
         build: Callable[[], Site],
-        refresh: Callable[[], Callable[[], Site]] | None = None,
+        on_reload: Callable[[], None] = lambda: None,
     ) -> None:
         """Take over ``listeners``, which are closed when the server ends."""
         self._descriptors = [listener.detach() for listener in listeners]
         self._options = options
         self._build = build
-        self._refresh = refresh
+        self._on_reload = on_reload
         super().__init__()
 
     def load_config(self) -> None:
@@ -144,13 +140,8 @@ class Server(BaseApplication):
         return self._build()
 
     def reload(self) -> None:
-        """Let the next workers be built from the configuration as it is now (SIGHUP)."""
-        if self._refresh is None:
-            return
-        try:
-            self._build = self._refresh()
-        except Exception:
-            _log.exception("the configuration cannot be used; the workers keep the present one")
+        """Prepare for the workers that follow (SIGHUP); the present ones drain after that."""
+        self._on_reload()
 
     def serve(self) -> int:
         """Serve until told to end; return the exit code of the process."""
