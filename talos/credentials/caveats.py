@@ -30,7 +30,7 @@ def narrow(token: TokenClaims, caveat: bytes, issuers: Collection[str]) -> Token
     for name, value in members.items():
         if name == "iss":
             # It changes nothing; one who writes it expects it to hold.
-            if value not in issuers:
+            if not isinstance(value, str) or value not in issuers:
                 raise ValueError("not an accepted issuer")
             continue
         rule = _RULES.get(name)
