@@ -150,7 +150,7 @@ def _generation(config: Config) -> int:
 
     A digest and no counter, so that all processes of a host, and all hosts, agree on it.
     """
-    digest = hashlib.blake2b(digest_size=8, person=b"talos-generation"[:16])
+    digest = hashlib.blake2b(digest_size=8, person=b"talos generation")
 
     def add(value: object) -> None:
         text = value.reveal() if isinstance(value, Secret) else repr(value).encode()

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, SupportsIndex
 
@@ -194,7 +194,7 @@ class Config:
         cold = [path for path, setting in schema.settings().items() if not setting.hot]
         return self.keeping(running, cold), waiting
 
-    def keeping(self, running: "Config", paths: list[str]) -> "Config":
+    def keeping(self, running: "Config", paths: Iterable[str]) -> "Config":
         """Return this configuration with the settings ``paths`` as ``running`` has them."""
         explicit: dict[str, Any] = _copied(self._explicit)
         origins = dict(self._origins)

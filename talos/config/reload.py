@@ -1,0 +1,151 @@
+"""Follows the configuration file while the server runs (contract 8.4 and 16, 29, 33)."""
+
+import hashlib
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from talos.config import advice, snapshot
+from talos.config.board import ReloadBoard
+from talos.config.loading import Loader
+from talos.config.snapshot import SIGNING_KEY_URLS, Snapshot
+from talos.config.values import Config
+from talos.config.watching import follow
+from talos.errors import ConfigurationError
+
+_log: Final = logging.getLogger(__name__)
+
+_JWT_SETTINGS: Final = (
+    SIGNING_KEY_URLS,
+    # It names a key of the set, and so stays with it.
+    "credentials.derived_tokens.jwt.signing_key_id",
+)
+
+
+class ConfigSource:
+    """The configuration in force: one snapshot, swapped as a whole.
+
+    Made before the workers are forked, it gives all of them the same one: as soon as one process
+    has accepted an edit and logged it, ``current`` of every process returns the new snapshot.
+    """
+
+    def __init__(self, config: Config, environ: Mapping[str, str]) -> None:
+        """Start with ``config``; ``environ`` is what it was loaded with.
+
+        Without a file there is nothing to follow, and the snapshot never changes.
+        """
+        self._loader = Loader(config.file.path if config.file else None, environ)
+        self._board = ReloadBoard(config.file.digest) if config.file else None
+        self._adopting = threading.Lock()
+        self._held = (0, snapshot.take(config))
+
+    def current(self) -> Snapshot:
+        """Return the snapshot in force now; call it once for each request."""
+        revision, held = self._held
+        if self._board is None or self._board.revision == revision:
+            return held
+        return self._adopt(self._board)
+
+    def examine(self) -> None:
+        """Look at the file; accept or reject what is new in it, and say so in the log."""
+        board = self._board
+        if board is None:
+            return
+        with board.turn():
+            try:
+                content = self._loader.read() or b""
+            except ConfigurationError as error:
+                # What keeps the file from being read takes the place of its content.
+                content, faults = "\n".join(error.faults).encode(), error.faults
+            else:
+                faults = ()
+            digest = hashlib.sha256(content).digest()
+            if digest != board.seen:
+                if faults:
+                    self._reject(faults)
+                else:
+                    self._judge(board, content)
+                board.seen = digest
+        self.current()
+
+    def _adopt(self, board: ReloadBoard) -> Snapshot:
+        """Take over what another thread or process has published."""
+        with self._adopting:
+            revision, held = self._held
+            published = board.revision
+            payload = board.payload(published) if published != revision else None
+            # Without a payload the next revision is on its way; the next call finds it.
+            if payload is not None:
+                held = snapshot.take(Config.from_bytes(payload), held)
+                self._held = (published, held)
+            return held
+
+    def _judge(self, board: ReloadBoard, content: bytes) -> None:
+        running = self.current()
+        try:
+            config = self._loader.parse(content)
+        except ConfigurationError as error:
+            self._reject(error.faults)
+            return
+        changed = config.changed_immutables(running.config)
+        if changed:
+            self._reject([f"{path}: cannot change while the server runs" for path in changed])
+            return
+        config, waiting = config.after_reload_of(running.config)
+        fresh = snapshot.take(config, running)
+        if fresh.key_faults and _documents(config) != _documents(running.config):
+            self._report("signing keys rejected; the previous ones stay", faults=fresh.key_faults)
+            config = config.keeping(running.config, _JWT_SETTINGS)
+            fresh = snapshot.take(config, running)
+        board.publish(config.to_bytes())
+        fields = {"file": str(self._loader.path)}
+        told = {"restart_required": list(waiting)} if waiting else {}
+        _log.info("configuration reloaded", extra={"fields": {**fields, **told}})
+        for warning in sorted(set(advice.warnings(fresh)) - set(advice.warnings(running))):
+            _log.warning(warning, extra={"fields": fields})
+
+    def _reject(self, faults: Sequence[str]) -> None:
+        self._report("configuration rejected; the previous one stays in force", faults=faults)
+
+    def _report(self, message: str, *, faults: Sequence[str]) -> None:
+        fields = {"file": str(self._loader.path), "faults": list(faults)}
+        _log.error(message, extra={"fields": fields})
+
+    def follow(self, stop: threading.Event) -> None:
+        """Examine the file now and at every change, until ``stop`` is set."""
+        if self._loader.path is not None:
+            follow(self._loader.path, stop, self._examine_and_survive)
+
+    def _examine_and_survive(self) -> None:
+        try:
+            self.examine()
+        except Exception as error:
+            # Only the type: whatever this is, its text is not known to be free of values.
+            fields = {"file": str(self._loader.path), "error": type(error).__name__}
+            _log.error("the configuration could not be examined", extra={"fields": fields})
+
+
+class ConfigWatcher:
+    """A thread of this process that follows the file. Start it after the fork, one in a process."""
+
+    def __init__(self, source: ConfigSource) -> None:
+        """Follow the file of ``source``."""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(
+            target=source.follow, args=(self._stop,), name="talos-config-watcher", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin; what changed since the configuration was loaded is found at once."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """End, and wait for the end at most ``timeout_s`` seconds."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+
+
+def _documents(config: Config) -> tuple[object, ...]:
+    return config.secrets(SIGNING_KEY_URLS)

@@ -1,0 +1,191 @@
+"""Writes the settings page of the docs from the schema: ``python -m talos.config.render_docs``.
+
+With ``--check`` nothing is written; the exit code tells whether the page is up to date.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from talos.config import schema
+from talos.config.schema import Setting
+
+PAGE: Final = Path(__file__).parents[2] / "docs" / "settings.md"
+
+_INTRODUCTION: Final = """\
+# Settings
+
+<!-- Written by `python -m talos.config.render_docs` from talos/config/schema.json. Edit that. -->
+
+Every setting has a path such as `serve.http.port`. Its value comes from, the later winning over the
+earlier:
+
+1. the default below,
+2. the file given with `--config`: `.yaml`, `.yml`, `.json` or `.toml`,
+3. the environment: the path in upper case, dots turned into underscores, behind `TALOS_`
+   (`TALOS_SERVE_HTTP_PORT`). The name without `TALOS_` works too; where both are set, the prefixed
+   one wins. Variables that belong to no setting are ignored.
+
+Two settings have no default and must be there: `credentials.issuer` and `secrets.hmac.current`.
+`talos serve` and `talos migrate` also need `db.dsn`. The smallest file is
+
+```yaml
+db:
+  dsn: sqlite:///var/lib/talos/talos.db
+credentials:
+  issuer: https://keys.example.com
+secrets:
+  hmac:
+    current: <at least 32 characters from a random generator>
+```
+
+`talos config validate` checks a configuration and names every fault at once, `talos config show`
+prints what is in force with secrets redacted, `talos config schema` prints the JSON Schema that
+this page is made of; editors can complete and check a file with it.
+
+## Files
+
+Mappings merge with the defaults; a list replaces the default list. A key that does not exist is a
+fault, wherever it stands, and so is a key written twice. Of several YAML documents the first
+counts. YAML is read by the rules of its version 1.2: `no` and `12:30:45` are text.
+
+## Environment variables
+
+- **Booleans**: `1` `t` `T` `true` `True` `TRUE`, or `0` `f` `F` `false` `False` `FALSE` or nothing.
+- **Integers**: decimal, `0x`, `0o` and `0b` forms; a leading zero means octal; nothing is 0.
+- **Lists**: a JSON array (`["a","b"]`), or text with commas (`a,b`; an item that holds a comma is
+  quoted: `"a,b",c`). Either replaces the whole list. Nothing is an empty list.
+- **Single items of a list**: `..._0`, `..._1`, laid over the list of the file, or else the default
+  one. No index may be left out.
+- **Items with members**: a JSON object, or one variable for each member:
+  `TALOS_SECRETS_HMAC_RETIRED_0_VALUE`, `TALOS_SECRETS_HMAC_RETIRED_0_EXPIRES_AT`.
+- **Whole sections**: a JSON object (`TALOS_SECRETS_HMAC={"current":"..."}`), which merges. A
+  variable that only shares its name with a section, such as `LOG`, is ignored.
+
+## Durations
+
+One or more of a number and a unit: `ns`, `us`, `ms`, `s`, `m`, `h`, such as `30s`, `1h30m` or
+`1.5h`. `credentials.clock_skew` and `last_used.flush_interval` also take bare digits, which are
+nanoseconds, and a leading plus sign.
+
+## Reload
+
+The file is watched. An edit that is valid takes effect with the next request for the settings
+marked *hot*, in every worker at once, and leaves one line in the log, which also names the settings
+that wait for a *restart*. An edit that is not valid changes nothing and is logged with its faults,
+and so is one that touches a setting marked *fixed*, as a whole. Values from the environment do not
+change while the server runs, and win over an edited file.
+
+## Retired values
+
+`credentials.issuer_retired` and `secrets.hmac.retired` hold strings, or objects with an end:
+
+```yaml
+secrets:
+  hmac:
+    retired:
+      - <an earlier secret>
+      - value: <another one>
+        expires_at: 2030-01-31T00:00:00Z
+```
+
+An entry counts until the very moment of `expires_at`; no reload is needed for it to end. An entry
+that is malformed is skipped with a warning that names its index; the others keep working.
+"""
+
+
+def render() -> str:
+    """Return the page."""
+    return "\n".join((_INTRODUCTION, *_parts()))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write or check the page; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m talos.config.render_docs")
+    parser.add_argument("--check", action="store_true", help="only tell whether it is up to date")
+    parser.add_argument("--output", type=Path, default=PAGE, help="the page (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    page: Path = options.output
+    if options.check:
+        if page.is_file() and page.read_text(encoding="utf-8") == render():
+            return 0
+        sys.stderr.write(f"{page} is out of date; run python -m talos.config.render_docs\n")
+        return 1
+    page.write_text(render(), encoding="utf-8")
+    return 0
+
+
+def _parts() -> Iterator[str]:
+    for name, node in schema.document()["properties"].items():
+        yield f"## {name}\n"
+        yield f"{node['description']}\n"
+        yield from _note(node)
+        yield from _tables((name,))
+
+
+def _tables(parts: tuple[str, ...]) -> Iterator[str]:
+    """Yield the table of the settings that stand directly in the section, then its sections."""
+    section = schema.at(parts) or {}
+    inside = [(*parts, name) for name in section["properties"]]
+    here = [path for path in inside if ".".join(path) in schema.settings()]
+    if here:
+        yield "| Setting | Value | Default | Reload | Meaning |\n|---|---|---|---|---|"
+        yield from (_row(schema.settings()[".".join(path)]) for path in here)
+        yield ""
+    for path in inside:
+        if ".".join(path) in schema.sections():
+            node = schema.sections()[".".join(path)]
+            yield f"{'#' * min(len(path) + 1, 4)} {'.'.join(path)}\n"
+            yield f"{node['description']}\n"
+            yield from _note(node)
+            yield from _tables(path)
+
+
+def _note(node: schema.Node) -> Iterator[str]:
+    if "x-without-effect" in node:
+        yield f"*Not in force:* {node['x-without-effect']}\n"
+
+
+def _row(setting: Setting) -> str:
+    meaning = str(setting.node["description"])
+    if "x-without-effect" in setting.node:
+        meaning += f" *Not in force:* {setting.node['x-without-effect']}"
+    if setting.secret:
+        meaning += " Never printed."
+    cells = (
+        f"`{setting.path}`<br>`{setting.variable}`",
+        _value(setting),
+        _default(setting),
+        "fixed" if setting.immutable else "hot" if setting.hot else "restart",
+        meaning,
+    )
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _value(setting: Setting) -> str:
+    if "x-duration" in setting.node:
+        above_zero = " above zero" if setting.node["x-duration"].get("positive") else ""
+        return f"a [duration](#durations){above_zero}"
+    return schema.expectation(setting.node)
+
+
+def _default(setting: Setting) -> str:
+    above = schema.at(setting.parts[:-1]) or {}
+    if setting.parts[-1] in above.get("required", ()):
+        return "**required**"
+    if "x-default" in setting.node:
+        return str(setting.node["x-default"])
+    if "default" not in setting.node:
+        return "none"
+    value: Any = setting.node["default"]
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, list):
+        return ", ".join(f"`{item}`" for item in value) or "empty"
+    return f"`{value}`" if value != "" else "empty"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""Notices that a file may have changed, however it was changed.
+
+A file is edited in place, replaced by a rename, or swapped by turning a symbolic link somewhere on
+the way to it (Kubernetes does that). So the directories are watched in which any link of the way,
+or the file itself, stands; and because notifications can fail (network file systems, exhausted
+limits, a directory that was itself replaced), the file is looked at from time to time anyway.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from watchfiles import watch
+
+_RECHECK_S: Final = 1.0
+_STEP_S: Final = 0.05
+_QUIET_S: Final = 0.1
+# A file that is empty or gone is most likely about to be written.
+_QUIET_EMPTY_S: Final = 1.0
+_LONGEST_UNREST_S: Final = 10.0
+_MOST_LINKS: Final = 40
+
+_Signature: TypeAlias = tuple[int, ...] | None
+_Directory: TypeAlias = tuple[str, _Signature]
+
+
+def follow(path: Path, stop: threading.Event, look: Callable[[], None]) -> None:
+    """Call ``look`` now and whenever the file has changed and is quiet again, until ``stop``.
+
+    ``look`` is also called for changes that leave the content as it was. It must not raise.
+    """
+    known: tuple[_Signature] | None = None
+    while not stop.is_set():
+        directories = directories_of(path)
+        for _ in _wakeups(directories, stop):
+            if known is None or _signature(path) != known[0]:
+                known = (_settled(path, stop),)
+                look()
+            if stop.is_set() or directories_of(path) != directories:
+                break
+
+
+def directories_of(path: Path) -> tuple[_Directory, ...]:
+    """Return the directories whose entries decide what the absolute ``path`` leads to.
+
+    Each comes with its identity, so that a directory which takes another's place is told apart.
+    Where something on the way is missing, the directory that should hold it is the last one.
+    """
+    found: dict[Path, None] = {}
+    here, ahead = Path(path.anchor), list(path.parts[1:])
+    links = 0
+    while ahead and links < _MOST_LINKS:
+        name = ahead.pop(0)
+        if name == "..":
+            here = here.parent
+            continue
+        entry = here / name
+        if entry.is_symlink():
+            links += 1
+            found[here] = None
+            target = entry.readlink()
+            here = Path(target.anchor) if target.is_absolute() else here
+            ahead = [part for part in target.parts if part != target.anchor] + ahead
+        elif not ahead or not entry.is_dir():
+            found[here] = None
+            break
+        else:
+            here = entry
+    return tuple((str(directory), _identity(directory)) for directory in found)
+
+
+def _wakeups(directories: tuple[_Directory, ...], stop: threading.Event) -> Iterator[None]:
+    """Yield now, after every event in the directories, and at least every ``_RECHECK_S``."""
+    yield
+    try:
+        for _ in watch(
+            *(name for name, _ in directories),
+            watch_filter=None,
+            recursive=False,
+            stop_event=stop,
+            step=round(_STEP_S * 1000),
+            debounce=round(_QUIET_S * 1000),
+            rust_timeout=round(_RECHECK_S * 1000),
+            yield_on_timeout=True,
+            raise_interrupt=False,
+            ignore_permission_denied=True,
+        ):
+            yield
+    except (OSError, RuntimeError):
+        # No notifications to be had here: the clock alone has to do.
+        while not stop.wait(_RECHECK_S):
+            yield
+
+
+def _settled(path: Path, stop: threading.Event) -> _Signature:
+    """Wait until nobody is writing any more; return what the file looks like then."""
+    latest = _signature(path)
+    now_s = time.monotonic()
+    quiet_since_s, give_up_s = now_s, now_s + _LONGEST_UNREST_S
+    while not stop.wait(_STEP_S):
+        now_s = time.monotonic()
+        signature = _signature(path)
+        if signature != latest:
+            latest, quiet_since_s = signature, now_s
+        empty = latest is None or latest[2] == 0
+        if now_s - quiet_since_s >= (_QUIET_EMPTY_S if empty else _QUIET_S) or now_s >= give_up_s:
+            break
+    return latest
+
+
+def _signature(path: Path) -> _Signature:
+    """Return what differs when the file was written or replaced; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _identity(directory: Path) -> _Signature:
+    try:
+        status = directory.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
