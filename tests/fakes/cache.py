@@ -1,0 +1,79 @@
+"""A key cache in a dictionary, with the leases and holds that the port promises."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from talos.domain.keys import Key, KeyKind
+from talos.services.ports import CachedKey, Clock
+
+Name = tuple[str, KeyKind, str]
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One entry: the record and the instant until which it may be served."""
+
+    key: Key
+    expires_at_ns: int
+
+
+class RecordingLease:
+    """Implements ``services.ports.Lease``: worthless once the key's epoch has moved."""
+
+    def __init__(self, cache: "RecordingCache", name: Name) -> None:
+        self._cache = cache
+        self._name = name
+        self._epoch = cache.epochs[name]
+
+    def publish(self, key: Key, expires_at_ns: int) -> None:
+        cache = self._cache
+        if cache.holds[self._name] or cache.epochs[self._name] != self._epoch:
+            return
+        cache.entries[self._name] = Publication(key, expires_at_ns)
+        cache.published.append(self._name)
+
+
+class RecordingCache:
+    """Implements ``services.ports.KeyCache``, and keeps a list of what was done."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.entries: dict[Name, Publication] = {}
+        self.epochs: Counter[Name] = Counter()
+        self.holds: Counter[Name] = Counter()
+        self.reads: list[Name] = []
+        self.leases: list[Name] = []
+        self.published: list[Name] = []
+        self.evictions: list[Name] = []
+
+    def get(self, network_id: str, kind: KeyKind, key_id: str) -> CachedKey | None:
+        name = (network_id, kind, key_id)
+        self.reads.append(name)
+        entry = self.entries.get(name)
+        if entry is None or self._clock.now_ns() > entry.expires_at_ns:
+            return None
+        return CachedKey(entry.key)
+
+    def lease(self, network_id: str, kind: KeyKind, key_id: str) -> RecordingLease:
+        name = (network_id, kind, key_id)
+        self.leases.append(name)
+        return RecordingLease(self, name)
+
+    @contextmanager
+    def hold(self, network_id: str, kind: KeyKind, key_id: str) -> Iterator[None]:
+        name = (network_id, kind, key_id)
+        self.holds[name] += 1
+        self.evict(*name)
+        try:
+            yield
+        finally:
+            self.evict(*name)
+            self.holds[name] -= 1
+
+    def evict(self, network_id: str, kind: KeyKind, key_id: str) -> None:
+        name = (network_id, kind, key_id)
+        self.evictions.append(name)
+        self.epochs[name] += 1
+        self.entries.pop(name, None)

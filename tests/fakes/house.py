@@ -1,0 +1,97 @@
+"""Every service on fakes, wired as the bootstrap wires the real ones."""
+
+from talos.domain.addresses import Caller
+from talos.domain.drafts import KeyDraft, VerifyDraft
+from talos.domain.keys import Key, KeyKind
+from talos.domain.verification import CacheDirective, Verification, VerificationErrorCode
+from talos.services import Services
+from talos.services.delete import DeleteService
+from talos.services.derive import DeriveService
+from talos.services.import_keys import ImportService
+from talos.services.issue import IssueService
+from talos.services.query import QueryService
+from talos.services.revoke import RevokeService
+from talos.services.rotate import RotateService
+from talos.services.tenant import Tenant
+from talos.services.update import UpdateService
+from talos.services.verdicts import Verified
+from talos.services.verify import VerifyService
+from tests.fakes.cache import RecordingCache
+from tests.fakes.clock import FrozenClock
+from tests.fakes.events import RecordingEvents
+from tests.fakes.keys import InMemoryKeys
+from tests.fakes.limits import CountingLimiter
+from tests.fakes.marks import RecordingMarks
+from tests.fakes.tenants import TENANT
+
+CALLER = Caller("192.0.2.1")
+DRAFT = KeyDraft(name="a key", actor_id="user_1", scopes=("read", "write"))
+
+
+class House:
+    """Services and the fakes behind them."""
+
+    def __init__(self) -> None:
+        self.clock = FrozenClock()
+        self.keys = InMemoryKeys()
+        self.cache = RecordingCache(self.clock)
+        self.limiter = CountingLimiter()
+        self.marks = RecordingMarks()
+        self.events = RecordingEvents()
+        verifier = VerifyService(
+            self.keys, self.cache, self.limiter, self.marks, self.events, self.clock
+        )
+        writers = (self.keys, self.cache, self.events, self.clock)
+        self.services = Services(
+            issue=IssueService(self.keys, self.events, self.clock),
+            imports=ImportService(self.keys, self.events, self.clock),
+            verify=verifier,
+            derive=DeriveService(verifier, self.clock, self.events),
+            rotate=RotateService(*writers),
+            revoke=RevokeService(*writers),
+            update=UpdateService(*writers),
+            delete=DeleteService(*writers),
+            query=QueryService(self.keys, self.clock),
+        )
+
+    def issue(self, draft: KeyDraft = DRAFT, tenant: Tenant = TENANT) -> tuple[Key, str]:
+        """A fresh issued key and its secret; the event of its making is forgotten."""
+        issued = self.services.issue.issue(tenant, draft)
+        self.events.clear()
+        return issued.key, issued.secret
+
+    def verified(
+        self,
+        credential: str,
+        *,
+        tenant: Tenant = TENANT,
+        caller: Caller = CALLER,
+        directive: CacheDirective = CacheDirective.DEFAULT,
+        audiences: tuple[str, ...] = (),
+    ) -> Verified:
+        """The answer to one verify request."""
+        draft = VerifyDraft(credential, audiences)
+        return self.services.verify.verify(tenant, draft, caller, directive)
+
+    def verdict(self, credential: str, **options: object) -> VerificationErrorCode | None:
+        """The error code of one verify request, None for a valid credential."""
+        return self.verified(credential, **options).verification.error  # type: ignore[arg-type]
+
+    def batch(
+        self,
+        *credentials: str,
+        tenant: Tenant = TENANT,
+        caller: Caller = CALLER,
+        directive: CacheDirective = CacheDirective.DEFAULT,
+    ) -> tuple[Verification, ...]:
+        """The answer to one batch verify request."""
+        drafts = [VerifyDraft(credential) for credential in credentials]
+        return self.services.verify.verify_batch(tenant, drafts, caller, directive)
+
+    def row(self, key: Key) -> Key:
+        """What is stored of a key."""
+        return self.keys.rows[key.network_id, key.kind, key.key_id]
+
+    def name(self, key: Key) -> tuple[str, KeyKind, str]:
+        """How the cache and the repository call a key."""
+        return (key.network_id, key.kind, key.key_id)
