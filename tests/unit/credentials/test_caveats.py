@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -459,3 +459,28 @@ def test_any_caveats_get_a_verdict(caveats: list[Any]) -> None:
     left = only_a_verdict(AUDIENCES, caveats, NOW_NS)
     if left is not None:
         assert set(left.scp) <= {"read", "write"}
+
+
+cidr_lists = st.lists(
+    st.tuples(
+        st.sampled_from(["10.0.0.0", "10.3.255.0", "10.128.0.1", "192.0.2.0"]), st.integers(0, 32)
+    )
+    | st.tuples(st.sampled_from(["2001:db8::", "2001:db8:8000::", "::1"]), st.integers(0, 128)),
+    max_size=6,
+).map(lambda pairs: [f"{address}/{length}" for address, length in pairs])
+
+
+@effort(max_examples=300)
+@given(cidr_lists, cidr_lists)
+def test_a_list_is_inside_another_when_each_network_is_inside_one_of_its(
+    outer: list[str], inner: list[str]
+) -> None:
+    def inside(narrow: str, wide: str) -> bool:
+        networks = ip_network(narrow, strict=False), ip_network(wide, strict=False)
+        return networks[0].version == networks[1].version and networks[0].subnet_of(networks[1])
+
+    each = all(any(inside(narrow, wide) for wide in outer) for narrow in inner)
+    event(f"inside: {each}")
+    kept = only_a_verdict({"iss": ISSUER, "acl": outer}, [{"acl": inner}], NOW_NS) is not None
+    # An empty list is no restriction: it holds every other one, and is held only by itself.
+    assert kept is (not outer if not inner else not outer or each)
