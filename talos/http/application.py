@@ -10,6 +10,7 @@ from talos.http.errors import ErrorHandlers
 from talos.http.middleware.access_log import AccessLog, log_error
 from talos.http.middleware.clean_path import CleanPath
 from talos.http.middleware.cors import Cors
+from talos.http.middleware.methods import NoImpliedOptions
 from talos.http.middleware.request_id import RequestId
 from talos.http.middleware.security_headers import SecurityHeaders
 from talos.http.middleware.tenancy import Tenancy
@@ -55,6 +56,7 @@ def create(
             Cors(),
             Tenancy(deps.tenants),
             CleanPath(),
+            NoImpliedOptions(),
         ],
     )
     ErrorHandlers(log_error).register(app)

@@ -1,0 +1,176 @@
+"""An application on fakes, and a client that speaks to it as a WSGI server would."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import falcon
+from falcon import testing
+
+from talos.errors import NotFound
+from talos.http import admin, all_in_one, metrics_port, public
+from talos.http.dependencies import BuildInfo, HttpDependencies
+from talos.services.tenant import HttpSettings, Tenant
+from tests.fakes.house import House
+from tests.fakes.tenants import TENANT
+
+SURFACES: Mapping[str, Callable[[HttpDependencies], Any]] = {
+    "all": all_in_one.create_app,
+    "admin": admin.create_app,
+    "public": public.create_app,
+}
+ISSUED = "/v2alpha1/admin/issuedApiKeys"
+IMPORTED = "/v2alpha1/admin/importedApiKeys"
+API_KEYS = "/v2alpha1/admin/apiKeys"
+SELF_REVOKE = "/v2alpha1/apiKeys:selfRevoke"
+JWKS = "/v2alpha1/derivedKeys/jwks.json"
+PEER = "192.0.2.1"
+
+
+class Directory:
+    """Implements ``TenantDirectory``: one tenant for every host but those in ``unknown``."""
+
+    def __init__(self, tenant: Tenant = TENANT) -> None:
+        self.tenant = tenant
+        self.unknown: set[str] = set()
+        self.seen: list[tuple[str, str]] = []
+
+    def resolve(self, host: str, forwarded_host: str) -> Tenant:
+        self.seen.append((host, forwarded_host))
+        if host in self.unknown:
+            raise NotFound("network not found")
+        return self.tenant
+
+    def config_hash(self, host: str) -> str:
+        return f"hash of {host}"
+
+
+class Settings:
+    """Implements ``HttpSettingsSource``; ``change`` is what a reload does."""
+
+    def __init__(self) -> None:
+        self.current = HttpSettings()
+        self.reads = 0
+
+    def http(self) -> HttpSettings:
+        self.reads += 1
+        return self.current
+
+    def change(self, **changes: Any) -> None:
+        self.current = replace(self.current, **changes)
+
+
+class Pinged:
+    """Implements ``Database``; ``trouble`` is what a ping raises."""
+
+    def __init__(self) -> None:
+        self.trouble: Exception | None = None
+
+    def ping(self) -> None:
+        if self.trouble is not None:
+            raise self.trouble
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Surface:
+    """One surface, everything behind it, and a metrics port beside it."""
+
+    def __init__(self, name: str = "all") -> None:
+        self.house = House()
+        self.directory = Directory()
+        self.settings = Settings()
+        self.database = Pinged()
+        self.deps = HttpDependencies(
+            services=self.house.services,
+            tenants=self.directory,
+            settings=self.settings,
+            database=self.database,
+            build=BuildInfo("1.2.3", "abcdef0", "2026-01-02T03:04:05Z"),
+            clock=self.house.clock,
+        )
+        self.app = SURFACES[name](self.deps)
+        self.metrics_app = metrics_port.create_app(self.deps)
+
+    def send(
+        self,
+        method: str,
+        target: str,
+        body: bytes | str | Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        **environ: Any,
+    ) -> testing.Result:
+        """Send a request with exactly this target; a mapping becomes a JSON body."""
+        return send(self.app, method, target, body, headers, **environ)
+
+    def issue(self, **members: Any) -> dict[str, Any]:
+        """A fresh issued key, as the API answers."""
+        body = {"name": "a key", "actor_id": "user_1", **members}
+        result = self.send("POST", ISSUED, body)
+        assert result.status_code == 201, result.text
+        return result.json
+
+    def import_key(self, raw_key: str = "sk_test_abc123", **members: Any) -> dict[str, Any]:
+        """A fresh imported key, as the API answers."""
+        body = {"raw_key": raw_key, "name": "a key", "actor_id": "user_1", **members}
+        result = self.send("POST", IMPORTED, body)
+        assert result.status_code == 201, result.text
+        return result.json
+
+
+def send(
+    app: Any,
+    method: str,
+    target: str,
+    body: bytes | str | Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+    **environ: Any,
+) -> testing.Result:
+    """Call a WSGI application as gunicorn does: the path decoded once, the target kept beside."""
+    if body is None:
+        content = b""
+    elif isinstance(body, str | bytes):
+        content = body if isinstance(body, bytes) else body.encode()
+    else:
+        content = json.dumps(body).encode()
+    path, _, query = target.partition("?")
+    env = testing.create_environ(
+        method=method, body=content, headers=dict(headers or {}), remote_addr=PEER
+    )
+    env |= {
+        "PATH_INFO": unquote_to_bytes(path.encode("latin-1")).decode("latin-1"),
+        "RAW_URI": target,
+        "QUERY_STRING": query,
+    }
+    env |= environ
+    for name in [name for name, value in env.items() if value is None]:
+        del env[name]
+    response = testing.StartResponseMock()
+    chunks = list(testing.closed_wsgi_iterable(app(env, response)))
+    return testing.Result(chunks, response.status, response.headers)
+
+
+def assert_envelope(
+    result: testing.Result, status: int, reason: str | None = None, canonical: str | None = None
+) -> dict[str, Any]:
+    """Check the whole shape of an error, and return its inner object."""
+    assert result.status_code == status, result.text
+    assert result.headers["content-type"] == falcon.MEDIA_JSON
+    assert result.content.endswith(b"}\n")
+    assert set(result.json) == {"error"}
+    error: dict[str, Any] = result.json["error"]
+    assert set(error) == {"code", "message", "status", "details"}
+    assert error["code"] == status
+    assert error["message"]
+    (detail,) = error["details"]
+    assert detail.keys() == {"@type", "reason", "domain"}
+    assert detail["@type"] == "type.googleapis.com/google.rpc.ErrorInfo"
+    assert detail["domain"] == "www.ory.com/talos"
+    if reason is not None:
+        assert detail["reason"] == reason
+    if canonical is not None:
+        assert error["status"] == canonical
+    return error
