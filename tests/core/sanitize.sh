@@ -2,7 +2,7 @@
 # Runs the core's tests on a build with AddressSanitizer and UndefinedBehaviorSanitizer.
 #
 #   tests/core/sanitize.sh [pytest arguments]
-#   tests/core/sanitize.sh fuzz [libFuzzer arguments]     the fuzz target instead of the tests
+#   tests/core/sanitize.sh fuzz      the inputs that `make fuzz` has collected, instead of the tests
 #
 # The build is made in a temporary copy of the checkout, which is removed in the end: neither the
 # checkout nor its own build is touched. PYTHON names the interpreter (.venv/bin/python), CC the
@@ -49,8 +49,10 @@ run() {
 
 run -c 'import sys, talos._core; assert talos._core.__file__.startswith(sys.argv[1])' "$copy"
 if [ "${1:-}" = fuzz ]; then
-    shift
-    run tests/fuzz/fuzz_core.py "$@"
+    # Replayed, not fuzzed: beside the sanitizer's runtime atheris cannot measure coverage.
+    mkdir -p build/fuzz "$checkout/build/fuzz/corpus"
+    cp -R "$checkout/build/fuzz/corpus" build/fuzz
+    run tests/fuzz/fuzz_core.py -runs=0
 else
     run -m pytest --noconftest -p no:cacheprovider tests/core "$@"
 fi

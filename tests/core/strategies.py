@@ -50,7 +50,7 @@ def mutated(draw: st.DrawFn, source: st.SearchStrategy[str]) -> str:
 def integer_texts(draw: st.DrawFn) -> str:
     """An integer near the borders of 64 bits or anywhere, spelled in some way."""
     border = st.sampled_from((0, 2**31, 2**32, 2**63, 2**64)).flatmap(
-        lambda value: st.integers(value - 2, value + 2)
+        lambda value: st.integers(value - 12, value + 12)
     )
     magnitude = abs(draw(border | st.integers(0, 2**70) | st.integers(0, 2**33)))
     zeros = "0" * draw(st.integers(0, 3))
