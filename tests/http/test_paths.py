@@ -1,4 +1,4 @@
-"""One spelling of a path is served, and none leads from the public surface to an admin operation."""
+"""One spelling of a path is served, and none leads from the public surface to the admin one."""
 
 import itertools
 from functools import cache
@@ -257,24 +257,11 @@ def test_a_method_cannot_be_overridden(surface: Surface) -> None:
     assert surface.send("GET", f"{IMPORTED}/{key_id}").status_code == 200
 
 
-PIECES = st.sampled_from(
-    [
-        "/",
-        "//",
-        "%2F",
-        "%5c",
-        "..",
-        ".",
-        "%2e",
-        "%252e",
-        ";",
-        "v2alpha1",
-        "admin",
-        "Admin",
-        "%61dmin",
-    ]
-    + ["issuedApiKeys", "importedApiKeys", "apiKeys", ":verify", ":selfRevoke", "%3A", "%00", "é"]
-    + ["health", "alive", "version", "?", "#", "\\", "k", "*", "http://", "%", "%C0%AF", "\x80"]
+PIECES = st.one_of(
+    st.sampled_from(r"/.;?#\k*%é"),
+    st.sampled_from(["//", "%2F", "%5c", "..", "%2e", "%252e", "%3A", "%00", "%C0%AF", "http://"]),
+    st.sampled_from(["v2alpha1", "admin", "Admin", "%61dmin", "health", "alive", "version"]),
+    st.sampled_from(["issuedApiKeys", "importedApiKeys", "apiKeys", ":verify", ":selfRevoke"]),
 )
 OPEN = ("/health/alive", "/health/ready", "/version", "/openapi.json", "/v2alpha1/derivedKeys")
 
