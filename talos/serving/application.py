@@ -38,6 +38,7 @@ class Options:
     workers: int
     threads: int
     connections: int = 2048
+    worker_class: type[TalosWorker] = TalosWorker
 
 
 class _Logger(glogging.Logger):
@@ -111,7 +112,7 @@ class Server(BaseApplication):
         """Set gunicorn up for what it still does: processes, and reading heads."""
         settings: dict[str, object] = {
             "bind": [f"fd://{descriptor}" for descriptor in self._descriptors],
-            "worker_class": TalosWorker,
+            "worker_class": self._options.worker_class,
             "logger_class": _Logger,
             "workers": self._options.workers,
             "threads": self._options.threads,

@@ -44,13 +44,13 @@ class Loop:
         site: Site,
         listeners: Sequence[socket.socket],
         *,
-        timeouts: Timeouts | None = None,
+        timeouts: Timeouts,
         on_sweep: Callable[[], None] = lambda: None,
     ) -> None:
         """Start accepting. ``on_sweep`` is called about every second."""
         self._config = config
         self._body_limit = site.body_limit
-        self._timeouts = timeouts or Timeouts()
+        self._timeouts = timeouts
         self._on_sweep = on_sweep
         self._draining = False
         self._clients: set[Client] = set()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from gunicorn.workers.base import Worker
 
+from talos.serving.connection import Timeouts
 from talos.serving.loop import Loop
 from talos.serving.site import Site
 
@@ -29,6 +30,8 @@ _SWITCH_INTERVAL_S = 0.0005
 class TalosWorker(Worker):
     """Serves the ``Site`` that the gunicorn application builds, on the arbiter's listeners."""
 
+    timeouts = Timeouts()
+
     def init_signals(self) -> None:
         """Leave the interrupt key and a hang-up to the master, which drains (contract 13.5)."""
         super().init_signals()
@@ -44,7 +47,9 @@ class TalosWorker(Worker):
         """Serve until told to end or orphaned, then drain."""
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         site = cast("Site", self.wsgi)
-        loop = Loop(self.cfg, site, self.sockets, on_sweep=self._check_master)
+        loop = Loop(
+            self.cfg, site, self.sockets, timeouts=self.timeouts, on_sweep=self._check_master
+        )
         loop.watch(self.PIPE[0], lambda: cast("None", os.read(self.PIPE[0], 4096)))
         while self.alive:
             loop.turn()

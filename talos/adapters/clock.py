@@ -1,0 +1,11 @@
+"""The clock of the system."""
+
+import time
+
+
+class SystemClock:
+    """Implements ``services.ports.Clock``."""
+
+    def now_ns(self) -> int:
+        """Nanoseconds since the Unix epoch."""
+        return time.time_ns()

@@ -1,0 +1,145 @@
+"""Starting a server: everything that can go wrong goes wrong here, before anything is forked."""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from talos import bootstrap
+from talos.adapters.observability import logs
+from talos.bootstrap import Surface
+from talos.config import advice
+from talos.config.loading import load
+from talos.config.reload import ConfigSource
+from talos.config.values import Config
+from talos.serving.application import Options, Server
+from talos.serving.listeners import Address, open_listeners
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_log = logging.getLogger(__name__)
+
+_HOST: Final = "serve.http.host"
+_LOOPBACK: Final = "127.0.0.1"
+_EVERYWHERE: Final = "0.0.0.0"  # noqa: S104  (contract 16, 1: the public surface)
+
+
+def serve(
+    surface: Surface,
+    config_path: str | None,
+    environ: Mapping[str, str],
+    *,
+    announce: Callable[[], None] = lambda: None,
+) -> int:
+    """Serve ``surface`` until told to end; return the exit code.
+
+    ``announce`` is called when both listeners are open. Raises ``ConfigurationError``,
+    ``SchemaBehind``, ``ListenError`` or a storage error when the server cannot start; nothing
+    listens then.
+    """
+    _end_quietly_when_told()
+    config = load(config_path, environ)
+    source = ConfigSource(config, environ)
+    prepare(surface, source)
+    addresses = _addresses(surface, config)
+    for address in addresses:
+        _log.info("listening", extra={"fields": {"server": address.server, "addr": str(address)}})
+    server = Server(
+        open_listeners(addresses),
+        Options(
+            workers=config.optional_integer("serve.http.workers") or len(os.sched_getaffinity(0)),
+            threads=config.integer("serve.http.threads"),
+        ),
+        build=lambda: bootstrap.build(surface, source),
+        on_reload=source.examine,
+    )
+    announce()
+    return server.serve()
+
+
+def prepare(surface: Surface, source: ConfigSource) -> None:
+    """Set up the log, tell what is about to be served and with which doubts, check the database.
+
+    Raises ``ConfigurationError``, ``SchemaBehind`` or a storage error when it cannot be served.
+    """
+    config = source.current().config
+    logs.configure(_level(config), _format(config))
+    info = bootstrap.build_info()
+    fields = {
+        "surface": surface.value,
+        "version": info.version,
+        "commit": info.commit,
+        "build_time": info.build_time,
+        "log_level": config.text("log.level"),
+        "log_format": config.text("log.format"),
+    }
+    _log.info("starting", extra={"fields": fields})
+    _tell_about(source)
+    _prepare_database(config)
+
+
+def _end_quietly_when_told() -> None:
+    """Let a signal that comes before gunicorn listens to signals end the process with 0."""
+
+    def end(sig: int, frame: "FrameType | None") -> NoReturn:
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+
+
+def _tell_about(source: ConfigSource) -> None:
+    snapshot = source.current()
+    for fault in snapshot.key_faults:
+        _log.error("a signing key cannot be used", extra={"fields": {"fault": fault}})
+    for warning in advice.warnings(snapshot):
+        _log.warning(warning)
+    _log.info("Configuration validated")
+
+
+def _prepare_database(config: Config) -> None:
+    url = bootstrap.database_url(config)
+    pool = url.pool
+    fields = {
+        "driver": url.product.value,
+        "max_conns": pool.max_open,
+        "max_idle_conns": pool.max_idle,
+        "max_conn_lifetime_s": pool.max_lifetime_s,
+        "max_conn_idle_time_s": pool.max_idle_time_s,
+    }
+    _log.info("database", extra={"fields": fields})
+    bootstrap.prepare_database(url)
+
+
+def _addresses(surface: Surface, config: Config) -> tuple[Address, Address]:
+    """Return where to listen (contract 16, 1)."""
+    host = config.optional_text(_HOST)
+    if host is None:
+        host = _EVERYWHERE if surface is Surface.PUBLIC else _LOOPBACK
+        if surface is not Surface.PUBLIC:
+            _log.info(
+                f"{_HOST} is not set: the API answers on {_LOOPBACK} alone, "
+                "since whoever reaches its admin operations is trusted"
+            )
+    if surface is Surface.ADMIN or (surface is Surface.ALL and host != _LOOPBACK):
+        _log.warning(
+            "the admin operations have no authentication of their own: every caller that reaches "
+            "them is trusted"
+        )
+    return (
+        Address("HTTP", host, config.integer("serve.http.port")),
+        Address("Metrics", config.text("serve.metrics.host"), config.integer("serve.metrics.port")),
+    )
+
+
+def _level(config: Config) -> logs.Level:
+    level: logs.Level = config.text("log.level")  # type: ignore[assignment]  # as the schema has it
+    return level
+
+
+def _format(config: Config) -> logs.Format:
+    style: logs.Format = config.text("log.format")  # type: ignore[assignment]  # likewise
+    return style

@@ -1,0 +1,78 @@
+"""A site of two tiny applications on the real master, worker and listeners: a program to run.
+
+``python -m tests.e2e.plain_site PORT METRICS_PORT WORKERS THREADS [quick]``; with ``quick``
+clients get a second where they would get several.
+"""
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from talos.adapters.observability import logs
+from talos.serving.application import Options, Server
+from talos.serving.connection import Timeouts
+from talos.serving.listeners import Address, open_listeners
+from talos.serving.worker import TalosWorker
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+BODY_LIMIT = 4 * 1024 * 1024
+BIG_BYTES = 64 * 1024 * 1024
+
+
+class QuickWorker(TalosWorker):
+    timeouts = Timeouts(head_s=1, read_s=1.5, write_s=1, idle_s=1, linger_s=0.5)
+
+
+def main_application(
+    environ: "WSGIEnvironment", start_response: "StartResponse"
+) -> Iterable[bytes]:
+    path, body = environ["PATH_INFO"], environ["wsgi.input"].read()
+    answer = f"{os.getpid()} {environ['REQUEST_METHOD']} {path} {len(body)}".encode()
+    if path == "/hold":
+        # Blocks until the test opens the other end of the pipe.
+        Path(environ["QUERY_STRING"]).read_bytes()
+    elif path == "/big":
+        answer = b"x" * BIG_BYTES
+    elif path == "/fail":
+        raise RuntimeError("as asked")
+    start_response("200 OK", [("Content-Length", str(len(answer)))])
+    return [answer]
+
+
+def metrics_application(
+    environ: "WSGIEnvironment", start_response: "StartResponse"
+) -> Iterable[bytes]:
+    start_response("200 OK", [("Content-Length", "5")])
+    return [b"probe"]
+
+
+class Site:
+    applications: "tuple[WSGIApplication, ...]" = (main_application, metrics_application)
+    body_limit = BODY_LIMIT
+
+    def close(self) -> None:
+        print("site closed", flush=True)
+
+
+def main(port: str, metrics_port: str, workers: str, threads: str, quick: str = "") -> int:
+    logs.configure("info", "json")
+    listeners = open_listeners(
+        (
+            Address("HTTP", "127.0.0.1", int(port)),
+            Address("Metrics", "127.0.0.1", int(metrics_port)),
+        )
+    )
+    options = Options(
+        workers=int(workers),
+        threads=int(threads),
+        worker_class=QuickWorker if quick else TalosWorker,
+    )
+    return Server(listeners, options, Site).serve()
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
