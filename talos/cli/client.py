@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
+import click
+
 from talos.cli.command import Failure, current_invocation
 from talos.cli.endpoint import Endpoint
 from talos.cli.server_errors import error_text
@@ -167,6 +169,7 @@ class Client:
                 if proxy
                 else urllib3.PoolManager(timeout=timeout)
             )
+            click.get_current_context().call_on_close(self._pool.clear)
         return self._pool
 
     def _read(self, response: "BaseHTTPResponse", deadline: float) -> bytes:

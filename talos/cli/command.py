@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from talos.cli.text import many_lines
 
@@ -98,6 +99,7 @@ class _Common(click.Command):
             global_option(
                 "--config",
                 field="config_path",
+                type=click.Path(),
                 metavar="FILE",
                 help="Configuration file, read by serve, migrate and config.",
             ),
@@ -211,15 +213,25 @@ class Group(_Common, click.Group):
         super().format_options(ctx, formatter)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of subcommands without importing the lazy ones."""
-        rows = []
-        for name in self.list_commands(ctx):
-            if name in self.lazy:
-                rows.append((name, self.lazy[name].summary))
-            elif not self.commands[name].hidden:
-                rows.append((name, self.commands[name].get_short_help_str(limit=100)))
+        """Write the list of subcommands."""
         with formatter.section("Commands"):
-            formatter.write_dl(rows)
+            formatter.write_dl(self.summaries())
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the subcommands and the group's own options."""
+        commands = [
+            CompletionItem(name, help=summary)
+            for name, summary in self.summaries()
+            if name.startswith(incomplete)
+        ]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
+
+    def summaries(self) -> list[tuple[str, str]]:
+        """Return the names of the subcommands and a line on each, importing none."""
+        return [
+            *((name, command.get_short_help_str(100)) for name, command in self.commands.items()),
+            *((name, command.summary) for name, command in self.lazy.items()),
+        ]
 
 
 class Program(Group):

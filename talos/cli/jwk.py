@@ -49,6 +49,7 @@ def _key_options(*, public_only: bool = True) -> _Decorate:
         click.option(
             "-o",
             "--output",
+            type=click.Path(),
             metavar="FILE",
             help="Write to a file of mode 0600, which is replaced if it is there.",
         ),

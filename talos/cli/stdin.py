@@ -20,7 +20,7 @@ def read_secret(value: str, name: str) -> str:
     """
     if value != STDIN:
         return value
-    if sys.stdin.isatty():
+    if _is_terminal():
         answer: str = click.prompt(name, hide_input=True, err=True)
         return answer
     text = _read(name)
@@ -42,6 +42,10 @@ def read_secrets(values: tuple[str, ...], name: str) -> tuple[str, ...]:
         raise Failure(f"standard input holds no {name}")
     place = values.index(STDIN)
     return (*values[:place], *lines, *values[place + 1 :])
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _read(name: str) -> str:

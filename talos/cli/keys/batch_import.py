@@ -46,6 +46,7 @@ _REFUSALS: Final = frozenset({400, 402, 409})
     "--file",
     "file",
     required=True,
+    type=click.Path(),
     metavar="FILE",
     help="A JSON array of import objects; - reads standard input.",
 )
@@ -203,7 +204,11 @@ def _count(source: BinaryIO) -> int | None:
 
 def _progress_bar(total: int | None) -> AbstractContextManager[Callable[[int], None]]:
     """Return a bar on stderr, or nothing where stderr is no terminal."""
-    return _bar(total) if sys.stderr.isatty() else nullcontext(lambda _items: None)
+    return _bar(total) if _on_terminal() else nullcontext(lambda _items: None)
+
+
+def _on_terminal() -> bool:
+    return sys.stderr.isatty()
 
 
 @contextmanager

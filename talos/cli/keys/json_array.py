@@ -15,14 +15,15 @@ class ArrayError(ValueError):
     """The input is no JSON array of objects. The text names the item and never shows it."""
 
 
-def read_items(source: BinaryIO) -> Iterator[str]:
+def read_items(source: BinaryIO, read_size: int = _READ_SIZE) -> Iterator[str]:
     """Yield the text of every object in the array, as it stands in the input.
 
-    The text of an item is passed on unchanged, numbers and member order included. Raises
+    The text of an item is passed on unchanged, numbers and member order included. The input is
+    read in pieces of ``read_size`` bytes, larger ones for an item longer than that. Raises
     ``ArrayError`` for input that is not UTF-8, not an array, or has an item that is no object or
     is longer than ``LONGEST_ITEM``.
     """
-    text = _Text(source)
+    text = _Text(source, read_size)
     if text.next_character() != "[":
         raise ArrayError("must hold a JSON array of objects")
     text.skip(1)
@@ -46,8 +47,9 @@ def read_items(source: BinaryIO) -> Iterator[str]:
 class _Text:
     """The decoded input with a position in it; what lies before is dropped as reading goes on."""
 
-    def __init__(self, source: BinaryIO) -> None:
+    def __init__(self, source: BinaryIO, read_size: int) -> None:
         self._source = source
+        self._read_size = read_size
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._json = json.JSONDecoder(parse_constant=_refuse_constant)
         self._buffer = ""
@@ -64,7 +66,7 @@ class _Text:
                 if self._buffer[self._position] not in _BLANKS:
                     return self._buffer[self._position]
                 self._position += 1
-            if not self._read_more(_READ_SIZE):
+            if not self._read_more(self._read_size):
                 return ""
 
     def take_object(self, index: int) -> str:
@@ -78,7 +80,7 @@ class _Text:
                 # Either the item is broken or its end is not read yet. Reading as much again as
                 # is there keeps the work linear in the size of the item.
                 length = len(self._buffer) - self._position
-                if length > LONGEST_ITEM or not self._read_more(max(length, _READ_SIZE)):
+                if length > LONGEST_ITEM or not self._read_more(max(length, self._read_size)):
                     raise ArrayError(f"item {index} is no valid JSON, or too long") from None
                 continue
             item = self._buffer[self._position : end]

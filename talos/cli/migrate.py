@@ -1,0 +1,146 @@
+"""``talos migrate``: the schema of the database. Contract 13.4; everything goes to stderr."""
+
+import re
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from talos.cli.command import Failure, Group
+from talos.cli.database import chosen_database, explained
+from talos.cli.output import note
+
+if TYPE_CHECKING:
+    from talos.adapters.sql.dsn import DatabaseUrl
+    from talos.adapters.sql.schema_version import SchemaStatus
+
+_POLL_INTERVAL_S: Final = 1.0
+_VERSION: Final = re.compile(r"[+-]?[0-9]{1,9}")
+
+
+@click.command(
+    cls=Group,
+    examples=[
+        "talos migrate up --database sqlite:///var/lib/talos/talos.db",
+        "talos migrate status --config talos.yaml",
+    ],
+)
+def migrate() -> None:
+    """Create and change the schema of the database.
+
+    The database is that of --database, else of DB_DSN, TALOS_DB_DSN or DSN in the environment, else
+    of db.dsn in the file of --config.
+    """
+
+
+def _database_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--database",
+        metavar="DSN",
+        help="The database, such as sqlite:///var/lib/talos/talos.db. A password is better given "
+        "in the environment, where no process list shows it.",
+    )(function)
+
+
+@migrate.command(examples=["talos migrate up --database sqlite:///var/lib/talos/talos.db"])
+@_database_option
+def up(database: str | None) -> None:
+    """Apply every pending migration."""
+    from talos.adapters.sql import migrate as schema
+
+    url = chosen_database(database)
+    with explained():
+        done = schema.up(url)
+    if done.after == done.before:
+        note(f"Nothing to apply: the schema has version {done.after}.")
+    else:
+        note(f"Applied {_migrations(done.after - done.before)}: {_now(done.after)}.")
+
+
+@migrate.command(examples=["talos migrate down", "talos migrate down --steps 2"])
+@_database_option
+@click.option("--steps", type=int, default=1, show_default=True, help="How many to roll back.")
+def down(database: str | None, steps: int) -> None:
+    """Roll back the last migrations. The data in the tables that go away is lost."""
+    from talos.adapters.sql import migrate as schema
+
+    if steps < 1:
+        raise Failure("--steps must be at least 1")
+    url = chosen_database(database)
+    with explained():
+        done = schema.down(url, steps)
+    count = done.before - done.after
+    if count == 0:
+        note("Nothing to roll back: the database is not initialised.")
+        return
+    note(f"Rolled back {_migrations(count)}: {_now(done.after)}.")
+    if count < steps:
+        note(f"There were no more than {count} of the {steps} asked for.")
+
+
+@migrate.command(examples=["talos migrate status", "talos migrate status --block"])
+@_database_option
+@click.option(
+    "--block", is_flag=True, help="Wait until the schema is clean and at the latest version."
+)
+def status(database: str | None, block: bool) -> None:
+    """Show the version of the schema. Exit code 0 whatever it is."""
+    url = chosen_database(database)
+    state = _read(url)
+    while block and not state.is_current:
+        if state.foreign:
+            raise Failure(_FOREIGN)
+        time.sleep(_POLL_INTERVAL_S)
+        state = _read(url)
+    note(f"Status: {_state_of(state)}")
+    note(f"Driver: {url.product.value}")
+    note(f"Current version: {'none' if state.version is None else state.version}")
+    note(f"Latest version: {state.latest} ({state.pending} pending)")
+    if state.foreign:
+        note(_FOREIGN)
+
+
+@migrate.command(
+    examples=["talos migrate force 1", "talos migrate force -- -1"],
+)
+@click.argument("version", help="The version; -1, behind --, for a database not initialised.")
+@_database_option
+def force(version: str, database: str | None) -> None:
+    """Say which version the schema has, and that it is clean. No table of keys is touched."""
+    from talos.adapters.sql import migrate as schema
+
+    number = _VERSION.match(version)
+    if number is None:
+        raise Failure("VERSION must be a number")
+    url = chosen_database(database)
+    with explained():
+        schema.force(url, int(number[0]))
+    note(f"Set: {_now(max(0, int(number[0])))}.")
+
+
+_FOREIGN: Final = (
+    "The tables are those of another system; `talos migrate adopt --help` says how to take its "
+    "keys over."
+)
+
+
+def _read(url: "DatabaseUrl") -> "SchemaStatus":
+    from talos.adapters.sql import migrate as schema
+
+    with explained():
+        return schema.status(url)
+
+
+def _state_of(state: "SchemaStatus") -> str:
+    if state.dirty:
+        return "DIRTY"
+    return "not initialised" if state.version is None else "clean"
+
+
+def _now(version: int) -> str:
+    return f"the schema has version {version}" if version else "the database is not initialised"
+
+
+def _migrations(count: int) -> str:
+    return f"{count} migration{'' if count == 1 else 's'}"

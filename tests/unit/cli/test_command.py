@@ -1,0 +1,217 @@
+"""Usage: help, mistakes, exit codes, and what is imported for what."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from talos.cli.app import app
+from talos.cli.command import Group
+from tests.unit.cli.conftest import Run
+from tests.unit.cli.fake_server import FakeServer
+
+
+def commands(
+    command: click.Command = app, path: str = "talos"
+) -> Iterator[tuple[str, click.Command]]:
+    yield path, command
+    if isinstance(command, Group):
+        for name in command.list_commands(click.Context(command)):
+            inner = command.get_command(click.Context(command), name)
+            assert inner is not None
+            yield from commands(inner, f"{path} {name}")
+
+
+COMMANDS = dict(commands())
+GROUPS = [path for path, command in COMMANDS.items() if isinstance(command, Group)]
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_every_command_has_help_with_examples(talos: Run, path: str, flag: str) -> None:
+    result = talos(*path.split()[1:], flag)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith(f"Usage: {path}")
+    assert "\nExamples:\n  " in result.stdout
+    assert "\nGlobal options:\n" in result.stdout
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_flag_and_argument_is_explained(path: str) -> None:
+    context = click.Context(COMMANDS[path])
+    for parameter in COMMANDS[path].get_params(context):
+        assert getattr(parameter, "help", None), f"{path}: {parameter.name}"
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_examples_name_real_commands_and_flags(path: str) -> None:
+    command = COMMANDS[path]
+    for example in command.examples:  # type: ignore[attr-defined]
+        words = example.split("talos ", 1)[1].split()
+        while words and words[0].startswith("-"):
+            del words[:2]
+        named: click.Command = app
+        while isinstance(named, Group) and words and not words[0].startswith("-"):
+            inner = named.get_command(click.Context(named), words[0].rstrip(')"'))
+            if inner is None:
+                break
+            named = inner
+            del words[0]
+        assert named is not app, example
+        known = {
+            spelling
+            for parameter in named.get_params(click.Context(named))
+            for spelling in (*parameter.opts, *parameter.secondary_opts)
+        } | {"-"}
+        for word in words:
+            if word in ("|", "||", ">", "<"):
+                break
+            if word.startswith("-"):
+                assert word in known, f"{example}: {word}"
+
+
+@pytest.mark.parametrize("path", [path for path in GROUPS if path not in ("talos", "talos serve")])
+def test_a_group_alone_is_a_usage_error_that_shows_its_help(talos: Run, path: str) -> None:
+    result = talos(*path.split()[1:])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"Usage: {path}")
+
+
+def test_the_program_alone_shows_its_help(talos: Run) -> None:
+    result = talos()
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith("Usage: talos")
+
+
+@pytest.mark.parametrize("path", GROUPS)
+def test_an_unknown_subcommand_is_an_error(talos: Run, path: str) -> None:
+    result = talos(*path.split()[1:], "zzz", "--flag")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f'unknown command "zzz" for "{path}"; see "{path} --help"\n'
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("kyes", "did you mean keys?"),
+        ("keys revok", "did you mean revoke"),
+        ("keys issued rotat k1", "did you mean rotate?"),
+        ("keys imported batchimport", "did you mean batch-import"),
+        ("jwk generate rsaa", "did you mean rsa?"),
+        ("migrate stauts", "did you mean status?"),
+        ("serve pubic", "did you mean public?"),
+        ("config validat", "did you mean validate?"),
+    ],
+)
+def test_a_mistyped_subcommand_comes_with_a_suggestion(talos: Run, line: str, hint: str) -> None:
+    result = talos(*line.split())
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert hint in result.stderr
+
+
+def test_a_misplaced_credential_is_not_repeated(server: FakeServer, ask: Run) -> None:
+    for line in (
+        "keys ory_ak_testsecret",
+        "keys verify one ory_ak_testsecret",
+        "keys issued get k1 ory_ak_testsecret",
+        "jwk get ory_ak_testsecret",
+        "ory_ak_testsecret",
+    ):
+        result = ask(*line.split())
+        assert result.exit_code == 1
+        assert "testsecret" not in result.output
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("keys verify a b", '"talos keys verify" takes 1 argument, 2 were given'),
+        ("keys issued list a", '"talos keys issued list" takes no arguments, 1 were given'),
+        ("jwk generate eddsa x", '"talos jwk generate eddsa" takes no arguments, 1 were given'),
+        ("migrate status x y", '"talos migrate status" takes no arguments, 2 were given'),
+        ("completion bash zsh", '"talos completion" takes 1 argument, 2 were given'),
+    ],
+)
+def test_an_argument_too_many_is_an_error(talos: Run, line: str, said: str) -> None:
+    result = talos(*line.split())
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", said + "\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["keys verify", "keys verify c --no-cahce", "--endpont x", "keys issue n --actor", "keys -e"],
+)
+def test_usage_errors_are_one_bare_line_and_exit_code_1(talos: Run, line: str) -> None:
+    result = talos(*line.split())
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.count("\n") == 1
+    assert not result.stderr.startswith(("Error", "Usage"))
+
+
+def test_a_mistyped_flag_comes_with_a_suggestion(talos: Run) -> None:
+    assert "--no-cache" in talos("keys", "verify", "c", "--no-cahce").stderr
+
+
+def test_the_version_is_one_line(talos: Run) -> None:
+    for flag in ("-v", "--version"):
+        result = talos(flag)
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert result.stdout.startswith("talos version ")
+        assert "(commit: " in result.stdout
+        assert ", built: " in result.stdout
+        assert result.stdout.count("\n") == 1
+
+
+def test_an_interrupt_is_exit_code_1(talos: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_args: object, **_kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("talos.cli.client.Client.send", interrupt)
+    result = talos("keys", "verify", "c1")
+    assert result.exit_code == 1
+    assert result.stderr.endswith("interrupted\n")
+
+
+def in_a_process(*args: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-W", "error", *args], capture_output=True, text=True, check=False
+    )
+
+
+def test_the_module_runs_as_a_program() -> None:
+    result = in_a_process("-m", "talos", "keys", "verfy")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == 'unknown command "verfy" for "talos keys"; did you mean verify?\n'
+
+
+def test_verifying_a_key_imports_no_server() -> None:
+    """What makes starting slow stays out of a client command."""
+    program = (
+        "import json, sys\n"
+        "from talos.cli.app import app\n"
+        "try:\n"
+        "    app.main(['-e', 'http://127.0.0.1:1', 'keys', 'verify', 'c1'], prog_name='talos')\n"
+        "finally:\n"
+        "    print(json.dumps(sorted(sys.modules)))\n"
+    )
+    result = in_a_process("-c", program)
+    assert "Connection refused" in result.stderr
+    loaded = {name.split(".")[0] for name in json.loads(result.stdout)}
+    assert "urllib3" in loaded
+    heavy = {"sqlalchemy", "alembic", "falcon", "gunicorn", "jsonschema", "rich", "yaml", "joserfc",
+             "cryptography", "structlog", "msgspec", "watchfiles"}  # fmt: skip
+    assert loaded.isdisjoint(heavy)
+
+
+def test_a_closed_pipe_is_no_traceback() -> None:
+    result = subprocess.run(
+        ["/bin/sh", "-c", f"{sys.executable} -m talos --help | true; exit ${{PIPESTATUS:-0}}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in result.stderr
