@@ -1,7 +1,7 @@
 """Engines: one pool of connections each, set up for its kind of database.
 
 A connection taken from an engine is in autocommit mode, so that a read costs one round trip. Who
-writes asks for a transaction with ``WRITE_OPTIONS``; ``transactions.py`` does that for everybody.
+writes takes ``writing(engine)`` and begins a transaction, as ``transactions.py`` does for everybody.
 """
 
 import logging
@@ -32,15 +32,14 @@ ANSWER_TIMEOUT_S: Final = 15.0
 """After this the client gives up on a server that keeps the connection and says nothing."""
 
 _BEGIN_IMMEDIATE: Final = "talos_begin_immediate"
-WRITE_OPTIONS: Final[dict[Product, dict[str, Any]]] = {
+_WRITE_OPTIONS: Final[dict[str, dict[str, Any]]] = {
     # A transaction that began by reading could not wait for the write lock, only fail.
-    Product.SQLITE: {_BEGIN_IMMEDIATE: True},
-    Product.POSTGRES: {"isolation_level": "READ COMMITTED"},
-    Product.COCKROACH: {"isolation_level": "SERIALIZABLE"},
+    "sqlite": {_BEGIN_IMMEDIATE: True},
+    "postgresql": {"isolation_level": "READ COMMITTED"},
+    "cockroachdb": {"isolation_level": "SERIALIZABLE"},
     # With REPEATABLE READ a row read again after a lock would be the one from before it.
-    Product.MYSQL: {"isolation_level": "READ COMMITTED"},
+    "mysql": {"isolation_level": "READ COMMITTED"},
 }
-"""Execution options of a connection that writes, by kind of database."""
 
 _DRIVERS: Final = {
     Product.SQLITE: "sqlite+pysqlite",
@@ -83,6 +82,11 @@ def create_engine(url: DatabaseUrl) -> Engine:
         _retire_idle(engine, url.pool.max_idle_time_s)
     _engines.add(engine)
     return engine
+
+
+def writing(engine: Engine) -> Engine:
+    """Return a view of ``engine``, on the same pool, whose connections begin transactions."""
+    return engine.execution_options(**_WRITE_OPTIONS[engine.dialect.name])
 
 
 def _connector(url: DatabaseUrl) -> Callable[[], Any]:
@@ -138,6 +142,10 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
+class SilentServer(psycopg.OperationalError):
+    """The server did not answer within ``ANSWER_TIMEOUT_S``."""
+
+
 class _BoundedConnection(psycopg.Connection[Any]):
     """A connection that does not wait for ever on a server that is connected and silent."""
 
@@ -150,10 +158,6 @@ class _BoundedConnection(psycopg.Connection[Any]):
             # What the server may still answer belongs to nobody.
             self.close()
             raise
-
-
-class SilentServer(psycopg.OperationalError):
-    """The server did not answer within ``ANSWER_TIMEOUT_S``."""
 
 
 def _until(deadline: float, gen: Generator[Any, Any, _T]) -> Generator[Any, Any, _T]:

@@ -77,8 +77,13 @@ def is_retriable(error: exc.SQLAlchemyError) -> bool:
 
 
 def is_lost_connection(error: exc.SQLAlchemyError) -> bool:
-    """Tell whether a connection that had been good turned out dead; another one may work."""
-    return isinstance(error, exc.DBAPIError) and error.connection_invalidated
+    """Tell whether a connection that had been good turned out dead; another one may work.
+
+    A server that is silent is not asked a second time.
+    """
+    if not isinstance(error, exc.DBAPIError) or not error.connection_invalidated:
+        return False
+    return not isinstance(_judge(error.orig, ""), GatewayTimeout)
 
 
 def explain(error: BaseException) -> str:

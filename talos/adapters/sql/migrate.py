@@ -22,7 +22,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.engine import Connection
 
 from talos.adapters.sql.dsn import DatabaseUrl, Product
-from talos.adapters.sql.engine import WRITE_OPTIONS, create_engine
+from talos.adapters.sql.engine import create_engine, writing
 from talos.adapters.sql.faults import translated
 from talos.adapters.sql.schema_version import (
     MIGRATIONS,
@@ -170,9 +170,10 @@ def _require_steppable(state: SchemaStatus) -> None:
 def _alone(url: DatabaseUrl) -> Iterator[Connection]:
     """Connect, and keep others from migrating meanwhile; one transaction where that can be."""
     engine = create_engine(url)
-    options = {} if url.product is Product.MYSQL else WRITE_OPTIONS[url.product]
+    # MySQL ends a transaction at every change of the schema.
+    chosen = engine if url.product is Product.MYSQL else writing(engine)
     try:
-        with translated("migrate"), engine.execution_options(**options).begin() as connection:
+        with translated("migrate"), chosen.begin() as connection:
             _lock(connection, url.product)
             yield connection
     finally:

@@ -1,0 +1,378 @@
+"""Keys in SQL: ``KeyRepository`` of ``talos.services.ports``, which states the contracts."""
+
+import logging
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
+from sqlalchemy.engine import Connection, Engine
+
+from talos.adapters.sql.paging import PageQuery, count_live, read_page
+from talos.adapters.sql.rows import (
+    UndecodableRow,
+    decode,
+    encode,
+    encode_change,
+    key_columns,
+    with_identity_of,
+)
+from talos.adapters.sql.tables import (
+    KEY_ID_LENGTHS,
+    KEY_TABLES,
+    NAME_LENGTH,
+    NETWORK_ID_LENGTH,
+    REQUEST_ID_LENGTH,
+    networks,
+)
+from talos.adapters.sql.transactions import Transactions
+from talos.domain.keys import Key, KeyKind, KeyStatus
+from talos.errors import ApiKeyExists, ApiKeyNotFound, InternalError, QuotaExceeded
+from talos.services.ports import BatchInserted, Inserted, InternalFault, Rotated
+
+_ROUNDS: Final = 8
+"""How often an insert starts over when others keep making and removing the row in its way."""
+_IDS_PER_STATEMENT: Final = 500
+
+_NOT_FOUND_TEXT: Final = {
+    KeyKind.ISSUED: "API key not found",
+    KeyKind.IMPORTED: "imported key not found",
+}
+_logger = logging.getLogger(__name__)
+
+
+class SqlKeyRepository:
+    """The keys of all networks in one database. Safe for use by many threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Use ``engine``, which stays the caller's to dispose of."""
+        self._transactions = Transactions(engine)
+        self._by_id = {kind: _by_id(kind) for kind in KeyKind}
+        self._by_id_locked = {
+            kind: statement.with_for_update() for kind, statement in self._by_id.items()
+        }
+
+    def insert(self, key: Key, *, quota: int, now_ns: int) -> Inserted:
+        """See ``KeyRepository.insert``."""
+        for _ in range(_ROUNDS):
+            inserted = self._transactions.write(
+                "create API key",
+                lambda connection: _insert(connection, key, quota, now_ns),
+                on_conflict=lambda: None,
+            )
+            if inserted is None:
+                inserted = self._transactions.read(
+                    "create API key", lambda connection: self._in_the_way(connection, key)
+                )
+            if inserted is not None:
+                return inserted
+        raise InternalError("create API key")
+
+    def insert_batch(self, keys: Sequence[Key], *, quota: int, now_ns: int) -> BatchInserted:
+        """See ``KeyRepository.insert_batch``. The keys are of one network and one kind."""
+        if not keys:
+            return BatchInserted(frozenset(), frozenset())
+        for _ in range(_ROUNDS):
+            inserted = self._transactions.write(
+                "create API keys",
+                lambda connection: _insert_batch(connection, keys, quota, now_ns),
+                # Another transaction made one of the keys: the next round sees it.
+                on_conflict=lambda: None,
+            )
+            if inserted is not None:
+                return inserted
+        raise InternalError("create API keys")
+
+    def get(self, network_id: str, kind: KeyKind, key_id: str) -> Key | None:
+        """See ``KeyRepository.get``."""
+        if not _addressable(network_id, kind, key_id):
+            return None
+        parameters = {"network": network_id, "key": key_id}
+        row = self._transactions.read(
+            "read API key",
+            lambda connection: connection.execute(self._by_id[kind], parameters).first(),
+        )
+        return None if row is None else _decoded(kind, row, "read API key")
+
+    def get_many(
+        self, network_id: str, kind: KeyKind, key_ids: Collection[str]
+    ) -> Mapping[str, Key | InternalFault]:
+        """See ``KeyRepository.get_many``."""
+        wanted = [key_id for key_id in set(key_ids) if _addressable(network_id, kind, key_id)]
+        try:
+            rows = self._transactions.read(
+                "read API keys",
+                lambda connection: [
+                    row
+                    for some in _portions(wanted)
+                    for row in connection.execute(_by_ids(network_id, kind, some))
+                ],
+            )
+        except InternalError:
+            # One row that the driver cannot read must not take the others with it.
+            return {
+                key_id: found
+                for key_id in wanted
+                if (found := self._get_or_fault(network_id, kind, key_id)) is not None
+            }
+        return {row.key_id: _decoded_or_fault(kind, row) for row in rows}
+
+    def change(
+        self, network_id: str, kind: KeyKind, key_id: str, change: Callable[[Key], Key]
+    ) -> Key:
+        """See ``KeyRepository.change``."""
+
+        def work(connection: Connection) -> Key:
+            old = self._locked(connection, network_id, kind, key_id)
+            new = with_identity_of(old, change(old))
+            _write(connection, new)
+            return new
+
+        return self._transactions.write("update API key", work)
+
+    def rotate(
+        self, network_id: str, key_id: str, succeed: Callable[[Key], tuple[Key, Key]]
+    ) -> Rotated:
+        """See ``KeyRepository.rotate``."""
+
+        def work(connection: Connection) -> Rotated:
+            old = self._locked(connection, network_id, KeyKind.ISSUED, key_id)
+            successor, revoked = succeed(old)
+            revoked = with_identity_of(old, revoked)
+            connection.execute(insert(KEY_TABLES[KeyKind.ISSUED]), encode(successor))
+            _write(connection, revoked)
+            return Rotated(new=successor, old_before=old, old_after=revoked)
+
+        def taken() -> Rotated:
+            raise ApiKeyExists
+
+        return self._transactions.write("rotate API key", work, on_conflict=taken)
+
+    def delete(self, network_id: str, kind: KeyKind, key_id: str) -> Key:
+        """See ``KeyRepository.delete``."""
+
+        def work(connection: Connection) -> Key:
+            key = self._locked(connection, network_id, kind, key_id)
+            columns = KEY_TABLES[kind].c
+            connection.execute(
+                delete(KEY_TABLES[kind]).where(columns.nid == network_id, columns.key_id == key_id)
+            )
+            return key
+
+        return self._transactions.write("delete API key", work)
+
+    def list_page(
+        self,
+        network_id: str,
+        kind: KeyKind,
+        *,
+        limit: int,
+        before_id: str | None,
+        actor_id: str | None,
+        status: KeyStatus | None,
+        now_ns: int,
+    ) -> Sequence[Key]:
+        """See ``KeyRepository.list_page``; how the cost is bounded stands in ``paging``."""
+        lookups = [(network_id, NETWORK_ID_LENGTH)]
+        if before_id is not None:
+            lookups.append((before_id, max(KEY_ID_LENGTHS.values())))
+        if actor_id is not None:
+            lookups.append((actor_id, NAME_LENGTH))
+        if not all(_storable(text, length) for text, length in lookups):
+            return ()
+        query = PageQuery(network_id, kind, limit, before_id, actor_id, status, now_ns)
+        rows = self._transactions.read(
+            "list API keys", lambda connection: read_page(connection, query)
+        )
+        return [_decoded(kind, row, "list API keys") for row in rows]
+
+    def mark_used(
+        self, network_id: str, kind: KeyKind, key_ids: Collection[str], at_ns: int
+    ) -> None:
+        """See ``KeyRepository.mark_used``. A later mark is never moved back."""
+        # In one order everywhere, so that two marks never wait for each other.
+        wanted = sorted(key_id for key_id in set(key_ids) if _addressable(network_id, kind, key_id))
+        columns = KEY_TABLES[kind].c
+        last_used = columns.last_used_at_ns
+
+        def work(connection: Connection) -> None:
+            for some in _portions(wanted):
+                connection.execute(
+                    update(KEY_TABLES[kind])
+                    .where(
+                        columns.nid == network_id,
+                        columns.key_id.in_(some),
+                        or_(last_used.is_(None), last_used < at_ns),
+                    )
+                    .values(last_used_at_ns=at_ns)
+                )
+
+        if wanted:
+            self._transactions.write("mark API keys used", work)
+
+    def _locked(self, connection: Connection, network_id: str, kind: KeyKind, key_id: str) -> Key:
+        """Read a key and keep others from changing it until the transaction ends."""
+        row = None
+        if _addressable(network_id, kind, key_id):
+            parameters = {"network": network_id, "key": key_id}
+            row = connection.execute(self._by_id_locked[kind], parameters).first()
+        if row is None:
+            raise ApiKeyNotFound(_NOT_FOUND_TEXT[kind])
+        return _decoded(kind, row, "read API key")
+
+    def _in_the_way(self, connection: Connection, key: Key) -> Inserted | None:
+        """Return the row that an insert of ``key`` repeats; None when there is none any more.
+
+        Raises ``ApiKeyExists`` when only the id is taken.
+        """
+        repeated = _by_request_id(connection, key)
+        if repeated is not None:
+            return Inserted(repeated, created=False)
+        parameters = {"network": key.network_id, "key": key.key_id}
+        if connection.execute(self._by_id[key.kind], parameters).first() is not None:
+            raise ApiKeyExists
+        return None
+
+    def _get_or_fault(
+        self, network_id: str, kind: KeyKind, key_id: str
+    ) -> Key | InternalFault | None:
+        try:
+            return self.get(network_id, kind, key_id)
+        except InternalError:
+            return InternalFault(key_id)
+
+
+def _insert(connection: Connection, key: Key, quota: int, now_ns: int) -> Inserted:
+    if quota > 0:
+        _lock_network(connection, key.network_id)
+    repeated = _by_request_id(connection, key)
+    if repeated is not None:
+        return Inserted(repeated, created=False)
+    if quota > 0 and _live_keys(connection, key.network_id, now_ns, quota) >= quota:
+        raise QuotaExceeded
+    connection.execute(insert(KEY_TABLES[key.kind]), encode(key))
+    return Inserted(key, created=True)
+
+
+def _insert_batch(
+    connection: Connection, keys: Sequence[Key], quota: int, now_ns: int
+) -> BatchInserted:
+    network_id, kind = keys[0].network_id, keys[0].kind
+    headroom = len(keys)
+    if quota > 0:
+        _lock_network(connection, network_id)
+        headroom = min(headroom, quota - _live_keys(connection, network_id, now_ns, quota))
+    proceeding = keys[:headroom]
+    columns = KEY_TABLES[kind].c
+    taken = {
+        key_id
+        for some in _portions([key.key_id for key in proceeding])
+        for (key_id,) in connection.execute(
+            select(columns.key_id).where(columns.nid == network_id, columns.key_id.in_(some))
+        )
+    }
+    # In one order everywhere, so that two batches never wait for each other.
+    new = sorted((key for key in proceeding if key.key_id not in taken), key=lambda key: key.key_id)
+    if new:
+        connection.execute(insert(KEY_TABLES[kind]), [encode(key) for key in new])
+    return BatchInserted(
+        existing=frozenset(
+            position for position, key in enumerate(proceeding) if key.key_id in taken
+        ),
+        over_quota=frozenset(range(headroom, len(keys))),
+    )
+
+
+def _lock_network(connection: Connection, network_id: str) -> None:
+    """Let inserts that count towards a quota through one by one."""
+    connection.execute(
+        select(networks.c.id)
+        .where(networks.c.id == network_id)
+        # Weaker than a full lock on PostgreSQL: foreign keys may still refer to the row.
+        .with_for_update(key_share=True)
+    )
+
+
+def _live_keys(connection: Connection, network_id: str, now_ns: int, most: int) -> int:
+    """Count the keys of both kinds that can verify, and stop at ``most``."""
+    live = 0
+    for kind in KeyKind:
+        if live < most:
+            live += count_live(connection, kind, network_id, now_ns, most - live)
+    return live
+
+
+def _by_request_id(connection: Connection, key: Key) -> Key | None:
+    if key.request_id is None or not _storable(key.request_id, REQUEST_ID_LENGTH):
+        return None
+    columns = KEY_TABLES[key.kind].c
+    row = connection.execute(
+        select(*key_columns(key.kind)).where(
+            columns.nid == key.network_id, columns.request_id == key.request_id
+        )
+    ).first()
+    return None if row is None else _decoded(key.kind, row, "read API key")
+
+
+def _by_id(kind: KeyKind) -> Any:
+    columns = KEY_TABLES[kind].c
+    return select(*key_columns(kind)).where(
+        columns.nid == bindparam("network"), columns.key_id == bindparam("key")
+    )
+
+
+def _by_ids(network_id: str, kind: KeyKind, key_ids: Sequence[str]) -> Any:
+    columns = KEY_TABLES[kind].c
+    return select(*key_columns(kind)).where(columns.nid == network_id, columns.key_id.in_(key_ids))
+
+
+def _write(connection: Connection, key: Key) -> None:
+    columns = KEY_TABLES[key.kind].c
+    connection.execute(
+        update(KEY_TABLES[key.kind])
+        .where(columns.nid == key.network_id, columns.key_id == key.key_id)
+        .values(encode_change(key))
+    )
+
+
+def _decoded(kind: KeyKind, row: Row[Any], operation: str) -> Key:
+    try:
+        return decode(kind, row)
+    except UndecodableRow as error:
+        _report(kind, row, error)
+        raise InternalError(operation) from error
+
+
+def _decoded_or_fault(kind: KeyKind, row: Row[Any]) -> Key | InternalFault:
+    try:
+        return decode(kind, row)
+    except UndecodableRow as error:
+        _report(kind, row, error)
+        return InternalFault(row.key_id)
+
+
+def _report(kind: KeyKind, row: Row[Any], error: UndecodableRow) -> None:
+    _logger.error("stored %s key %s of network %s: %s", kind.value, row.key_id, row.nid, error)
+
+
+def _addressable(network_id: str, kind: KeyKind, key_id: str) -> bool:
+    """Tell whether a row with this identity can exist at all."""
+    return _storable(network_id, NETWORK_ID_LENGTH) and _storable(key_id, KEY_ID_LENGTHS[kind])
+
+
+def _storable(text: str, length: int) -> bool:
+    """Tell whether a column of ``length`` characters can hold ``text`` on every database.
+
+    What none can hold is in no row; asking for it would be an error on some.
+    """
+    if len(text) > length or "\0" in text:
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _portions(key_ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(key_ids), _IDS_PER_STATEMENT):
+        yield key_ids[start : start + _IDS_PER_STATEMENT]
