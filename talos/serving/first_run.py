@@ -55,10 +55,10 @@ Talos listens on {url}, health on {metrics_url}/health/ready. Paste into another
   KEY=$(curl -sS {url}/v2alpha1/admin/issuedApiKeys -d '{{"name":"my first key","actor_id":"user:me","scopes":["read"]}}' | sed 's/.*"secret": *"\\([^"]*\\)".*/\\1/') && echo "$KEY"
 
   # verify it
-  curl -sS {url}/v2alpha1/admin/apiKeys:verify -d "{{\\"credential\\":\\"$KEY\\"}}"
+  curl -sS -w '\\n' {url}/v2alpha1/admin/apiKeys:verify -d "{{\\"credential\\":\\"$KEY\\"}}"
 
   # revoke it
-  curl -sS {url}/v2alpha1/apiKeys:selfRevoke -d "{{\\"credential\\":\\"$KEY\\"}}"
+  curl -sS -w '\\n' {url}/v2alpha1/apiKeys:selfRevoke -d "{{\\"credential\\":\\"$KEY\\"}}"
 
 The configuration is {configuration}. Ctrl-C stops the server; the keys stay.
 """  # noqa: E501  (a command to paste is one line)

@@ -1,0 +1,171 @@
+"""The one place that constructs collaborators and wires them together.
+
+``prepare_database`` runs once, before anything is forked; ``build`` runs in every worker after the
+fork, since neither connections nor threads survive one.
+"""
+
+import enum
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
+
+from talos.adapters.cache.null import NullKeyCache
+from talos.adapters.clock import SystemClock
+from talos.adapters.observability.events import LogEventEmitter
+from talos.adapters.ratelimit.null import UnenforcedLimiter
+from talos.adapters.sql.database import SqlDatabase
+from talos.adapters.sql.dsn import DatabaseUrl, parse_dsn
+from talos.adapters.sql.engine import create_engine
+from talos.adapters.sql.last_used import BatchedLastUsed
+from talos.adapters.sql.repository import SqlKeyRepository
+from talos.config.directory import SingleTenantDirectory
+from talos.config.reload import ConfigSource, ConfigWatcher
+from talos.config.values import Config
+from talos.domain.keys import NIL_NETWORK
+from talos.http import admin, all_in_one, metrics_port, public
+from talos.http.body import MAX_BODY_BYTES
+from talos.http.dependencies import BuildInfo, HttpDependencies
+from talos.services import Services
+from talos.services.delete import DeleteService
+from talos.services.derive import DeriveService
+from talos.services.import_keys import ImportService
+from talos.services.issue import IssueService
+from talos.services.ports import Clock, EventEmitter, KeyCache, KeyRepository, LastUsedMarks
+from talos.services.query import QueryService
+from talos.services.revoke import RevokeService
+from talos.services.rotate import RotateService
+from talos.services.update import UpdateService
+from talos.services.verify import VerifyService
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+_COMMIT_VARIABLE: Final = "TALOS_BUILD_COMMIT"
+_BUILD_TIME_VARIABLE: Final = "TALOS_BUILD_TIME"
+
+
+class Surface(enum.Enum):
+    """Which operations a server has (contract 1.2)."""
+
+    ALL = "all"
+    ADMIN = "admin"
+    PUBLIC = "public"
+
+
+_APPLICATIONS: Final = {
+    Surface.ALL: all_in_one.create_app,
+    Surface.ADMIN: admin.create_app,
+    Surface.PUBLIC: public.create_app,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """A surface ready to be served by one process: the main application, and the metrics port's."""
+
+    main: "WSGIApplication"
+    metrics: "WSGIApplication"
+    close: Callable[[], None]
+    """Ends what runs in the background, writes what it holds, and closes the database."""
+    body_limit: int = MAX_BODY_BYTES
+
+    @property
+    def applications(self) -> "tuple[WSGIApplication, ...]":
+        """Both applications, in the order of their listeners."""
+        return (self.main, self.metrics)
+
+
+def build_info() -> BuildInfo:
+    """Return what is running; the image's build says of which commit and when."""
+    return BuildInfo(
+        version=version("talos"),
+        commit=os.environ.get(_COMMIT_VARIABLE, "unknown"),
+        build_time=os.environ.get(_BUILD_TIME_VARIABLE, "unknown"),
+    )
+
+
+def database_url(config: Config) -> DatabaseUrl:
+    """Return where the keys are stored. Raises ``ConfigurationError``."""
+    return parse_dsn(config.secret("db.dsn").reveal().decode())
+
+
+def prepare_database(url: DatabaseUrl) -> None:
+    """Make sure that the database can be served from; it is never migrated here.
+
+    A network database is waited for. Raises ``SchemaBehind`` when migrations are missing, and the
+    storage errors of ``services.ports``.
+    """
+    database = SqlDatabase(create_engine(url))
+    try:
+        database.wait_until_reachable()
+        database.require_schema()
+        database.ensure_network(NIL_NETWORK)
+    finally:
+        database.close()
+
+
+def build(surface: Surface, source: ConfigSource) -> Assembly:
+    """Build a surface over ``source``, and start what works in the background.
+
+    Nothing is connected yet: a database that is down makes requests fail, not the start of a
+    worker.
+    """
+    config = source.current().config
+    clock = SystemClock()
+    engine = create_engine(database_url(config))
+    database = SqlDatabase(engine)
+    keys = SqlKeyRepository(engine)
+    last_used = BatchedLastUsed(
+        keys,
+        clock,
+        queue_size=config.integer("last_used.queue_size"),
+        flush_size=config.integer("last_used.flush_size"),
+        flush_interval_ns=config.duration_ns("last_used.flush_interval"),
+        num_workers=config.integer("last_used.num_workers"),
+    )
+    directory = SingleTenantDirectory(source)
+    dependencies = HttpDependencies(
+        services=_services(keys, NullKeyCache(), last_used, LogEventEmitter(), clock),
+        tenants=directory,
+        settings=directory,
+        database=database,
+        build=build_info(),
+        clock=clock,
+    )
+    watcher = ConfigWatcher(source)
+    watcher.start()
+
+    def close() -> None:
+        # It need not have ended: dying in the middle of its work harms nobody.
+        watcher.stop(timeout_s=0)
+        last_used.close()
+        database.close()
+
+    return Assembly(
+        main=_APPLICATIONS[surface](dependencies),
+        metrics=metrics_port.create_app(dependencies),
+        close=close,
+    )
+
+
+def _services(
+    keys: KeyRepository,
+    cache: KeyCache,
+    last_used: LastUsedMarks,
+    events: EventEmitter,
+    clock: Clock,
+) -> Services:
+    verify = VerifyService(keys, cache, UnenforcedLimiter(), last_used, events, clock)
+    return Services(
+        issue=IssueService(keys, events, clock),
+        imports=ImportService(keys, events, clock),
+        verify=verify,
+        derive=DeriveService(verify, clock, events),
+        rotate=RotateService(keys, cache, events, clock),
+        revoke=RevokeService(keys, cache, events, clock),
+        update=UpdateService(keys, cache, events, clock),
+        delete=DeleteService(keys, cache, events, clock),
+        query=QueryService(keys, clock),
+    )
