@@ -1,0 +1,194 @@
+"""``talos migrate`` on SQLite: what it says, and which database it takes."""
+
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from talos.adapters.sql.schema_version import latest_version
+from tests.unit.cli.conftest import Run
+
+LATEST = latest_version()
+VARIABLES = ("DB_DSN", "TALOS_DB_DSN", "DSN")
+
+
+@pytest.fixture(autouse=True)
+def no_database_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def dsn(tmp_path: Path) -> str:
+    return f"sqlite://{tmp_path}/talos.db"
+
+
+@pytest.fixture
+def migrate(talos: Run, dsn: str) -> Callable[..., str]:
+    """Run a migrate command that must succeed; everything it says is on stderr."""
+
+    def run(command: str, *args: str) -> str:
+        result = talos("migrate", command, "--database", dsn, *args)
+        assert (result.exit_code, result.stdout) == (0, ""), result.stderr
+        return result.stderr
+
+    return run
+
+
+def test_up_down_and_status(migrate: Callable[..., str]) -> None:
+    status = f"Driver: sqlite\nCurrent version: {{}}\nLatest version: {LATEST} ({{}} pending)\n"
+    fresh = "Status: not initialised\n" + status.format("none", LATEST)
+    clean = "Status: clean\n" + status.format(LATEST, 0)
+    plural = "" if LATEST == 1 else "s"
+    assert migrate("status") == fresh
+    assert migrate("up") == (
+        f"Applied {LATEST} migration{plural}: the schema has version {LATEST}.\n"
+    )
+    assert migrate("status") == clean
+    assert migrate("status", "--block") == clean
+    assert migrate("up") == f"Nothing to apply: the schema has version {LATEST}.\n"
+    assert migrate("down", "--steps", str(LATEST + 3)) == (
+        f"Rolled back {LATEST} migration{plural}: the database is not initialised.\n"
+        f"There were no more than {LATEST} of the {LATEST + 3} asked for.\n"
+    )
+    assert migrate("down") == "Nothing to roll back: the database is not initialised.\n"
+
+
+def test_force(migrate: Callable[..., str]) -> None:
+    migrate("up")
+    assert migrate("force", "--", "-1") == "Set: the database is not initialised.\n"
+    assert "Status: not initialised" in migrate("status")
+    assert migrate("force", "7x") == "Set: the schema has version 7.\n"
+    assert "Current version: 7\n" in migrate("status")
+    assert "Status: clean" in migrate("status", "--block")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["force x", "force ''", "force -- -2", "down --steps 0", "down --steps -1", "up --steps 1"],
+)
+def test_refused(talos: Run, dsn: str, line: str) -> None:
+    command, *rest = line.replace("''", "").split(" ")
+    result = talos("migrate", command, "--database", dsn, *rest)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert len(result.stderr) > 10
+
+
+def test_a_schema_of_the_future(talos: Run, migrate: Callable[..., str], dsn: str) -> None:
+    migrate("force", str(LATEST + 1))
+    for command in ("up", "down"):
+        result = talos("migrate", command, "--database", dsn)
+        assert result.exit_code == 1
+        assert str(LATEST + 1) in result.stderr
+
+
+def test_block_waits_for_another_to_migrate(
+    migrate: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            migrate("up")
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    assert "Status: clean" in migrate("status", "--block")
+    assert waited == [1.0] * 3
+
+
+def test_block_can_be_interrupted(talos: Run, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", interrupt)
+    assert talos("migrate", "status", "--block", "--database", dsn).exit_code == 1
+
+
+def test_the_tables_of_another_system(talos: Run, tmp_path: Path, dsn: str) -> None:
+    with sqlite3.connect(tmp_path / "talos.db") as connection:
+        connection.execute("CREATE TABLE schema_migrations (version INTEGER, dirty BOOLEAN)")
+        connection.execute("CREATE TABLE issued_api_keys (nid TEXT, key_id TEXT)")
+    connection.close()
+    result = talos("migrate", "status", "--database", dsn)
+    assert result.exit_code == 0
+    assert "talos migrate adopt" in result.stderr
+    for args in (["status", "--block"], ["up"]):
+        result = talos("migrate", *args, "--database", dsn)
+        assert result.exit_code == 1
+        assert "another system" in result.stderr
+
+
+def test_the_database_is_the_first_that_is_named(
+    talos: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "talos.yaml"
+    file.write_text(f"db:\n  dsn: sqlite://{tmp_path}/config.db\n")
+
+    def made() -> set[str]:
+        assert talos("migrate", "up", "--config", str(file)).exit_code == 0
+        found = {path.stem for path in tmp_path.glob("*.db")}
+        for path in tmp_path.glob("*.db*"):
+            path.unlink()
+        return found
+
+    assert made() == {"config"}
+    for name in reversed(VARIABLES):
+        monkeypatch.setenv(name, f"sqlite://{tmp_path}/{name}.db")
+        assert made() == {name}
+    monkeypatch.setenv("DB_DSN", "")
+    assert made() == {"TALOS_DB_DSN"}
+    result = talos("migrate", "up", "--database", str(tmp_path / "bare.db"))
+    assert result.exit_code == 0
+    assert (tmp_path / "bare.db").exists()
+
+
+def test_no_database_is_named(talos: Run, tmp_path: Path) -> None:
+    file = tmp_path / "talos.yaml"
+    file.write_text("log:\n  level: debug\n")
+    for args in ([], ["--config", str(file)]):
+        result = talos("migrate", "up", *args)
+        assert result.exit_code == 1
+        assert result.stderr.startswith("no database is named: give --database, ")
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgres://user:test-password@",
+        "postgress://user:test-password@h/db",
+        "user:test-password@h/db",
+        "mysql://user:test-password@h/db",
+        "mysql://user:test-password",
+        "sqlite:///nowhere/at/all.db?password=test-password",
+        "sqlite://:memory:",
+    ],
+)
+def test_a_password_is_never_printed(talos: Run, dsn: str) -> None:
+    result = talos("migrate", "status", "--database", dsn)
+    if "nowhere" not in dsn:
+        assert result.exit_code == 1
+    assert "test-password" not in result.output
+
+
+def test_a_faulty_file_of_settings(talos: Run, tmp_path: Path) -> None:
+    file = tmp_path / "talos.yaml"
+    file.write_text("secrets: {hmac: {current: test-secret-for-hmac-0123456789abcdef")
+    result = talos("migrate", "up", "--config", str(file))
+    assert result.exit_code == 1
+    assert "test-secret" not in result.output
+    result = talos("migrate", "up", "--config", str(tmp_path / "none.yaml"))
+    assert result.exit_code == 1
+
+
+def test_a_database_that_cannot_be_opened_is_explained(talos: Run, tmp_path: Path) -> None:
+    result = talos("migrate", "up", "--database", f"sqlite://{tmp_path}/none/talos.db")
+    assert result.exit_code == 1
+    assert "No such file or directory" in result.stderr
+    file = tmp_path / "text.db"
+    file.write_text("this is no database " * 100)
+    result = talos("migrate", "status", "--database", f"sqlite://{file}")
+    assert result.exit_code == 1
+    assert "file is not a database" in result.stderr
