@@ -1,7 +1,7 @@
 """The configuration as services and HTTP know it, for one network."""
 
 from talos.config.reload import ConfigSource
-from talos.config.snapshot import SINGLE_NETWORK_ID
+from talos.domain.keys import NIL_NETWORK
 from talos.services.tenant import HttpSettings, Tenant
 
 
@@ -22,7 +22,7 @@ class SingleTenantDirectory:
 
     def config_hash(self, host: str) -> str:
         """Hex digest of the effective configuration as ``host`` sees it (contract 1.3)."""
-        return self._source.current().config.hash(host, SINGLE_NETWORK_ID)
+        return self._source.current().config.hash(host, NIL_NETWORK)
 
     def http(self) -> HttpSettings:
         """Return the HTTP settings in force."""

@@ -86,10 +86,8 @@ def apply(overlay: Overlay, tree: dict[str, Any]) -> tuple[dict[Path, str], list
         else:
             set_paths = _assign_element(tree, path, split, assignment.value)
             if set_paths is None:
-                wanted = schema.dotted(path[: split + 1])
-                faults.append(
-                    Fault(path, variable, f"leaves a gap before {wanted}", "indexes from 0 on")
-                )
+                expected = "indexes that count up from 0"
+                faults.append(Fault(path, variable, "leaves a gap before it", expected))
                 continue
         for set_path in set_paths:
             for stale in [known for known in origins if known[: len(set_path)] == set_path]:

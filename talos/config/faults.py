@@ -81,12 +81,12 @@ def _suggestions(above: Path, name: str) -> list[str]:
     near = difflib.get_close_matches(name.lower(), siblings, n=1, cutoff=0.6)
     if near:
         return [schema.dotted((*above, near[0]))]
-    elsewhere = [
-        path
-        for path in (*schema.sections(), *schema.settings())
-        if path.rpartition(".")[2] == name.lower()
+    deeper = [
+        schema.dotted(parts)
+        for parts, _ in schema.walk()
+        if parts[: len(above)] == above and parts[-1] == name.lower()
     ]
-    return elsewhere if len(elsewhere) <= _MOST_SUGGESTIONS else []
+    return deeper if len(deeper) <= _MOST_SUGGESTIONS else []
 
 
 def _kind(value: object) -> str:

@@ -10,9 +10,9 @@ from talos.credentials.jwk import SigningKeys
 from talos.credentials.secrets import Retired, Secret, SecretRing
 from talos.credentials.settings import CredentialSettings
 from talos.domain.durations import NS_PER_S
+from talos.domain.keys import NIL_NETWORK
 from talos.services.tenant import HttpSettings, Tenant
 
-SINGLE_NETWORK_ID: Final = "00000000-0000-0000-0000-000000000000"
 DEFAULT_CLOCK_SKEW_NS: Final = 300 * NS_PER_S
 LARGEST_CLOCK_SKEW_NS: Final = 600 * NS_PER_S
 
@@ -78,7 +78,7 @@ def tenant_settings(config: Config, signing_keys: SigningKeys | None = None) -> 
     """Return the settings of the one network, with ``signing_keys`` or those of ``config``."""
     keys = load_signing_keys(config)[0] if signing_keys is None else signing_keys
     return Tenant(
-        network_id=SINGLE_NETWORK_ID,
+        network_id=NIL_NETWORK,
         credentials=_credential_settings(config, keys),
         default_ttl_ns=config.optional_duration_ns("credentials.api_keys.default_ttl"),
         token_ttl_ns=config.duration_ns("credentials.derived_tokens.default_ttl"),
