@@ -1,0 +1,337 @@
+"""Revoking keys, by an administrator and by their holder (contract 4.6, 4.11, 4.12)."""
+
+from dataclasses import replace
+
+import pytest
+
+from talos.credentials.secrets import Secret, SecretRing
+from talos.domain.drafts import DeriveDraft, RevokeDraft, SelfRevokeDraft
+from talos.domain.events import AuditEvent, EventName
+from talos.domain.keys import NIL_NETWORK, Key, KeyKind, KeyStatus, RevocationReason
+from talos.domain.verification import CacheDirective
+from talos.domain.verification import VerificationErrorCode as Code
+from talos.errors import (
+    ApiKeyExpired,
+    ApiKeyNotFound,
+    Conflict,
+    DerivedTokenNotRevocable,
+    Forbidden,
+    GatewayTimeout,
+    InternalError,
+    InvalidRequest,
+    ServiceUnavailable,
+    TalosError,
+)
+from talos.services.tenant import Tenant
+from tests.fakes.house import CALLER, DRAFT, House
+from tests.fakes.tenants import OTHER_NETWORK, TENANT, tenant
+
+S = 1_000_000_000
+DAY_NS = 86_400 * S
+KINDS = [KeyKind.ISSUED, KeyKind.IMPORTED]
+WITHDRAWN = RevokeDraft(RevocationReason.PRIVILEGE_WITHDRAWN, "left the company")
+
+
+def made(house: House, kind: KeyKind, **changes: object) -> tuple[Key, str]:
+    draft = replace(DRAFT, **changes)  # type: ignore[arg-type]
+    if kind is KeyKind.ISSUED:
+        return house.issue(draft)
+    key = house.services.imports.import_key(TENANT, replace(draft, raw_key="test-raw-key"))
+    house.events.clear()
+    return key, "test-raw-key"
+
+
+def revoke(house: House, key: Key, draft: RevokeDraft | None = None) -> None:
+    house.services.revoke.revoke(TENANT, key.kind, key.key_id, draft or RevokeDraft())
+
+
+def self_revoke(house: House, credential: str, reason: int = 0, by: Tenant = TENANT) -> None:
+    house.services.revoke.self_revoke(by, SelfRevokeDraft(credential, reason))
+
+
+# By an administrator
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_revocation(house: House, kind: KeyKind) -> None:
+    key, credential = made(house, kind)
+    assert house.verdict(credential) is None
+    house.clock.advance(s=5)
+    revoke(house, key, WITHDRAWN)
+    now_ns = house.clock.now_ns()
+    assert house.row(key) == replace(
+        key,
+        status=KeyStatus.REVOKED,
+        revocation_reason=RevocationReason.PRIVILEGE_WITHDRAWN,
+        revocation_description="left the company",
+        expires_at_ns=now_ns + 30 * DAY_NS,
+        updated_at_ns=now_ns,
+    )
+    assert house.verdict(credential) is Code.REVOKED
+
+
+@pytest.mark.parametrize(
+    ("life_ns", "kept_ns"),
+    [(S, 30 * DAY_NS), (30 * DAY_NS - 1, 30 * DAY_NS), (90 * DAY_NS, 90 * DAY_NS), (None, None)],
+)
+def test_how_long_a_revoked_key_is_kept(
+    house: House, life_ns: int | None, kept_ns: int | None
+) -> None:
+    key, _ = made(house, KeyKind.ISSUED)
+    now_ns = house.clock.now_ns()
+    house.keys.put(replace(key, expires_at_ns=None if life_ns is None else now_ns + life_ns))
+    revoke(house, key)
+    assert house.row(key).expires_at_ns == (None if kept_ns is None else now_ns + kept_ns)
+
+
+def test_an_expired_key_can_be_revoked(house: House) -> None:
+    key, secret = made(house, KeyKind.ISSUED, ttl_ns=S)
+    house.clock.advance(s=5)
+    revoke(house, key)
+    assert house.verdict(secret) is Code.REVOKED
+
+
+@pytest.mark.parametrize(
+    ("draft", "reason", "description"),
+    [
+        (RevokeDraft(), RevocationReason.UNSPECIFIED, None),
+        (RevokeDraft(1), RevocationReason.KEY_COMPROMISE, None),
+        (RevokeDraft(4), RevocationReason.PRIVILEGE_WITHDRAWN, None),
+        (RevokeDraft(4, "ü" * 500), RevocationReason.PRIVILEGE_WITHDRAWN, "ü" * 500),
+    ],
+)
+def test_reasons(
+    house: House, draft: RevokeDraft, reason: RevocationReason, description: str | None
+) -> None:
+    key, _ = made(house, KeyKind.ISSUED)
+    revoke(house, key, draft)
+    row = house.row(key)
+    assert (row.revocation_reason, row.revocation_description) == (reason, description)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("state", "draft", "error", "words"),
+    [
+        ("missing", RevokeDraft(1, "why"), InvalidRequest, "PRIVILEGE_WITHDRAWN"),
+        ("missing", RevokeDraft(4, "d" * 501), InvalidRequest, "description"),
+        ("missing", RevokeDraft(9), InvalidRequest, "reason"),
+        ("missing", RevokeDraft(), ApiKeyNotFound, "key not found"),
+        ("revoked", RevokeDraft(), Conflict, "key is already revoked"),
+    ],
+)
+def test_the_order_of_checks(
+    house: House,
+    kind: KeyKind,
+    state: str,
+    draft: RevokeDraft,
+    error: type[TalosError],
+    words: str,
+) -> None:
+    key, _ = made(house, kind)
+    revoke(house, key, WITHDRAWN)
+    before = house.row(key)
+    if state == "missing":
+        house.keys.rows.clear()
+    house.events.clear()
+    house.clock.advance(s=5)
+    with pytest.raises(error) as caught:
+        revoke(house, key, draft)
+    assert type(caught.value) is error
+    assert words in caught.value.message
+    assert house.events.events == []
+    if state == "revoked":
+        assert house.row(key) == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (KeyKind.ISSUED, EventName.ISSUED_REVOKED),
+        (KeyKind.IMPORTED, EventName.IMPORTED_REVOKED),
+    ],
+)
+@pytest.mark.parametrize(
+    ("draft", "reason"),
+    [
+        (RevokeDraft(), {}),
+        (RevokeDraft(1), {"Reason": "REVOCATION_REASON_KEY_COMPROMISE"}),
+    ],
+)
+def test_the_event(
+    house: House, kind: KeyKind, name: EventName, draft: RevokeDraft, reason: dict[str, str]
+) -> None:
+    key, _ = made(house, kind, ttl_ns=DAY_NS)
+    revoke(house, key, draft)
+    about = {
+        "APIKeyID": key.key_id,
+        "ActorID": "user_1",
+        "Expiry": "2025-06-16T15:06:40Z",
+        "Visibility": "secret",
+    }
+    assert house.events.only() == AuditEvent(name, NIL_NETWORK, about | reason)
+
+
+@pytest.mark.parametrize(
+    ("key_id", "error"), [("", InvalidRequest), ("a\0b", ApiKeyNotFound), ("x:y", ApiKeyNotFound)]
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_ids_that_no_row_has(
+    house: House, kind: KeyKind, key_id: str, error: type[TalosError]
+) -> None:
+    with pytest.raises(error):
+        house.services.revoke.revoke(TENANT, kind, key_id, RevokeDraft())
+    with pytest.raises(error):
+        house.services.revoke.revoke_any(TENANT, key_id, RevokeDraft())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_either_kind_by_one_route(house: House, kind: KeyKind) -> None:
+    key, _ = made(house, kind)
+    house.services.revoke.revoke_any(TENANT, key.key_id, WITHDRAWN)
+    assert house.row(key).revocation_reason is RevocationReason.PRIVILEGE_WITHDRAWN
+    with pytest.raises(Conflict):
+        house.services.revoke.revoke_any(TENANT, key.key_id, WITHDRAWN)
+    with pytest.raises(InvalidRequest):
+        house.services.revoke.revoke_any(TENANT, key.key_id, RevokeDraft(0, "why"))
+
+
+@pytest.mark.parametrize("trouble", [ServiceUnavailable(), GatewayTimeout(), InternalError("x")])
+def test_an_outage_passes_through(house: House, trouble: TalosError) -> None:
+    key, secret = made(house, KeyKind.ISSUED)
+    house.keys.trouble = trouble
+    with pytest.raises(type(trouble)):
+        revoke(house, key)
+    with pytest.raises(type(trouble)):
+        house.services.revoke.revoke_any(TENANT, key.key_id, RevokeDraft())
+    with pytest.raises(type(trouble)):
+        self_revoke(house, secret)
+
+
+# By the holder
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_holder_revokes(house: House, kind: KeyKind) -> None:
+    key, credential = made(house, kind, allowed_cidrs=("10.0.0.0/8",))
+    house.clock.advance(s=5)
+    self_revoke(house, credential, RevocationReason.KEY_COMPROMISE)
+    now_ns = house.clock.now_ns()
+    assert house.row(key) == replace(
+        key,
+        status=KeyStatus.REVOKED,
+        revocation_reason=RevocationReason.KEY_COMPROMISE,
+        expires_at_ns=now_ns + 30 * DAY_NS,
+        updated_at_ns=now_ns,
+    )
+    assert house.verdict(credential) is Code.REVOKED
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "prefix"),
+    [
+        (KeyKind.ISSUED, EventName.ISSUED_REVOKED, {}),
+        (KeyKind.IMPORTED, EventName.IMPORTED_REVOKED, {"APIKeyPrefix": "imported"}),
+    ],
+)
+def test_the_event_of_a_holder(
+    house: House, kind: KeyKind, name: EventName, prefix: dict[str, str]
+) -> None:
+    key, credential = made(house, kind)
+    self_revoke(house, credential, RevocationReason.SUPERSEDED)
+    assert house.events.only() == AuditEvent(
+        name,
+        NIL_NETWORK,
+        {
+            "APIKeyID": key.key_id,
+            "Reason": "REVOCATION_REASON_SUPERSEDED",
+            "metadata.initiated_by": "self",
+            **prefix,
+        },
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_revoking_twice_changes_nothing(house: House, kind: KeyKind) -> None:
+    key, credential = made(house, kind)
+    revoke(house, key, WITHDRAWN)
+    before = house.row(key)
+    house.events.clear()
+    self_revoke(house, credential, RevocationReason.KEY_COMPROMISE)
+    assert house.row(key) == before
+    assert house.events.events == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_expired_key_cannot_be_revoked_by_its_holder(house: House, kind: KeyKind) -> None:
+    key, credential = made(house, kind, ttl_ns=S, visibility=2)
+    house.clock.advance(s=5)
+    with pytest.raises(ApiKeyExpired):
+        self_revoke(house, credential)
+    assert house.row(key).status is KeyStatus.ACTIVE
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_public_key_cannot_be_revoked_by_its_holder(house: House, kind: KeyKind) -> None:
+    key, credential = made(house, kind, visibility=2)
+    with pytest.raises(Forbidden):
+        self_revoke(house, credential)
+    assert house.row(key) == key
+    revoke(house, key)
+    self_revoke(house, credential)
+
+
+def test_a_credential_that_proves_nothing(house: House) -> None:
+    key, secret = made(house, KeyKind.ISSUED)
+    wrong = tenant(hmac=SecretRing(Secret("another-secret-for-hmac-01234567")))
+    for seen_by in (
+        wrong,
+        tenant(prefix="other", public_prefix=None),
+        tenant(network_id=OTHER_NETWORK),
+    ):
+        with pytest.raises(ApiKeyNotFound):
+            self_revoke(house, secret, by=seen_by)
+    house.clock.advance(s=5)
+    with pytest.raises(ApiKeyNotFound):
+        self_revoke(house, secret, by=tenant(max_ttl_ns=S))
+    with pytest.raises(ApiKeyNotFound):
+        self_revoke(house, "unknown")
+    with pytest.raises(ApiKeyNotFound):
+        self_revoke(house, key.key_id)
+    assert house.row(key) == key
+    # Guessing disturbs no cache.
+    assert house.cache.evictions == []
+
+
+@pytest.mark.parametrize("algorithm", [1, 2])
+def test_derived_tokens_cannot_be_revoked(house: House, algorithm: int) -> None:
+    _, secret = made(house, KeyKind.ISSUED)
+    token = house.services.derive.derive(
+        TENANT, DeriveDraft(secret, algorithm=algorithm), CALLER, CacheDirective.DEFAULT
+    ).token
+    with pytest.raises(DerivedTokenNotRevocable):
+        self_revoke(house, token)
+    with pytest.raises(DerivedTokenNotRevocable):
+        self_revoke(house, token[:-5])
+
+
+@pytest.mark.parametrize(
+    ("credential", "reason", "words"),
+    [
+        ("", 0, "credential"),
+        ("k" * 8_193, 0, "credential"),
+        ("eyJh.eyJh.eyJh", 4, "PRIVILEGE_WITHDRAWN"),
+        ("eyJh.eyJh.eyJh", 7, "reason"),
+    ],
+)
+def test_field_rules_come_first(house: House, credential: str, reason: int, words: str) -> None:
+    with pytest.raises(InvalidRequest, match=words) as caught:
+        self_revoke(house, credential, reason)
+    assert type(caught.value) is InvalidRequest
+
+
+def test_somebody_else_may_be_faster(house: House) -> None:
+    key, secret = made(house, KeyKind.ISSUED)
+    house.keys.after_read = lambda: revoke(house, key, WITHDRAWN)
+    self_revoke(house, secret, RevocationReason.KEY_COMPROMISE)
+    assert house.row(key).revocation_reason is RevocationReason.PRIVILEGE_WITHDRAWN

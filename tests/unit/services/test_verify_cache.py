@@ -1,0 +1,344 @@
+"""Verify and the cache: outcomes, directives, lifetimes, leases, evictions (contract 6.8, 16)."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from talos.adapters.cache.null import NullKeyCache
+from talos.credentials.secrets import Secret, SecretRing
+from talos.domain.addresses import Caller
+from talos.domain.drafts import DeriveDraft, KeyChange, KeyDraft, RateLimitDraft, RevokeDraft
+from talos.domain.keys import Key, KeyKind, KeyStatus
+from talos.domain.verification import CacheDirective as Directive
+from talos.domain.verification import VerificationErrorCode as Code
+from talos.errors import ServiceUnavailable
+from talos.services.tenant import Tenant
+from talos.services.verify import VerifyService
+from tests.fakes.house import CALLER, DRAFT, House
+from tests.fakes.tenants import TENANT, tenant
+
+S = 1_000_000_000
+OFF = tenant(cache_enabled=False)
+OTHER_SECRET = SecretRing(Secret("another-secret-for-hmac-01234567"))
+KINDS = ["issued", "imported"]
+
+
+def make(house: House, kind: str, draft: KeyDraft = DRAFT) -> tuple[Key, str]:
+    if kind == "issued":
+        return house.issue(draft)
+    key = house.services.imports.import_key(TENANT, replace(draft, raw_key="test-raw-key"))
+    house.events.clear()
+    return key, "test-raw-key"
+
+
+def outcomes(house: House, credential: str, *tenants_: Tenant) -> list[str]:
+    return [house.verified(credential, tenant=seen_by).cache.value for seen_by in tenants_]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_miss_fills_and_a_hit_spares_the_database(house: House, kind: str) -> None:
+    _, credential = make(house, kind)
+    first, second = house.verified(credential), house.verified(credential)
+    assert (first.cache.value, second.cache.value) == ("MISS", "HIT")
+    assert first.verification == second.verification
+    assert house.keys.reads == 1
+
+
+def test_nothing_is_read_or_written_while_the_cache_is_off(house: House) -> None:
+    _, secret = house.issue()
+    assert outcomes(house, secret, OFF, OFF) == ["SKIP", "SKIP"]
+    assert house.cache.reads == house.cache.leases == []
+
+
+def test_a_wrong_checksum_never_looks_into_the_cache(house: House) -> None:
+    _, secret = house.issue()
+    house.verified(secret)
+    house.cache.reads.clear()
+    assert outcomes(house, secret, tenant(hmac=OTHER_SECRET)) == ["SKIP"]
+    assert house.cache.reads == []
+
+
+def test_unknown_keys_are_misses(house: House) -> None:
+    key, secret = house.issue()
+    del house.keys.rows[house.name(key)]
+    assert house.verified(secret).cache.value == "MISS"
+    assert house.verified("never imported").cache.value == "MISS"
+    assert house.verified("never imported", tenant=OFF).cache.value == "SKIP"
+
+
+@pytest.mark.parametrize(
+    "stricter",
+    [tenant(max_ttl_ns=S), tenant(prefix="other", public_prefix=None)],
+    ids=["age", "prefix"],
+)
+def test_age_and_prefix_hold_on_hits_too(house: House, stricter: Tenant) -> None:
+    _, secret = house.issue()
+    house.verified(secret)
+    house.clock.advance(s=5)
+    answer = house.verified(secret, tenant=stricter)
+    assert (answer.verification.error, answer.cache.value) == (Code.NOT_FOUND, "MISS")
+
+
+def test_the_noop_cache_misses_always(house: House) -> None:
+    _, secret = house.issue()
+    service = VerifyService(
+        house.keys, NullKeyCache(), house.limiter, house.marks, house.events, house.clock
+    )
+    house.services = replace(house.services, verify=service)
+    assert outcomes(house, secret, TENANT, TENANT, OFF) == ["MISS", "MISS", "SKIP"]
+
+
+def test_an_address_is_judged_on_a_hit(house: House) -> None:
+    _, secret = house.issue(replace(DRAFT, allowed_cidrs=("192.0.2.0/24",)))
+    house.verified(secret)
+    answer = house.verified(secret, caller=Caller("10.0.0.1"))
+    assert (answer.verification.error, answer.cache.value) == (Code.IP_NOT_ALLOWED, "HIT")
+    answer = house.verified(secret, audiences=("billing",))
+    assert (answer.verification.error, answer.cache.value) == (Code.AUDIENCE_MISMATCH, "HIT")
+
+
+# Directives
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_cache_skips_the_read_and_still_writes(house: House, kind: str) -> None:
+    key, credential = make(house, kind)
+    assert house.verified(credential, directive=Directive.NO_CACHE).cache.value == "SKIP"
+    assert house.cache.reads == []
+    assert house.cache.published == [house.name(key)]
+    assert house.verified(credential).cache.value == "HIT"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_store_skips_both(house: House, kind: str) -> None:
+    _, credential = make(house, kind)
+    assert house.verified(credential, directive=Directive.NO_STORE).cache.value == "SKIP"
+    assert house.cache.reads == house.cache.leases == []
+    assert house.verified(credential).cache.value == "MISS"
+
+
+# What is published, and for how long
+
+
+def refused_for_address(house: House, secret: str) -> None:
+    house.verified(secret, caller=Caller("10.0.0.1"))
+
+
+def refused_for_audience(house: House, secret: str) -> None:
+    house.verified(secret, audiences=("billing",))
+
+
+def refused_for_limit(house: House, secret: str) -> None:
+    draft = next(iter(house.keys.rows.values()))
+    house.limiter.calls.append((draft.network_id, draft.key_id))
+    house.verified(secret)
+
+
+@pytest.mark.parametrize("refused", [refused_for_address, refused_for_audience, refused_for_limit])
+def test_only_what_passed_every_gate_is_published(
+    house: House, refused: Callable[[House, str], None]
+) -> None:
+    draft = replace(DRAFT, allowed_cidrs=("192.0.2.0/24",), rate_limit=RateLimitDraft(1, S))
+    _, secret = house.issue(draft)
+    refused(house, secret)
+    assert house.cache.leases
+    assert house.cache.published == []
+
+
+@pytest.mark.parametrize(
+    ("cache_ttl_ns", "life_ns", "entry_ns"),
+    [
+        (300 * S, 3_600 * S, 300 * S),
+        (300 * S, 60 * S, 60 * S),
+        (300 * S, S, S),
+        (300 * S, S - 1, None),
+        (0, 3_600 * S, None),
+        (-1, 3_600 * S, None),
+        (300 * S, None, 300 * S),
+    ],
+)
+def test_an_entry_lives_no_longer_than_its_key(
+    house: House, cache_ttl_ns: int, life_ns: int | None, entry_ns: int | None
+) -> None:
+    key, secret = house.issue()
+    now_ns = house.clock.now_ns()
+    expires_at_ns = None if life_ns is None else now_ns + life_ns
+    house.keys.put(replace(key, expires_at_ns=expires_at_ns))
+    house.verified(secret, tenant=tenant(cache_ttl_ns=cache_ttl_ns))
+    entry = house.cache.entries.get(house.name(key))
+    if entry_ns is None:
+        assert entry is None
+    else:
+        assert entry is not None
+        assert entry.expires_at_ns == now_ns + entry_ns
+
+
+def test_a_stale_hit_falls_through_and_is_a_miss(house: House) -> None:
+    key, secret = house.issue()
+    house.verified(secret)
+    entry = house.cache.entries[house.name(key)]
+    expired = replace(entry.key, expires_at_ns=house.clock.now_ns() - 1)
+    house.cache.entries[house.name(key)] = replace(entry, key=expired)
+    answer = house.verified(secret)
+    assert (answer.verification.error, answer.cache.value) == (None, "MISS")
+    assert house.keys.reads == 2
+    assert house.verified(secret).cache.value == "HIT"
+
+
+# Leases: a row that was read before a revocation is not published after it
+
+
+def revoke(house: House, key: Key) -> None:
+    house.services.revoke.revoke(TENANT, key.kind, key.key_id, RevokeDraft())
+
+
+def rotate(house: House, key: Key) -> None:
+    house.services.rotate.rotate(TENANT, key.key_id, KeyChange())
+
+
+def update(house: House, key: Key) -> None:
+    house.services.update.update(TENANT, key.kind, key.key_id, KeyChange(name="x"), None)
+
+
+def delete(house: House, key: Key) -> None:
+    house.services.delete.delete(TENANT, key.key_id)
+
+
+WRITERS = [
+    ("issued", revoke),
+    ("issued", rotate),
+    ("issued", update),
+    ("imported", revoke),
+    ("imported", update),
+    ("imported", delete),
+]
+
+
+@pytest.mark.parametrize(("kind", "write"), WRITERS)
+def test_a_slow_reader_cannot_publish_what_a_writer_took_back(
+    house: House, kind: str, write: Callable[[House, Key], None]
+) -> None:
+    key, credential = make(house, kind)
+    house.keys.after_read = lambda: write(house, key)
+    # It was read before the write: this answer may still be the old one.
+    assert house.verdict(credential) is None
+    assert house.cache.entries == {}
+    after = house.verified(credential)
+    assert after.cache.value == "MISS"
+    assert (after.verification.error is None) is (write is update)
+
+
+@pytest.mark.parametrize(("kind", "write"), WRITERS)
+def test_the_same_in_a_batch(house: House, kind: str, write: Callable[[House, Key], None]) -> None:
+    key, credential = make(house, kind)
+    house.keys.after_read = lambda: write(house, key)
+    assert house.batch(credential, credential)[0].is_valid
+    assert house.cache.entries == {}
+
+
+@pytest.mark.parametrize(("kind", "write"), WRITERS)
+def test_a_write_evicts(house: House, kind: str, write: Callable[[House, Key], None]) -> None:
+    key, credential = make(house, kind)
+    house.verified(credential)
+    assert house.name(key) in house.cache.entries
+    write(house, key)
+    assert house.cache.entries == {}
+
+
+@pytest.mark.parametrize(("kind", "write"), WRITERS)
+def test_while_a_write_is_under_way_nothing_is_published(
+    house: House, kind: str, write: Callable[[House, Key], None]
+) -> None:
+    """A reader that comes between the start of the transaction and its end."""
+    key, credential = make(house, kind)
+    seen: list[str] = []
+    original = house.keys._row
+
+    def read_in_between(*name: str) -> Key:
+        house.keys._row = original  # type: ignore[method-assign]
+        seen.append(house.verified(credential).cache.value)
+        assert house.cache.holds[house.name(key)] == 1
+        return original(*name)  # type: ignore[arg-type]
+
+    house.keys._row = read_in_between  # type: ignore[method-assign,assignment]
+    write(house, key)
+    assert seen == ["MISS"]
+    assert house.cache.published == []
+    assert not house.cache.holds[house.name(key)]
+
+
+@pytest.mark.parametrize(("kind", "write"), WRITERS)
+def test_a_write_that_fails_lifts_its_hold(
+    house: House, kind: str, write: Callable[[House, Key], None]
+) -> None:
+    key, credential = make(house, kind)
+    house.keys.trouble = ServiceUnavailable()
+    with pytest.raises(ServiceUnavailable):
+        write(house, key)
+    house.keys.trouble = None
+    assert not house.cache.holds[house.name(key)]
+    assert outcomes(house, credential, TENANT, TENANT) == ["MISS", "HIT"]
+
+
+# Behind the server's back
+
+
+def test_a_refusal_by_the_database_evicts_what_the_cache_still_says(house: House) -> None:
+    key, secret = house.issue()
+    house.verified(secret)
+    house.keys.put(replace(key, status=KeyStatus.REVOKED))
+    assert house.verified(secret).cache.value == "HIT"
+    assert house.verdict(secret, directive=Directive.NO_CACHE) is Code.REVOKED
+    assert house.verdict(secret) is Code.REVOKED
+
+
+@pytest.mark.parametrize("directive", [Directive.NO_CACHE, Directive.NO_STORE])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_for_a_row_that_is_gone(house: House, kind: str, directive: Directive) -> None:
+    key, credential = make(house, kind)
+    house.verified(credential)
+    del house.keys.rows[house.name(key)]
+    assert house.verdict(credential, directive=directive) is Code.NOT_FOUND
+    assert house.verdict(credential) is Code.NOT_FOUND
+
+
+def test_the_same_with_the_cache_switched_off_and_on_again(house: House) -> None:
+    key, secret = house.issue()
+    house.verified(secret)
+    house.keys.put(replace(key, status=KeyStatus.REVOKED))
+    assert house.verdict(secret, tenant=OFF) is Code.REVOKED
+    assert house.verdict(secret) is Code.REVOKED
+
+
+def test_guessing_does_not_disturb_the_cache(house: House) -> None:
+    for guess in range(20):
+        house.verified(f"guess {guess}")
+    house.batch("guess", "another guess")
+    assert house.cache.evictions == []
+
+
+def test_the_parent_check_of_derive_reads_no_cache_and_fills_it(house: House) -> None:
+    key, secret = house.issue()
+    draft = DeriveDraft(secret)
+    house.services.derive.derive(TENANT, draft, CALLER, Directive.DEFAULT)
+    assert house.cache.reads == []
+    assert house.cache.published == [house.name(key)]
+    house.services.derive.derive(TENANT, draft, CALLER, Directive.NO_STORE)
+    assert len(house.cache.published) == 1
+
+
+def test_derived_tokens_are_never_cached(house: House) -> None:
+    _, secret = house.issue()
+    token = house.services.derive.derive(
+        TENANT, DeriveDraft(secret), CALLER, Directive.NO_STORE
+    ).token
+    answer = house.verified(token)
+    assert (answer.verification.error, answer.cache.value) == (None, "SKIP")
+    assert house.cache.reads == house.cache.leases == []
+
+
+def test_kinds_do_not_meet_in_the_cache(house: House) -> None:
+    _, secret = house.issue()
+    house.verified(secret)
+    assert {kind for _, kind, _ in house.cache.entries} == {KeyKind.ISSUED}
