@@ -78,6 +78,11 @@ class _GlobalOption(click.Option):
     """An option that stands under its own heading in the help."""
 
 
+def is_global(parameter: click.Parameter) -> bool:
+    """Tell whether a parameter is one of those that every command of its group has."""
+    return isinstance(parameter, _GlobalOption)
+
+
 class _Common(click.Command):
     """The shared behaviour of commands and groups."""
 

@@ -67,7 +67,7 @@ def test_examples_name_real_commands_and_flags(path: str) -> None:
             for spelling in (*parameter.opts, *parameter.secondary_opts)
         } | {"-"}
         for word in words:
-            if word in ("|", "||", ">", "<"):
+            if word in ("|", "||", ">", "<", "--"):
                 break
             if word.startswith("-"):
                 assert word in known, f"{example}: {word}"
