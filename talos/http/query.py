@@ -15,7 +15,8 @@ from talos.errors import InvalidRequest
 from talos.http.fields import camel_case
 
 _MALFORMED: Final = re.compile(";|%(?![0-9A-Fa-f]{2})")
-_PAGE_SIZE: Final = re.compile(r"[+-]?0*([0-9]{1,10})", re.ASCII)
+# Any number of leading zeros is a spelling too, but Python bounds what it converts.
+_PAGE_SIZE: Final = re.compile(r"[+-]?[0-9]{1,100}")
 _INT32: Final = range(-(2**31), 2**31)
 _LIST_PARAMETERS: Final = ("page_size", "page_token", "filter")
 _MASK_PATHS: Final = ("update_mask.paths", "updateMask.paths")
@@ -78,9 +79,6 @@ def _text(value: bytes) -> str:
 
 
 def _page_size(text: str) -> int:
-    match = _PAGE_SIZE.fullmatch(text)
-    size = int(match[1]) if match else _INT32.stop
-    size = -size if text.startswith("-") else size
-    if size not in _INT32:
+    if _PAGE_SIZE.fullmatch(text) is None or int(text) not in _INT32:
         raise InvalidRequest("validation error: page_size: must be a whole 32-bit number")
-    return size
+    return int(text)
