@@ -46,10 +46,10 @@ class SqlDatabase:
     def wait_until_reachable(self, patience_ns: int = PATIENCE_NS) -> None:
         """Return when a connection can be made, trying with growing pauses (contract 8.5).
 
-        A file is there or is not: SQLite is tried once. Raises what the last attempt met.
+        A file is there or is not, so SQLite is not waited for. Raises what the last attempt met.
         """
         if self._engine.dialect.name == "sqlite":
-            patience_ns = 0
+            return
         deadline_ns = time.monotonic_ns() + patience_ns
         pause_s, attempt = _FIRST_PAUSE_S, 0
         while True:
@@ -103,17 +103,20 @@ class SqlDatabase:
                 "run `talos migrate up`"
             )
 
-    def ensure_network(self, network_id: str) -> None:
-        """Make the row of a network unless it is there; starts at the same time all succeed."""
+    def ensure_network(self, network_id: str, created_at_ns: int | None = None) -> None:
+        """Make the row of a network unless it is there; starts at the same time all succeed.
+
+        A new one is as old as ``created_at_ns`` says, or begins now.
+        """
         statement = select(networks.c.id).where(networks.c.id == network_id)
 
         def present(connection: Connection) -> bool:
             return connection.execute(statement).first() is not None
 
         def create(connection: Connection) -> None:
-            now_ns = self._now_ns()
+            at_ns = self._now_ns() if created_at_ns is None else created_at_ns
             connection.execute(
-                insert(networks).values(id=network_id, created_at_ns=now_ns, updated_at_ns=now_ns)
+                insert(networks).values(id=network_id, created_at_ns=at_ns, updated_at_ns=at_ns)
             )
 
         if not self._transactions.read("create network", present):

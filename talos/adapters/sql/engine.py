@@ -1,7 +1,7 @@
 """Engines: one pool of connections each, set up for its kind of database.
 
 A connection taken from an engine is in autocommit mode, so that a read costs one round trip. Who
-writes takes ``writing(engine)`` and begins a transaction, as ``transactions.py`` does for everybody.
+writes takes ``writing(engine)`` and begins a transaction; ``transactions.py`` does so for all.
 """
 
 import logging
@@ -22,6 +22,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 
 from talos.adapters.sql.dsn import DatabaseUrl, Product
+from talos.adapters.sql.schema_version import VERSION_TABLE
 from talos.errors import ConfigurationError
 
 SQLITE_BUSY_TIMEOUT_S: Final = 10.0
@@ -47,6 +48,9 @@ _DRIVERS: Final = {
     Product.COCKROACH: "cockroachdb+psycopg",
     Product.MYSQL: "mysql+pymysql",
 }
+
+# The journal mode is a property of the file, and a file of others is not ours to change.
+_IS_OURS: Final = f"SELECT 1 FROM sqlite_master WHERE name = '{VERSION_TABLE}'"  # noqa: S608
 
 _logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -115,7 +119,8 @@ def _sqlite_connector(url: DatabaseUrl) -> Callable[[], sqlite3.Connection]:
             isolation_level=None,
             check_same_thread=False,
         )
-        _switch_to_wal(connection)
+        if connection.execute(_IS_OURS).fetchone() is not None:
+            _switch_to_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         for pragma in pragmas:

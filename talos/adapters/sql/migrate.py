@@ -107,12 +107,14 @@ def force(url: DatabaseUrl, version: int) -> None:
     """Say which version the database has, and that it is clean; no table of keys is touched.
 
     Whether there is such a version is not asked. ``NOT_INITIALISED`` and 0 stand for none. Raises
-    ``ValueError`` for another negative number.
+    ``ValueError`` for another negative number, and ``FailedPrecondition`` for another system's
+    tables.
     """
     if version < NOT_INITIALISED:
         raise ValueError(f"the version must be {NOT_INITIALISED} or more")
     _create_file(url)
     with _alone(url) as connection:
+        _require_ours(read_status(connection))
         versions = _alembic_versions(connection)
         STEP_TABLE.create(connection, checkfirst=True)
         connection.execute(STEP_TABLE.delete())
@@ -149,12 +151,16 @@ def _create_file(url: DatabaseUrl) -> None:
         raise ServiceUnavailable(f"cannot create {url.shown}: {error.strerror}") from error
 
 
-def _require_steppable(state: SchemaStatus) -> None:
+def _require_ours(state: SchemaStatus) -> None:
     if state.foreign:
         raise FailedPrecondition(
             "the database belongs to another system; to take its keys over into a new database, "
             "run `talos migrate up`, then `talos migrate adopt --from` with this one"
         )
+
+
+def _require_steppable(state: SchemaStatus) -> None:
+    _require_ours(state)
     if state.dirty:
         raise FailedPrecondition(
             "the schema is dirty: a step did not end; look at the tables, then set the version "
