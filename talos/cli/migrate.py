@@ -1,5 +1,6 @@
 """``talos migrate``: the schema of the database. Contract 13.4; everything goes to stderr."""
 
+import logging
 import re
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import click
 from talos.cli.command import Failure, Group
 from talos.cli.database import chosen_database, explained
 from talos.cli.output import note
+from talos.cli.progress import progress
 
 if TYPE_CHECKING:
     from talos.adapters.sql.dsn import DatabaseUrl
@@ -117,6 +119,41 @@ def force(version: str, database: str | None) -> None:
     with explained():
         schema.force(url, int(number[0]))
     note(f"Set: {_now(max(0, int(number[0])))}.")
+
+
+@migrate.command(
+    examples=[
+        "talos migrate adopt --from sqlite:///old.db --database sqlite:///var/lib/talos/talos.db",
+        "talos migrate adopt --from sqlite:///old.db --config talos.yaml",
+    ],
+)
+@click.option(
+    "--from", "source", required=True, metavar="DSN", help="The old file, such as sqlite:///old.db."
+)
+@_database_option
+def adopt(source: str, database: str | None) -> None:
+    """Take over the keys of the reference's free edition from its SQLite file.
+
+    The old file is only read. Run `talos migrate up` on the new database first. Keys that are there
+    already are left as they are: run the command again after the old server's last write. With the
+    same secrets, prefixes and signing keys in the configuration every credential verifies as
+    before.
+    """
+    from talos.adapters.sql.adopt import adopt as take_over
+    from talos.adapters.sql.dsn import parse_migrate_dsn
+
+    # What it logs about single rows is in the report.
+    logging.getLogger("talos.adapters.sql.adopt").addHandler(logging.NullHandler())
+    with explained():
+        old = parse_migrate_dsn(source)
+    new = chosen_database(database)
+    with explained(), progress("adopting") as show:
+        outcome = take_over(old, new, progress=show)
+    for fault in outcome.faults:
+        note(f"{fault.table} {fault.network_id} {fault.key_id}: {fault.problem}")
+    note(f"Adopted {outcome.adopted} keys; {outcome.already_there} were there already.")
+    if outcome.faults:
+        raise Failure(f"{len(outcome.faults)} could not be taken over")
 
 
 _FOREIGN: Final = (

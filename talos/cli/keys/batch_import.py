@@ -7,8 +7,8 @@ items and no others; when the server itself is in trouble the import stops and s
 """
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -23,6 +23,7 @@ from talos.cli.keys.json_array import ArrayError, read_items
 from talos.cli.keys.kinds import IMPORTED
 from talos.cli.keys.rows import BATCH_IMPORT_COLUMNS, cell, member, members
 from talos.cli.output import note, print_table
+from talos.cli.progress import progress
 
 MOST_ITEMS: Final = 1000
 LONGEST_BODY: Final = 4 * 1024 * 1024
@@ -138,13 +139,13 @@ def _import(client: Client, requests: Iterator[list[bytes]], total: int | None) 
     if second is None:
         outcome.add_answer(_send(client, first), len(first))
         return outcome
-    with _progress_bar(total) as advance:
+    with progress("importing") as show:
         try:
             for items in chain((first, second), requests):
                 _send_one_of_many(client, items, outcome)
                 if outcome.trouble:
                     break
-                advance(len(items))
+                show(outcome.answered, total)
         except ArrayError as error:
             # Only input that cannot be read twice comes to this: other input was checked before.
             outcome.stop(f"the input {error}", in_doubt=0)
@@ -200,26 +201,6 @@ def _count(source: BinaryIO) -> int | None:
     total = sum(1 for _ in read_items(source))
     source.seek(start)
     return total
-
-
-def _progress_bar(total: int | None) -> AbstractContextManager[Callable[[int], None]]:
-    """Return a bar on stderr, or nothing where stderr is no terminal."""
-    return _bar(total) if _on_terminal() else nullcontext(lambda _items: None)
-
-
-def _on_terminal() -> bool:
-    return sys.stderr.isatty()
-
-
-@contextmanager
-def _bar(total: int | None) -> Iterator[Callable[[int], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = ("importing", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=total)
-        yield lambda items: progress.advance(task, items)
 
 
 def _row(result: dict[str, Any]) -> tuple[str, ...]:

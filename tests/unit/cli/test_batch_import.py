@@ -271,7 +271,7 @@ def test_a_file_that_is_not_there(server: FakeServer, ask: Run, tmp_path: Path) 
 def test_a_progress_bar_is_shown_on_a_terminal(
     server: FakeServer, ask: Run, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    moved: list[int] = []
+    moved: list[tuple[int, int, int | None]] = []
 
     class Bar:
         def __init__(self, *_columns: object, console: Any, transient: bool) -> None:
@@ -284,17 +284,16 @@ def test_a_progress_bar_is_shown_on_a_terminal(
             pass
 
         def add_task(self, _name: str, total: int | None) -> int:
-            assert total == 3
-            return 0
+            return 7
 
-        def advance(self, _task: int, items: int) -> None:
-            moved.append(items)
+        def update(self, task: int, completed: int, total: int | None) -> None:
+            moved.append((task, completed, total))
 
     monkeypatch.setattr("rich.progress.Progress", Bar)
     file.write_text(json.dumps([item(number) for number in range(3)]))
     for terminal in (False, True):
-        monkeypatch.setattr(module, "_on_terminal", lambda shown=terminal: shown)
+        monkeypatch.setattr("talos.cli.progress._on_terminal", lambda shown=terminal: shown)
         server.answer(answer(success(0, "x"), success(1, "x")))
         server.answer(answer(success(0, "x")))
         assert ask(*COMMAND, str(file), "-q").exit_code == 0
-        assert moved == ([2, 1] if terminal else [])
+        assert moved == ([(7, 2, 3), (7, 3, 3)] if terminal else [])

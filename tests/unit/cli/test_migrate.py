@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from talos.adapters.sql.schema_version import latest_version
+from tests.integration.old_edition import OldEdition
 from tests.unit.cli.conftest import Run
 
 LATEST = latest_version()
@@ -192,3 +193,36 @@ def test_a_database_that_cannot_be_opened_is_explained(talos: Run, tmp_path: Pat
     result = talos("migrate", "status", "--database", f"sqlite://{file}")
     assert result.exit_code == 1
     assert "file is not a database" in result.stderr
+
+
+def test_adopt(talos: Run, migrate: Callable[..., str], tmp_path: Path, dsn: str) -> None:
+    old = OldEdition(tmp_path / "old.db")
+    old.add_issued("k1")
+    old.add_imported("k2")
+    migrate("up")
+    assert migrate("adopt", "--from", old.dsn) == "Adopted 2 keys; 0 were there already.\n"
+    assert migrate("adopt", "--from", old.dsn) == "Adopted 0 keys; 2 were there already.\n"
+    old.add_issued("k3", scopes=b"[not json")
+    old.add_issued("k4")
+    result = talos("migrate", "adopt", "--from", old.dsn, "--database", dsn)
+    assert (result.exit_code, result.stdout) == (1, "")
+    report = result.stderr.splitlines()
+    assert report[0].startswith("issued_api_keys 00000000-0000-0000-0000-000000000000 k3: ")
+    assert report[1:] == ["Adopted 1 keys; 2 were there already.", "1 could not be taken over"]
+
+
+@pytest.mark.parametrize("source", ["sqlite:///nowhere/old.db", "postgres://h/db", "old.txt"])
+def test_adopt_from_what_is_no_such_file(
+    talos: Run, migrate: Callable[..., str], dsn: str, source: str
+) -> None:
+    migrate("up")
+    result = talos("migrate", "adopt", "--from", source, "--database", dsn)
+    assert result.exit_code == 1
+    assert len(result.stderr) > 10
+
+
+def test_adopt_into_a_database_that_is_not_migrated(talos: Run, tmp_path: Path, dsn: str) -> None:
+    old = OldEdition(tmp_path / "old.db")
+    result = talos("migrate", "adopt", "--from", old.dsn, "--database", dsn)
+    assert result.exit_code == 1
+    assert "talos migrate up" in result.stderr
