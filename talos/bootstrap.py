@@ -18,12 +18,14 @@ from talos.adapters.ratelimit.null import UnenforcedLimiter
 from talos.adapters.sql.database import SqlDatabase
 from talos.adapters.sql.dsn import DatabaseUrl, parse_dsn
 from talos.adapters.sql.engine import create_engine
+from talos.adapters.sql.faults import explain
 from talos.adapters.sql.last_used import BatchedLastUsed
 from talos.adapters.sql.repository import SqlKeyRepository
 from talos.config.directory import SingleTenantDirectory
 from talos.config.reload import ConfigSource, ConfigWatcher
 from talos.config.values import Config
 from talos.domain.keys import NIL_NETWORK
+from talos.errors import GatewayTimeout, InternalError, ServiceUnavailable
 from talos.http import admin, all_in_one, metrics_port, public
 from talos.http.body import MAX_BODY_BYTES
 from talos.http.dependencies import BuildInfo, HttpDependencies
@@ -99,9 +101,12 @@ def prepare_database(url: DatabaseUrl) -> None:
     """
     database = SqlDatabase(create_engine(url))
     try:
-        database.wait_until_reachable()
+        if url.path is None:
+            database.wait_until_reachable()
         database.require_schema()
         database.ensure_network(NIL_NETWORK)
+    except (ServiceUnavailable, GatewayTimeout, InternalError) as error:
+        raise type(error)(f"initialize database: {explain(error)}") from error
     finally:
         database.close()
 

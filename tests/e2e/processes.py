@@ -49,7 +49,8 @@ def clean_environment(**variables: str) -> dict[str, str]:
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("TALOS_", "DB_"))
     }
-    return inherited | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(REPOSITORY)} | variables
+    path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
+    return inherited | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": path} | variables
 
 
 class Server:
@@ -142,6 +143,11 @@ class Server:
             if "Ctrl-C" in line:
                 break
         return lines
+
+    @property
+    def last_line(self) -> str:
+        """The last line on standard error."""
+        return self.log.splitlines()[-1]
 
     def stop(self) -> int:
         """End it as a person would; return the exit code."""

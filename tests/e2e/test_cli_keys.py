@@ -1,0 +1,232 @@
+"""The command line against a real server: every keys command in a process of its own."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+
+from tests.e2e.conftest import Serve, Talos
+from tests.e2e.processes import PYTHON, clean_environment
+
+Finished = subprocess.CompletedProcess[str]
+
+
+class Program:
+    """The program ``talos``, pointed at one server."""
+
+    def __init__(self, server: Talos) -> None:
+        self._endpoint = f"http://127.0.0.1:{server.server.port}/"
+
+    def run(self, *args: str, stdin: str = "", code: int = 0) -> Finished:
+        """Run a command that leaves with ``code``."""
+        # Warnings are errors: a resource left open would show.
+        command = [PYTHON, "-W", "error", "-m", "talos", "-e", self._endpoint, *args]
+        finished = subprocess.run(
+            command, input=stdin, capture_output=True, text=True, env=clean_environment()
+        )
+        assert finished.returncode == code, finished.stderr
+        assert "Traceback" not in finished.stderr
+        return finished
+
+    def json(self, *args: str, stdin: str = "", code: int = 0) -> Any:
+        """Run a command of keys and decode what it prints."""
+        return json.loads(
+            self.run("keys", *args, "--format", "json", stdin=stdin, code=code).stdout
+        )
+
+    def issue(self, *flags: str) -> tuple[str, str]:
+        """Issue a key; return its id and its secret."""
+        answer = self.json("issue", "a key", "--actor", "user:1", *flags)
+        return answer["issued_api_key"]["key_id"], answer["secret"]
+
+    def verdict(self, credential: str) -> str:
+        """Verify a credential; return "" or the code that says why not, and hold the exit code."""
+        answer = self.json("batch-verify", "-", stdin=credential)["results"][0]
+        code = str(answer.get("error_code", ""))
+        finished = self.run("keys", "verify", "-", stdin=credential, code=1 if code else 0)
+        assert ("INVALID" in finished.stderr) == bool(code)
+        return code.removeprefix("VERIFICATION_ERROR_")
+
+
+@pytest.fixture
+def program(serve: Serve) -> Program:
+    return Program(serve())
+
+
+def test_the_life_of_an_issued_key(program: Program) -> None:
+    key_id, secret = program.issue("--scopes", "read, write", "--ttl", "2h")
+    assert program.verdict(secret) == ""
+    row = program.run("keys", "issued", "get", key_id).stdout
+    assert f"KEY ID\t\t{key_id}\t\n" in row
+    assert "SCOPES\t\tread, write\t" in row
+
+    program.run(
+        *("keys", "issued", "update", key_id, "--name", "new", "--metadata", '{"plan": [1, null]}'),
+        *(
+            "--rate-limit-quota",
+            "10",
+            "--rate-limit-window",
+            "1m",
+            "--allowed-cidrs",
+            "127.0.0.0/8",
+        ),
+    )
+    key = program.json("issued", "get", key_id)
+    assert (key["name"], key["scopes"], key["metadata"]) == (
+        "new",
+        ["read", "write"],
+        {"plan": [1, None]},
+    )
+    assert key["rate_limit_policy"] == {"quota": "10", "unit": "requests", "window": "60s"}
+    assert key["ip_restriction"] == {"allowed_cidrs": ["127.0.0.0/8"]}
+    cleared = ("--update-mask", "rate_limit_policy,scopes", "--allowed-cidrs", "")
+    key = program.json("issued", "update", key_id, *cleared[:2])
+    assert "rate_limit_policy" not in key
+    assert key["scopes"] == []
+    key = program.json("issued", "update", key_id, *cleared[2:])
+    assert "ip_restriction" not in key
+
+    rotated = program.json("issued", "rotate", key_id, "--scopes", "read")
+    successor = rotated["issued_api_key"]
+    assert rotated["old_issued_api_key"]["status"] == "KEY_STATUS_REVOKED"
+    assert (successor["name"], successor["scopes"]) == ("new", ["read"])
+    assert program.verdict(secret) == "REVOKED"
+    assert program.verdict(rotated["secret"]) == ""
+
+    revoked = program.json("issued", "revoke", successor["key_id"], "--reason", "superseded")
+    assert revoked["status"] == "KEY_STATUS_REVOKED"
+    assert revoked["revocation_reason"] == "REVOCATION_REASON_SUPERSEDED"
+    assert program.verdict(rotated["secret"]) == "REVOKED"
+    again = program.run("keys", "issued", "revoke", successor["key_id"], code=1)
+    assert again.stdout == ""
+    assert again.stderr == "Error: revoke issued API key: key is already revoked\n"
+
+
+def test_the_life_of_an_imported_key(program: Program) -> None:
+    raw_key = "test-partner-key-0123456789"
+    flags = ("--actor", "partner:7", "--ttl", "90m", "--scopes", "read")
+    key = program.json("imported", "import", "partner", "--raw-key", "-", *flags, stdin=raw_key)
+    key_id = key["key_id"]
+    assert program.verdict(raw_key) == ""
+    duplicate = program.run(
+        *("keys", "imported", "import", "partner", "--raw-key", "-", *flags), stdin=raw_key, code=1
+    )
+    assert duplicate.stderr.startswith("Error: import API key: key already imported")
+    updated = program.json("imported", "update", key_id, "--name", "new")
+    assert updated["name"] == "new"
+    reason = ("--reason", "privilege_withdrawn", "--reason-text", "left")
+    revoked = program.json("imported", "revoke", key_id, *reason)
+    assert revoked["revocation_description"] == "left"
+    assert program.verdict(raw_key) == "REVOKED"
+    deleted = program.run("keys", "imported", "delete", key_id)
+    assert deleted.stdout.startswith("ID\t")
+    assert program.verdict(raw_key) == "NOT_FOUND"
+    gone = program.run("keys", "imported", "get", key_id, code=1)
+    assert gone.stderr == "Error: get imported API key: imported key not found\n"
+
+
+def test_lists_page_and_filter(program: Program) -> None:
+    mine = {program.issue("--scopes", str(number))[0] for number in range(3)}
+    other = program.json("issue", "n", "--actor", "other one")["issued_api_key"]["key_id"]
+    program.run("keys", "revoke", other)
+    found: list[str] = []
+    token: tuple[str, ...] = ()
+    while True:
+        page = program.run("keys", "issued", "list", "-q", "--page-size", "2", *token)
+        found += page.stdout.split()
+        if not page.stderr:
+            break
+        token = ("--page-token", page.stderr.removeprefix("Next page token: ").strip())
+    assert found == sorted(mine | {other}, reverse=True)
+    listed = program.run("keys", "issued", "list", "--actor", "user:1", "-q").stdout
+    assert set(listed.split()) == mine
+    listed = program.run("keys", "issued", "list", "--status", "KEY_STATUS_REVOKED", "-q").stdout
+    assert listed == other + "\n"
+    both = ("--status", "KEY_STATUS_ACTIVE", "--actor", "other one")
+    assert program.run("keys", "issued", "list", *both, "-q").stdout == "\n"
+
+
+def test_derived_tokens(program: Program) -> None:
+    _, secret = program.issue("--scopes", "read")
+    claims = ("--claims", '{"session": "s-1"}', "--ttl", "5m")
+    token = program.run("keys", "derive-token", "-", *claims, "-q", stdin=secret).stdout.strip()
+    key_set = jwt.PyJWKSet.from_dict(json.loads(program.run("jwk", "get").stdout))
+    (key,) = key_set.keys
+    decoded = jwt.decode(token, key, algorithms=["EdDSA"])
+    assert decoded["session"] == "s-1"
+    assert decoded["exp"] - decoded["iat"] == 300
+    assert program.verdict(token) == ""
+    macaroon = program.json("derive-token", "-", "--algorithm", "macaroon", stdin=secret)
+    assert program.verdict(macaroon["token"]["token"]) == ""
+    refused = program.run("keys", "derive-token", "-", stdin="ory_ak_nothing", code=1)
+    assert refused.stderr == "Error: derive token: verify API key\n"
+
+
+def test_revocations_without_a_kind(program: Program) -> None:
+    key_id, secret = program.issue()
+    program.run("keys", "self-revoke", "-", "--reason", "key_compromise", stdin=secret)
+    key = program.json("issued", "get", key_id)
+    assert key["revocation_reason"] == "REVOCATION_REASON_KEY_COMPROMISE"
+    imported = program.json("imported", "import", "n", "--raw-key", "test-raw", "--actor", "a")
+    revoked = program.json("revoke", imported["key_id"])
+    assert revoked["status"] == "KEY_STATUS_REVOKED"
+    assert program.run("keys", "revoke", "nothing", code=1).stdout == ""
+
+
+def test_batch_import_in_several_requests(program: Program, tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+
+    def keys(numbers: range) -> list[dict[str, object]]:
+        return [
+            {"raw_key": f"test-batch-{number}", "name": f"n{number}", "actor_id": "a"}
+            for number in numbers
+        ]
+
+    items = keys(range(2300))
+    items[1500]["name"] = ""
+    file.write_text(json.dumps(items, indent=1))
+    command = ("imported", "batch-import", "--file", str(file))
+    answer = program.json(*command)
+    assert (answer["success_count"], answer["failure_count"]) == (2299, 1)
+    assert [result["index"] for result in answer["results"]] == list(range(2300))
+    assert answer["results"][1500]["error_code"].endswith("_INVALID_ARGUMENT")
+    assert answer["results"][2299]["imported_api_key"]["name"] == "n2299"
+    assert program.verdict("test-batch-0") == ""
+    assert program.verdict("test-batch-2299") == ""
+
+    again = program.run("keys", *command, "--format", "jsonpath=success_count", code=1)
+    assert again.stdout == "0\n"
+    file.write_text(json.dumps(keys(range(2200, 2400))))
+    answer = program.json(*command)
+    assert (answer["success_count"], answer["failure_count"]) == (100, 100)
+    file.write_text(json.dumps(keys(range(10))))
+    refused = program.run("keys", *command, code=1)
+    assert refused.stdout == ""
+    assert refused.stderr.startswith("Error: batch import API keys: ")
+
+
+def test_faults_that_the_server_finds(program: Program) -> None:
+    for line, said in (
+        ("issue n --actor a --scopes a,,b", "scopes"),
+        ("issue n --actor a --ttl 1ns", "ttl"),
+        ("issue n --actor a --allowed-cidrs 10.0.0.0", "cidr"),
+        ("issued update k1 --update-mask status", "status"),
+        ("issued list --page-token nonsense", "page"),
+        ("issued get nothing", "API key not found"),
+    ):
+        finished = program.run("keys", *line.split(), code=1)
+        assert finished.stdout == ""
+        assert finished.stderr.startswith("Error: ")
+        assert said.lower() in finished.stderr.lower()
+
+
+def test_the_public_surface_has_self_revocation_only(serve: Serve, sqlite_dsn: str) -> None:
+    _, secret = Program(serve(dsn=sqlite_dsn)).issue()
+    public = Program(serve("public", dsn=sqlite_dsn))
+    refused = public.run("keys", "verify", "-", stdin=secret, code=1)
+    assert refused.stderr.startswith("Error: verify API key: ")
+    public.run("keys", "self-revoke", "-", stdin=secret)
+    public.run("jwk", "get")

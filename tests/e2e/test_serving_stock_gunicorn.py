@@ -1,0 +1,93 @@
+"""The surfaces under gunicorn's own workers, with the command lines of docs/deployment.md."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.e2e.conftest import ADMIN, HMAC_SECRET, Talos, settings
+from tests.e2e.processes import PYTHON, Server, clean_environment, free_ports, say
+
+Start = Callable[..., Talos]
+
+
+@pytest.fixture
+def stock(tmp_path: Path, sqlite_dsn: str) -> Iterator[Start]:
+    """Start gunicorn on a factory of ``talos.serving.wsgi``, with further arguments."""
+    servers: list[Server] = []
+
+    def start(factory: str, *arguments: str, dsn: str = sqlite_dsn, ready: bool = True) -> Talos:
+        [port] = free_ports(1)
+        configuration = tmp_path / f"talos-{port}.yaml"
+        configuration.write_text(yaml.safe_dump(settings(dsn, port, port + 1)))
+        command = [PYTHON, "-m", "gunicorn", f"talos.serving.wsgi:{factory}()", *arguments]
+        server = Server(
+            [*command, "--bind", f"127.0.0.1:{port}", "--control-socket", str(tmp_path / "ctl")],
+            tmp_path,
+            port=port,
+            metrics_port=None,
+            environment=clean_environment(TALOS_CONFIG=str(configuration)),
+        )
+        servers.append(server)
+        return Talos(server.wait_ready() if ready else server, configuration)
+
+    yield start
+    for server in servers:
+        server.destroy()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--worker-class", "sync", "--workers", "2"],
+        ["--worker-class", "gthread", "--workers", "2", "--threads", "8"],
+        ["--worker-class", "gthread", "--workers", "2", "--threads", "8", "--preload"],
+    ],
+    ids=["sync", "gthread", "preload"],
+)
+def test_a_key_lives_its_life_under_stock_workers(stock: Start, arguments: list[str]) -> None:
+    talos = stock("all_in_one", *arguments)
+    issued = talos.issue(scopes=["read"])
+    assert talos.verify(issued["secret"])["is_valid"] is True
+    status, answer = talos.ask(
+        "POST", "/v2alpha1/apiKeys:selfRevoke", {"credential": issued["secret"]}
+    )
+    assert (status, answer) == (200, {})
+    assert talos.verify(issued["secret"])["is_valid"] is False
+    # The use was written down when the server ended, not in thirty seconds.
+    assert talos.server.stop() == 0
+    path = f"{ADMIN}/issuedApiKeys/{issued['issued_api_key']['key_id']}"
+    assert "last_used_time" in stock("admin").ask("GET", path)[1]
+
+
+def test_bodies_under_stock_workers(stock: Start) -> None:
+    talos = stock("admin")
+    announced = say(
+        talos.server.port,
+        b"POST /v2alpha1/admin/issuedApiKeys HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+        b"Content-Length: 5000000\r\n\r\n",
+    )
+    assert announced.startswith(b"HTTP/1.1 400 ")
+    assert b'"INVALID_ARGUMENT"' in announced
+    body = b'{"name":"chunked","actor_id":"a"}'
+    answer = say(
+        talos.server.port,
+        b"POST /v2alpha1/admin/issuedApiKeys HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body),
+    )
+    assert answer.startswith(b"HTTP/1.1 201 ")
+
+
+def test_each_factory_has_its_surface(stock: Start) -> None:
+    assert stock("public").ask("POST", f"{ADMIN}/issuedApiKeys", {})[0] == 404
+    assert stock("admin").ask("POST", "/v2alpha1/apiKeys:selfRevoke", {})[0] == 404
+
+
+def test_what_keeps_talos_from_starting_keeps_gunicorn_from_it(
+    stock: Start, tmp_path: Path
+) -> None:
+    talos = stock("public", dsn=f"sqlite://{tmp_path}/missing.db", ready=False)
+    assert talos.server.wait() != 0
+    assert "talos migrate up" in talos.server.log
+    assert HMAC_SECRET not in talos.server.log
