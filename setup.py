@@ -57,8 +57,8 @@ core = Extension(
     "talos._core",
     sources=["talos/_core.pyx"],
     include_dirs=["talos/native"],
-    # Cython finds the included .pxi files by itself.
-    depends=[str(stamp), "talos/native/constant_time.h"],
+    # All of them are named for the source distribution: it would take only what Cython generated.
+    depends=[str(stamp), "talos/_core.pyx", *sorted(map(str, Path("talos/native").iterdir()))],
     define_macros=[("CYTHON_TRACE_NOGIL", "1")] if TRACE else [],
     extra_compile_args=compile_args,
     extra_link_args=link_args,
