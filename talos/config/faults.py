@@ -66,11 +66,15 @@ def shown_value(value: object, *, secret: bool) -> str:
 
 
 def unknown_key(above: Path, name: object) -> Fault:
-    """Return the fault of a key that the schema does not have at this place, with a suggestion."""
+    """Return the fault of a key that the schema does not have at this place, with a suggestion.
+
+    Something that may be a secret in the wrong place is not repeated as the name of a key.
+    """
     shown = shown_name(name)
-    if shown is None:
-        return Fault(above, None, "holds an unknown key, whose name does not look like one", None)
-    suggestions = _suggestions(above, shown)
+    suggestions = _suggestions(above, shown) if shown else []
+    if shown is None or (_holds_secrets(above) and not suggestions):
+        known = (schema.at(above) or {}).get("properties", {})
+        return Fault(above, None, "holds an unknown key", f"only {', '.join(known)}")
     hint = f"did you mean {' or '.join(suggestions)}?" if suggestions else ""
     return Fault((*above, shown), None, "; ".join(filter(None, ("unknown key", hint))), None)
 
@@ -87,6 +91,11 @@ def _suggestions(above: Path, name: str) -> list[str]:
         if parts[: len(above)] == above and parts[-1] == name.lower()
     ]
     return deeper if len(deeper) <= _MOST_SUGGESTIONS else []
+
+
+def _holds_secrets(section: Path) -> bool:
+    children = (schema.at(section) or {}).get("properties", {}).values()
+    return section[:1] == ("secrets",) or any(child.get("x-secret") for child in children)
 
 
 def _kind(value: object) -> str:

@@ -279,11 +279,14 @@ def test_one_fault(tmp_path: Path, change: dict[str, Any], line: str) -> None:
         ),
         ({"serve": {"tls": {}}}, "serve.tls: unknown key"),
         ({"cache": {"redis": {"tls": {"key": 1}}}}, "cache.redis.tls.key: unknown key"),
+        ({"secrets": {SECRET: 1}}, "secrets: holds an unknown key; expected only hmac"),
         (
-            {"secrets": {SECRET: 1}},
-            "secrets: holds an unknown key, whose name does not look like one",
+            {"secrets": {"hmac": {"hunter2": None}}},
+            "secrets.hmac: holds an unknown key; expected only current, retired",
         ),
-        ({"two words": 1}, "(root): holds an unknown key, whose name does not look like one"),
+        ({"db": {"hunter2": None}}, "db: holds an unknown key; expected only dsn"),
+        ({"db": {"dns": "x"}}, "db.dns: unknown key; did you mean db.dsn?"),
+        ({"log": {"two words": 1}}, "log: holds an unknown key; expected only level, format"),
     ],
 )
 def test_unknown_keys(tmp_path: Path, content: dict[str, Any], line: str) -> None:

@@ -1,0 +1,39 @@
+"""Fixtures that listen to what the configuration says in the log."""
+
+import logging
+import queue
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+
+class Records(logging.Handler):
+    """The records of ``talos.config``, in order; waiting for one is waiting for a condition."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self._queue: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._queue.put(record)
+
+    def next(self) -> tuple[str, str, dict[str, Any]]:
+        """Wait for a record: its level, its message, its fields."""
+        record = self._queue.get(timeout=30)
+        return record.levelname, record.getMessage(), getattr(record, "fields", {})
+
+    def none(self) -> bool:
+        """Whether every record has been taken."""
+        return self._queue.empty()
+
+
+@pytest.fixture
+def records() -> Iterator[Records]:
+    logger = logging.getLogger("talos.config")
+    level, handler = logger.level, Records()
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    yield handler
+    logger.removeHandler(handler)
+    logger.setLevel(level)
