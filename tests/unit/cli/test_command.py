@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import click
 import pytest
 
+from talos.bootstrap import build_info
 from talos.cli.app import app
 from talos.cli.command import Group
 from tests.unit.cli.conftest import Run
@@ -164,6 +165,16 @@ def test_the_version_is_one_line(talos: Run) -> None:
         assert "(commit: " in result.stdout
         assert ", built: " in result.stdout
         assert result.stdout.count("\n") == 1
+
+
+def test_the_version_is_that_of_the_server(talos: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TALOS_BUILD_COMMIT", "abc")
+    monkeypatch.setenv("TALOS_BUILD_TIME", "2026-01-02T03:04:05Z")
+    build = build_info()
+    assert talos("-v").stdout == (
+        f"talos version {build.version} (commit: abc, built: 2026-01-02T03:04:05Z)\n"
+    )
+    assert (build.commit, build.build_time) == ("abc", "2026-01-02T03:04:05Z")
 
 
 def test_an_interrupt_is_exit_code_1(talos: Run, monkeypatch: pytest.MonkeyPatch) -> None:

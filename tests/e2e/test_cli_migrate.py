@@ -1,0 +1,31 @@
+"""``talos migrate`` on every database."""
+
+from click.testing import CliRunner
+
+from talos.adapters.sql.schema_version import latest_version
+from talos.cli.app import app
+
+LATEST = latest_version()
+
+
+def migrate(*args: str, dsn: str, code: int = 0) -> str:
+    """Run a migrate command with the DSN in the environment; everything it says is on stderr."""
+    environment = {"DB_DSN": dsn, "TALOS_DB_DSN": None, "DSN": None}
+    result = CliRunner().invoke(app, ["migrate", *args], env=environment)
+    assert (result.exit_code, result.stdout) == (code, ""), result.stderr
+    return result.stderr
+
+
+def test_down_and_up_again(database_dsn: str) -> None:
+    assert migrate("status", dsn=database_dsn).startswith("Status: clean\nDriver: ")
+    assert migrate("down", "--steps", "99", dsn=database_dsn).startswith("Rolled back ")
+    status = migrate("status", dsn=database_dsn)
+    assert status.startswith("Status: not initialised\n")
+    assert f"Latest version: {LATEST} ({LATEST} pending)\n" in status
+    assert migrate("up", dsn=database_dsn).startswith(f"Applied {LATEST} migration")
+    assert migrate("up", dsn=database_dsn).startswith("Nothing to apply")
+    migrate("status", "--block", dsn=database_dsn)
+    migrate("force", str(LATEST + 1), dsn=database_dsn)
+    assert str(LATEST + 1) in migrate("up", dsn=database_dsn, code=1)
+    migrate("force", str(LATEST), dsn=database_dsn)
+    assert migrate("status", dsn=database_dsn).startswith("Status: clean")
