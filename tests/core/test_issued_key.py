@@ -78,6 +78,23 @@ class TestParity:
         identifier = base58.encode(f"{integer}:{identity}".encode())
         parity.credential(issued_key.assemble("k", identifier, make.CURRENT), make.SECRETS, ())
 
+    @pytest.mark.parametrize("identity", (uuid.UUID(int=2**128 - 1).hex, VECTOR_A["key_id"]))
+    def test_every_byte_at_every_place_of_a_claim(self, identity: str) -> None:
+        claim = f"-1:{identity}".encode()
+        for place in range(len(claim)):
+            for byte in range(256):
+                changed = claim[:place] + bytes([byte]) + claim[place + 1 :]
+                credential = f"k_v1_{base58.encode(changed)}_{'z' * 44}"
+                parity.credential(credential, (), ())
+
+    def test_every_character_at_every_place_of_a_key(self) -> None:
+        credential = VECTOR_A["credential"]
+        secrets = (VECTOR_A["secret"].encode(),)
+        for place in range(len(credential)):
+            for code in range(128):
+                changed = credential[:place] + chr(code) + credential[place + 1 :]
+                parity.credential(changed, secrets, ())
+
     @make.quick
     @given(make.prefixes, make.timestamps, make.uuids.map(str), make.secrets)
     def test_minting(self, prefix: str, timestamp_s: int, key_id: str, secret: bytes) -> None:
