@@ -14,9 +14,9 @@ Name = tuple[str, KeyKind, str]
 class InMemoryKeys:
     """Implements ``services.ports.KeyRepository``.
 
-    ``trouble`` is raised by every method while it is set. ``after_read`` runs when a reader has its
-    row and has not yet returned it: what another process does in between. Rows named in ``broken``
-    cannot be decoded.
+    ``trouble`` is raised by every method while it is set. ``after_read`` runs once when a reader
+    has its row and has not yet returned it, ``before_commit`` and ``after_commit`` once around the
+    next change: what another process does in between. Rows named in ``broken`` cannot be decoded.
     """
 
     def __init__(self) -> None:
@@ -24,6 +24,8 @@ class InMemoryKeys:
         self.reads = 0
         self.trouble: TalosError | None = None
         self.after_read: Callable[[], None] | None = None
+        self.before_commit: Callable[[], None] | None = None
+        self.after_commit: Callable[[], None] | None = None
         self.broken: set[str] = set()
         self._lock = threading.RLock()
 
@@ -58,7 +60,7 @@ class InMemoryKeys:
         self._fail()
         self.reads += 1
         row = self.rows.get((network_id, kind, key_id))
-        self._interleave()
+        self._interleave("after_read")
         return row
 
     def get_many(
@@ -73,7 +75,7 @@ class InMemoryKeys:
                 found[key_id] = InternalFault(key_id)
             elif row is not None:
                 found[key_id] = row
-        self._interleave()
+        self._interleave("after_read")
         return found
 
     def change(
@@ -93,14 +95,15 @@ class InMemoryKeys:
             new, old_after = succeed(old)
             if _name(new) in self.rows:
                 raise ApiKeyExists
-            self.rows[_name(new)] = new
-            return Rotated(new, old, self._write(old, old_after))
+            return Rotated(new, old, self._write(old, old_after, new))
 
     def delete(self, network_id: str, kind: KeyKind, key_id: str) -> Key:
         self._fail()
         with self._lock:
             row = self._row(network_id, kind, key_id)
+            self._interleave("before_commit")
             del self.rows[_name(row)]
+            self._interleave("after_commit")
             return row
 
     def list_page(
@@ -164,7 +167,7 @@ class InMemoryKeys:
         except KeyError:
             raise ApiKeyNotFound from None
 
-    def _write(self, old: Key, new: Key) -> Key:
+    def _write(self, old: Key, new: Key, successor: Key | None = None) -> Key:
         written = replace(
             new,
             network_id=old.network_id,
@@ -173,11 +176,16 @@ class InMemoryKeys:
             created_at_ns=old.created_at_ns,
             last_used_at_ns=old.last_used_at_ns,
         )
+        self._interleave("before_commit")
         self.rows[_name(written)] = written
+        if successor is not None:
+            self.rows[_name(successor)] = successor
+        self._interleave("after_commit")
         return written
 
-    def _interleave(self) -> None:
-        interruption, self.after_read = self.after_read, None
+    def _interleave(self, point: str) -> None:
+        interruption = getattr(self, point)
+        setattr(self, point, None)
         if interruption is not None:
             interruption()
 

@@ -1,0 +1,211 @@
+"""Reading keys, one by one and in pages (contract 4.2, 4.3, 4.9, 7, 16 (9))."""
+
+import uuid
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from talos.domain.drafts import ListQuery, RevokeDraft
+from talos.domain.keys import Key, KeyKind, KeyStatus
+from talos.errors import ApiKeyNotFound, InvalidRequest, ServiceUnavailable, TalosError
+from talos.services.query import KeyPage
+from tests.fakes.house import DRAFT, House
+from tests.fakes.tenants import OTHER_NETWORK, TENANT, tenant
+
+S = 1_000_000_000
+
+
+def stock(house: House, count: int, **changes: object) -> list[Key]:
+    key, _ = house.issue()
+    del house.keys.rows[house.name(key)]
+    made = [replace(key, key_id=str(uuid.UUID(int=n)), **changes) for n in range(count)]  # type: ignore[arg-type]
+    for row in made:
+        house.keys.put(row)
+    return sorted(made, key=lambda row: row.key_id, reverse=True)
+
+
+def page(house: House, size: int = 0, token: str = "", filter_: str = "") -> KeyPage:
+    query = ListQuery(page_size=size, page_token=token, filter=filter_)
+    return house.services.query.list(TENANT, KeyKind.ISSUED, query)
+
+
+def walk(house: House, size: int, filter_: str = "") -> list[list[str]]:
+    pages, token = [], ""
+    while True:
+        found = page(house, size, token, filter_)
+        pages.append([key.key_id for key in found.keys])
+        token = found.next_page_token
+        if not token:
+            return pages
+
+
+# One by one
+
+
+@pytest.mark.parametrize("kind", list(KeyKind))
+def test_get(house: House, kind: KeyKind) -> None:
+    if kind is KeyKind.ISSUED:
+        key, _ = house.issue()
+    else:
+        key = house.services.imports.import_key(TENANT, replace(DRAFT, raw_key="test-raw-key"))
+    get = house.services.query.get
+    assert get(TENANT, kind, key.key_id) == key
+    house.keys.put(replace(key, expires_at_ns=house.clock.now_ns() - 1))
+    assert get(TENANT, kind, key.key_id).status is KeyStatus.EXPIRED
+    house.services.revoke.revoke(TENANT, kind, key.key_id, RevokeDraft())
+    house.keys.put(replace(house.row(key), expires_at_ns=0))
+    assert get(TENANT, kind, key.key_id).status is KeyStatus.REVOKED
+
+
+@pytest.mark.parametrize(
+    ("key_id", "error"),
+    [
+        ("", InvalidRequest),
+        ("x", ApiKeyNotFound),
+        ("a\0b", ApiKeyNotFound),
+        ("a\udc80", ApiKeyNotFound),
+        ("x" * 10_000, ApiKeyNotFound),
+    ],
+)
+def test_ids_that_no_row_has(house: House, key_id: str, error: type[TalosError]) -> None:
+    for kind in KeyKind:
+        with pytest.raises(error):
+            house.services.query.get(TENANT, kind, key_id)
+
+
+def test_the_missing_by_kind(house: House) -> None:
+    key, _ = house.issue()
+    for kind, network, message in [
+        (KeyKind.IMPORTED, TENANT.network_id, "imported key not found"),
+        (KeyKind.ISSUED, OTHER_NETWORK, "API key not found"),
+    ]:
+        with pytest.raises(ApiKeyNotFound) as caught:
+            house.services.query.get(tenant(network_id=network), kind, key.key_id)
+        assert caught.value.message == message
+
+
+# Pages
+
+
+def test_nothing(house: House) -> None:
+    assert page(house) == KeyPage((), "")
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "pages"),
+    [(50, 0, [50]), (51, 0, [50, 1]), (4, 2, [2, 2]), (5, 2, [2, 2, 1]), (3, 1_000, [3])],
+)
+def test_pages(house: House, count: int, size: int, pages: list[int]) -> None:
+    keys = stock(house, count)
+    found = walk(house, size)
+    assert [len(ids) for ids in found] == pages
+    assert [key_id for ids in found for key_id in ids] == [key.key_id for key in keys]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.sets(st.integers(0, 40)), st.sets(st.integers(0, 40)), st.integers(1, 7), st.data())
+def test_no_row_that_stays_is_skipped_or_repeated(
+    staying: set[int], coming: set[int], size: int, data: st.DataObject
+) -> None:
+    house = House()
+    template, _ = house.issue()
+    house.keys.rows.clear()
+
+    def put(numbers: set[int]) -> set[str]:
+        ids = {str(uuid.UUID(int=number)) for number in numbers}
+        for key_id in ids:
+            house.keys.put(replace(template, key_id=key_id))
+        return ids
+
+    stays = put(staying)
+    seen: list[str] = []
+    token = ""
+    while True:
+        found = page(house, size, token)
+        seen += [key.key_id for key in found.keys]
+        token = found.next_page_token
+        if not token:
+            break
+        # Others come and go meanwhile.
+        if data.draw(st.booleans()):
+            put(coming)
+        elif data.draw(st.booleans()):
+            for key_id in put(coming) - stays:
+                del house.keys.rows[TENANT.network_id, KeyKind.ISSUED, key_id]
+    assert len(seen) == len(set(seen))
+    assert stays <= set(seen)
+    assert seen == sorted(seen, reverse=True)
+
+
+def test_the_row_of_a_token_may_be_gone(house: House) -> None:
+    keys = stock(house, 4)
+    first = page(house, 2)
+    house.keys.rows.pop(house.name(keys[1]))
+    assert [key.key_id for key in page(house, 2, first.next_page_token).keys] == [
+        keys[2].key_id,
+        keys[3].key_id,
+    ]
+
+
+def test_a_token_binds_neither_size_nor_filter_nor_list(house: House) -> None:
+    stock(house, 4)
+    token = page(house, 2).next_page_token
+    assert len(page(house, 1, token, "status=KEY_STATUS_ACTIVE").keys) == 1
+    query = ListQuery(page_token=token)
+    assert house.services.query.list(TENANT, KeyKind.IMPORTED, query) == KeyPage((), "")
+
+
+# Filters agree with what is shown
+
+
+def test_the_status_filter_is_that_of_what_is_shown(house: House) -> None:
+    now_ns = house.clock.now_ns()
+    active, alive_now, expired, revoked, both = stock(house, 5)
+    house.keys.put(replace(alive_now, expires_at_ns=now_ns))
+    house.keys.put(replace(expired, expires_at_ns=now_ns - 1))
+    house.keys.put(replace(revoked, status=KeyStatus.REVOKED))
+    house.keys.put(replace(both, status=KeyStatus.REVOKED, expires_at_ns=0))
+    for status, keys in [
+        (KeyStatus.ACTIVE, [active, alive_now]),
+        (KeyStatus.EXPIRED, [expired]),
+        (KeyStatus.REVOKED, [revoked, both]),
+    ]:
+        found = page(house, filter_=f"status=KEY_STATUS_{status.name}").keys
+        assert [key.key_id for key in found] == [key.key_id for key in keys]
+        assert {key.status for key in found} == {status}
+
+
+def test_the_actor_filter(house: House) -> None:
+    mine, _ = house.issue(replace(DRAFT, actor_id="me AND you"))
+    house.issue()
+    found = page(house, filter_='actor_id="me AND you"').keys
+    assert [key.key_id for key in found] == [mine.key_id]
+    both = page(house, filter_='status=KEY_STATUS_REVOKED AND actor_id="me AND you"')
+    assert both.keys == ()
+
+
+# Which refusal comes first
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        (ListQuery(1_001, "nonsense", "nonsense"), "page_size"),
+        (ListQuery(-1, "nonsense", "nonsense"), "page_size"),
+        (ListQuery(0, "nonsense", "nonsense"), "filter"),
+        (ListQuery(0, "nonsense"), "invalid page token"),
+    ],
+)
+def test_the_order_of_checks(house: House, query: ListQuery, words: str) -> None:
+    with pytest.raises(InvalidRequest, match=words):
+        house.services.query.list(TENANT, KeyKind.ISSUED, query)
+
+
+def test_an_outage_passes_through(house: House) -> None:
+    house.keys.trouble = ServiceUnavailable()
+    with pytest.raises(ServiceUnavailable):
+        page(house)
+    with pytest.raises(ServiceUnavailable):
+        house.services.query.get(TENANT, KeyKind.ISSUED, "x")

@@ -1,0 +1,241 @@
+"""No sequence of operations, however interleaved, gives a stale yes (design; contract 16 (5)).
+
+A state machine issues, imports, changes, revokes, rotates and deletes keys, and verifies them
+with every cache directive. Readers may stop between reading a row and publishing it, and a writer
+before and after its commit, while everything else goes on. At every moment a verification that
+starts then must agree with what is committed then.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+)
+
+from talos.domain.drafts import DeriveDraft, KeyChange, RevokeDraft, SelfRevokeDraft
+from talos.domain.keys import Key
+from talos.domain.verification import CacheDirective, Verification
+from talos.errors import FailedPrecondition, TalosError
+from talos.services.verdicts import Verified
+from tests.fakes.house import CALLER, DRAFT, House
+from tests.fakes.suspended import Suspended
+from tests.fakes.tenants import TENANT, tenant
+
+S = 1_000_000_000
+# Expiry, cache entries and the age rule all come to bear within a few steps of the clock.
+PATIENT = tenant(cache_ttl_ns=60 * S)
+LIVES_S = (20, 50, 3_600)
+
+DIRECTIVES = st.sampled_from(CacheDirective)
+
+no_writer = precondition(lambda machine: machine.writer is None)
+
+
+class Writer:
+    """A writer that stopped right before its commit, and then right after it."""
+
+    def __init__(self, credential: str, operation: Suspended[None], dies: bool) -> None:
+        self.credential = credential
+        self.operation = operation
+        self.dies = dies
+
+
+class KeysUnderChange(RuleBasedStateMachine):
+    """The services on fakes, and a model of which credentials are good."""
+
+    credentials = Bundle("credentials")
+    readers = Bundle("readers")
+
+    @initialize()
+    def open(self) -> None:
+        self.house = House()
+        self.keys: dict[str, Key] = {}
+        self.dead: set[str] = set()
+        self.writer: Writer | None = None
+        self.suspended: list[Suspended[Verified]] = []
+
+    def teardown(self) -> None:
+        for reader in getattr(self, "suspended", []):
+            reader.finish()
+        if getattr(self, "writer", None) is not None:
+            self.writer.operation.finish()  # type: ignore[union-attr]
+
+    # Making keys
+
+    @no_writer
+    @rule(target=credentials, life_s=st.sampled_from(LIVES_S))
+    def issue(self, life_s: int) -> str:
+        key, secret = self.house.issue(replace(DRAFT, ttl_ns=life_s * S))
+        self.keys[secret] = key
+        return secret
+
+    @no_writer
+    @rule(target=credentials, number=st.integers(0, 2), life_s=st.sampled_from(LIVES_S))
+    def import_key(self, number: int, life_s: int) -> str:
+        raw_key = f"test-raw-key-{number}"
+        draft = replace(DRAFT, raw_key=raw_key, ttl_ns=life_s * S)
+        try:
+            key = self.house.services.imports.import_key(TENANT, draft)
+        except TalosError:
+            assert raw_key in self.keys
+            return raw_key
+        self.keys[raw_key] = key
+        # After a deletion the same raw key may come back.
+        self.dead.discard(raw_key)
+        return raw_key
+
+    # Changing keys
+
+    def revoke(self, key: Key, credential: str) -> None:
+        self.house.services.revoke.revoke(TENANT, key.kind, key.key_id, RevokeDraft())
+
+    def self_revoke(self, key: Key, credential: str) -> None:
+        self.house.services.revoke.self_revoke(TENANT, SelfRevokeDraft(credential))
+
+    def rotate(self, key: Key, credential: str) -> None:
+        rotated = self.house.services.rotate.rotate(TENANT, key.key_id, KeyChange())
+        self.keys[rotated.secret] = rotated.key
+
+    def delete(self, key: Key, credential: str) -> None:
+        self.house.services.delete.delete(TENANT, key.key_id)
+
+    def update(self, key: Key, credential: str) -> None:
+        change = KeyChange(name="renamed")
+        self.house.services.update.update(TENANT, key.kind, key.key_id, change, None)
+
+    WRITES = st.sampled_from(["revoke", "self_revoke", "rotate", "delete", "update"])
+
+    @no_writer
+    @rule(target=credentials, credential=credentials, write=WRITES)
+    def change(self, credential: str, write: str) -> object:
+        known = set(self.keys)
+        try:
+            getattr(self, write)(self.keys[credential], credential)
+        except TalosError:
+            return multiple()
+        if write != "update":
+            self.dead.add(credential)
+        return multiple(*set(self.keys) - known)
+
+    @no_writer
+    @rule(credential=credentials, write=WRITES)
+    def begin_change(self, credential: str, write: str) -> None:
+        operation: Callable[[Key, str], None] = getattr(self, write)
+        key = self.keys[credential]
+
+        def arm(park: Callable[[], None]) -> None:
+            self.house.keys.before_commit = self.house.keys.after_commit = park
+
+        suspended = Suspended(lambda: operation(key, credential), arm)
+        dies = write != "update"
+        if suspended.parked:
+            self.writer = Writer(credential, suspended, dies)
+            return
+        self.house.keys.before_commit = self.house.keys.after_commit = None
+        try:
+            suspended.finish()
+        except TalosError:
+            return
+        # Whoever revokes what is revoked already writes nothing, and succeeds.
+        assert not dies or credential in self.dead
+
+    @precondition(lambda machine: machine.writer is not None)
+    @rule()
+    def commit_change(self) -> None:
+        assert self.writer is not None
+        if self.house.keys.before_commit is None and self.house.keys.after_commit is not None:
+            self.writer.operation.advance()
+            self.dead.update([self.writer.credential] if self.writer.dies else [])
+
+    @precondition(lambda machine: machine.writer is not None)
+    @rule(target=credentials)
+    def end_change(self) -> object:
+        assert self.writer is not None
+        writer, self.writer = self.writer, None
+        known = set(self.keys)
+        writer.operation.finish()
+        self.dead.update([writer.credential] if writer.dies else [])
+        return multiple(*set(self.keys) - known)
+
+    # Verifying them
+
+    @rule(credential=credentials, directive=DIRECTIVES)
+    def verify(self, credential: str, directive: CacheDirective) -> None:
+        answer = self.house.verified(credential, tenant=PATIENT, directive=directive)
+        self.judge(credential, answer.verification)
+
+    @rule(batch=st.lists(credentials, min_size=1, max_size=4), directive=DIRECTIVES)
+    def verify_batch(self, batch: list[str], directive: CacheDirective) -> None:
+        answers = self.house.batch(*batch, tenant=PATIENT, directive=directive)
+        for credential, answer in zip(batch, answers, strict=True):
+            self.judge(credential, answer)
+
+    @rule(credential=credentials, directive=DIRECTIVES)
+    def derive(self, credential: str, directive: CacheDirective) -> None:
+        draft = DeriveDraft(credential)
+        try:
+            self.house.services.derive.derive(PATIENT, draft, CALLER, directive)
+        except FailedPrecondition:
+            # The very instant of expiry is still alive, and has nothing left to give.
+            assert self.keys[credential].expires_at_ns == self.house.clock.now_ns()
+        except TalosError:
+            assert not self.good(credential)
+        else:
+            assert self.good(credential)
+
+    @rule(target=readers, credential=credentials, directive=DIRECTIVES)
+    def begin_verify(self, credential: str, directive: CacheDirective) -> object:
+        good = self.good(credential)
+        reader = Suspended(
+            lambda: self.house.verified(credential, tenant=PATIENT, directive=directive),
+            lambda park: setattr(self.house.keys, "after_read", park),
+        )
+        self.house.keys.after_read = None
+        if not reader.parked:
+            assert reader.finish().verification.is_valid is good
+            return multiple()
+        self.suspended.append(reader)
+        return (reader, good)
+
+    @rule(reader=consumes(readers))
+    def end_verify(self, reader: tuple[Suspended[Verified], bool]) -> None:
+        suspended, was_good = reader
+        self.suspended.remove(suspended)
+        # It may answer for the moment when it read its row, and must not teach the cache that.
+        assert suspended.finish().verification.is_valid is was_good
+
+    @rule(seconds=st.sampled_from([1, 10, 30, 61]))
+    def wait(self, seconds: int) -> None:
+        self.house.clock.advance(s=seconds)
+
+    # The model
+
+    def good(self, credential: str) -> bool:
+        return credential not in self.dead and not self.keys[credential].expired(
+            self.house.clock.now_ns()
+        )
+
+    def judge(self, credential: str, answer: Verification) -> None:
+        assert answer.is_valid is self.good(credential)
+        assert not answer.is_valid or answer.key_id == self.keys[credential].key_id
+
+    @invariant()
+    def the_cache_holds_no_dead_key(self) -> None:
+        dead = {self.house.name(self.keys[credential]) for credential in self.dead}
+        assert dead.isdisjoint(self.house.cache.entries)
+
+
+KeysUnderChange.TestCase.settings = settings(
+    max_examples=150, stateful_step_count=40, deadline=None
+)
+TestKeysUnderChange = KeysUnderChange.TestCase
