@@ -4,15 +4,15 @@
 #   tests/core/sanitize.sh [pytest arguments]
 #   tests/core/sanitize.sh fuzz      the inputs that `make fuzz` has collected, instead of the tests
 #
-# The build is made in a temporary copy of the checkout, which is removed in the end: neither the
-# checkout nor its own build is touched. PYTHON names the interpreter (.venv/bin/python), CC the
-# compiler (gcc or clang).
+# The build is made by .venv/bin/python in a temporary copy of the checkout, which is removed in the
+# end: neither the checkout nor its own build is touched. CC names the compiler, gcc where it is not
+# set.
 #
 # Leak detection is off: CPython keeps what it interns until it exits, and means to.
 set -eu
 
 checkout=$(cd "$(dirname "$0")/../.." && pwd)
-python=${PYTHON:-$checkout/.venv/bin/python}
+python=$checkout/.venv/bin/python
 compiler=${CC:-gcc}
 
 copy=$(mktemp -d)
