@@ -1,12 +1,19 @@
-"""Opening the two listeners, before anything is forked (contract 1.1, 13.5)."""
+"""The two listeners, opened before anything is forked (contract 1.1, 13.5), or inherited.
+
+A service manager that opens the listeners itself and hands them over (systemd's socket activation)
+keeps them across a restart: clients that come in between wait instead of being refused.
+"""
 
 import os
 import socket
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 
 from talos.errors import TalosError
 
 _BACKLOG = 2048
+_FIRST_INHERITED = 3
+_SERVERS = ("HTTP", "Metrics")
 
 
 class ListenError(TalosError):
@@ -45,6 +52,24 @@ def open_listeners(addresses: tuple[Address, ...]) -> tuple[socket.socket, ...]:
         cause = error.strerror or os.strerror(error.errno or 0)
         raise ListenError(f"{failed.server} server error: listen tcp {failed}: {cause}") from error
     return tuple(opened)
+
+
+def inherited_listeners(environ: MutableMapping[str, str]) -> tuple[socket.socket, ...] | None:
+    """Return the listeners that the service manager handed over, None when there are none.
+
+    What ``environ`` says of them is taken out, so that nobody else takes them. Raises
+    ``ListenError`` for any number but two: the main listener, then the metrics listener.
+    """
+    if environ.get("LISTEN_PID") != str(os.getpid()):
+        return None
+    count = int(environ.get("LISTEN_FDS", "0"))
+    for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
+        environ.pop(name, None)
+    if count != len(_SERVERS):
+        raise ListenError(
+            f"{count} listeners were handed over, two are needed: the main one, then the metrics'"
+        )
+    return tuple(socket.socket(fileno=_FIRST_INHERITED + index) for index in range(count))
 
 
 def _open(address: Address) -> socket.socket:

@@ -3,8 +3,10 @@
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Mapping
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from talos import bootstrap
@@ -15,7 +17,7 @@ from talos.config.loading import load
 from talos.config.reload import ConfigSource
 from talos.config.values import Config
 from talos.serving.application import Options, Server
-from talos.serving.listeners import Address, open_listeners
+from talos.serving.listeners import Address, inherited_listeners, open_listeners
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -44,11 +46,10 @@ def serve(
     config = load(config_path, environ)
     source = ConfigSource(config, environ)
     prepare(surface, source)
-    addresses = _addresses(surface, config)
-    for address in addresses:
-        _log.info("listening", extra={"fields": {"server": address.server, "addr": str(address)}})
+    listeners = inherited_listeners(os.environ) or open_listeners(_addresses(surface, config))
+    _warn_of_trust(surface, listeners[0])
     server = Server(
-        open_listeners(addresses),
+        listeners,
         Options(
             workers=config.optional_integer("serve.http.workers") or len(os.sched_getaffinity(0)),
             threads=config.integer("serve.http.threads"),
@@ -124,15 +125,23 @@ def _addresses(surface: Surface, config: Config) -> tuple[Address, Address]:
                 f"{_HOST} is not set: the API answers on {_LOOPBACK} alone, "
                 "since whoever reaches its admin operations is trusted"
             )
-    if surface is Surface.ADMIN or (surface is Surface.ALL and host != _LOOPBACK):
+    addresses = (
+        Address("HTTP", host, config.integer("serve.http.port")),
+        Address("Metrics", config.text("serve.metrics.host"), config.integer("serve.metrics.port")),
+    )
+    for address in addresses:
+        _log.info("listening", extra={"fields": {"server": address.server, "addr": str(address)}})
+    return addresses
+
+
+def _warn_of_trust(surface: Surface, listener: socket.socket) -> None:
+    """Warn where admin operations may be reached by others than their administrator."""
+    alone = ip_address(listener.getsockname()[0]).is_loopback
+    if surface is Surface.ADMIN or (surface is Surface.ALL and not alone):
         _log.warning(
             "the admin operations have no authentication of their own: every caller that reaches "
             "them is trusted"
         )
-    return (
-        Address("HTTP", host, config.integer("serve.http.port")),
-        Address("Metrics", config.text("serve.metrics.host"), config.integer("serve.metrics.port")),
-    )
 
 
 def _level(config: Config) -> logs.Level:

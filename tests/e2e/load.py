@@ -32,6 +32,10 @@ class Load:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End, and wait for the last answers."""
         self._ending.set()
         for thread in self._threads:
             thread.join()

@@ -64,6 +64,7 @@ class Server:
         port: int,
         metrics_port: int | None,
         environment: Mapping[str, str] | None = None,
+        inherited: Sequence[int] = (),
     ) -> None:
         self.port = port
         self.metrics_port = metrics_port
@@ -78,6 +79,7 @@ class Server:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
+                pass_fds=inherited,
             )
 
     def __enter__(self) -> "Server":

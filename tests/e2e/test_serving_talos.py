@@ -12,7 +12,7 @@ import yaml
 from talos.adapters.sql import migrate
 from talos.adapters.sql.dsn import parse_dsn
 from tests.e2e.conftest import ADMIN, HMAC_SECRET, Serve, Talos
-from tests.e2e.load import Load
+from tests.e2e.load import Load, get
 from tests.e2e.processes import (
     PYTHON,
     Server,
@@ -341,3 +341,57 @@ def test_http_through_the_whole_server(serve: Serve) -> None:
     ).lower()
     assert b"x-request-id: one\r\n" in twice
     assert b"server:" not in twice
+
+
+AS_SYSTEMD = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.dup2(int(sys.argv[2]), 4)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=sys.argv[3])
+os.execv(sys.executable, [sys.executable, "-m", "talos", *sys.argv[4:]])
+"""
+
+
+def start_with(
+    listeners: list[socket.socket], configuration: Path, folder: Path, count: int = 2
+) -> Server:
+    """Start a server on listeners that stay open here, as a service manager does."""
+    for listener in listeners:
+        listener.set_inheritable(True)
+    descriptors = [listener.fileno() for listener in listeners]
+    return Server(
+        [
+            PYTHON,
+            "-c",
+            AS_SYSTEMD,
+            *map(str, [*descriptors, count]),
+            "serve",
+            "--config",
+            str(configuration),
+        ],
+        folder,
+        port=listeners[0].getsockname()[1],
+        metrics_port=listeners[1].getsockname()[1],
+        inherited=descriptors,
+    )
+
+
+def test_a_restart_on_handed_over_listeners_fails_no_request(serve: Serve, tmp_path: Path) -> None:
+    configuration = serve().configuration
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=100) as main,
+        socket.create_server(("127.0.0.1", 0), backlog=100) as metrics,
+    ):
+        listeners = [main, metrics]
+        old = start_with(listeners, configuration, tmp_path).wait_ready()
+        with old, Load(old.port, get("/health/alive")) as load:
+            load.wait_for_more()
+            assert old.stop() == 0
+            with start_with(listeners, configuration, tmp_path).wait_ready() as new:
+                load.wait_for_more()
+                assert new.pid != old.pid
+                load.stop()
+        assert load.failures == []
+        with start_with(listeners, configuration, tmp_path, count=1) as lonely:
+            assert lonely.wait() == 1
+            assert "two are needed" in lonely.last_line
