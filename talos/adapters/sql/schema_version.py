@@ -20,6 +20,7 @@ STEP_TABLE: Final = Table(
     "talos_schema_step", MetaData(), Column("version", Integer, primary_key=True)
 )
 
+_FOREIGN_TABLES: Final = frozenset({"schema_migrations", "issued_api_keys"})
 _VERSIONS: Final = table(VERSION_TABLE, lightweight_column("version_num"))
 
 
@@ -58,14 +59,16 @@ def read_status(connection: Connection) -> SchemaStatus:
     """Read the state; nothing is created or changed. Raises the driver's exceptions."""
     inspector = inspect(connection)
     tables = set(inspector.get_table_names())
-    if VERSION_TABLE not in tables:
-        foreign = {"schema_migrations", "issued_api_keys"} <= tables
-        return SchemaStatus(None, dirty=False, latest=latest_version(), foreign=foreign)
-    revision = connection.execute(select(_VERSIONS.c.version_num)).scalar_one_or_none()
+    revision = None
+    if VERSION_TABLE in tables:
+        revision = connection.execute(select(_VERSIONS.c.version_num)).scalar_one_or_none()
     interrupted = (
         STEP_TABLE.name in tables
         and connection.execute(select(STEP_TABLE.c.version)).first() is not None
     )
     return SchemaStatus(
-        None if revision is None else int(revision), dirty=interrupted, latest=latest_version()
+        None if revision is None else int(revision),
+        dirty=interrupted,
+        latest=latest_version(),
+        foreign=VERSION_TABLE not in tables and tables >= _FOREIGN_TABLES,
     )

@@ -67,12 +67,11 @@ class ByteText(_Utf8):
         """Return the type of the dialect."""
         match dialect.name:
             case "mysql":
-                octets = mysql.VARBINARY(self.length * _UTF8_BYTES_PER_CHARACTER)
-                return dialect.type_descriptor(octets)
+                return mysql.VARBINARY(self.length * _UTF8_BYTES_PER_CHARACTER)
             case "postgresql" | "cockroachdb":
-                return dialect.type_descriptor(String(self.length, collation="C"))
+                return String(self.length, collation="C")
             case _:
-                return dialect.type_descriptor(String(self.length))
+                return String(self.length)
 
 
 class LongText(_Utf8):
@@ -84,8 +83,8 @@ class LongText(_Utf8):
         """Return the type of the dialect."""
         if dialect.name == "mysql":
             # 65536 bytes of metadata are one more than a BLOB holds.
-            return dialect.type_descriptor(mysql.MEDIUMBLOB())
-        return dialect.type_descriptor(Text())
+            return mysql.MEDIUMBLOB()
+        return Text()
 
 
 metadata: Final = MetaData()

@@ -13,7 +13,7 @@ from talos.errors import ConfigurationError
 
 __all__ = ["DatabaseUrl", "PoolSettings", "Product", "parse_dsn", "parse_migrate_dsn"]
 
-_HARMLESS = re.compile(r"[A-Za-z0-9_./:~ -]{1,200}")
+_HARMLESS = re.compile(r"[A-Za-z0-9_./:~ -]{0,200}")
 
 
 def parse_dsn(text: str) -> DatabaseUrl:

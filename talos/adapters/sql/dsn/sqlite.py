@@ -38,7 +38,8 @@ def parse(rest: str) -> DatabaseUrl:
         shown=f"sqlite://{location}",
         pool=_POOL,
         session=tuple(session),
-        path=Path(location).absolute(),
+        # Two leading slashes would be another root to POSIX.
+        path=Path(re.sub("^//+", "/", location)).absolute(),
         warnings=tuple(warnings),
     )
 

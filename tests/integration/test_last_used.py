@@ -1,0 +1,241 @@
+"""Notes of the last use (contract 12)."""
+
+import threading
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
+
+import pytest
+
+from talos.adapters.sql.last_used import BatchedLastUsed
+from talos.adapters.sql.repository import SqlKeyRepository
+from talos.domain.keys import Key, KeyKind
+from talos.errors import ServiceUnavailable
+from tests.fakes.clock import FrozenClock
+from tests.fakes.keys import InMemoryKeys
+from tests.integration.repository_contract import DAY_NS, NOW_NS, add, make_key
+
+HOUR_NS = DAY_NS // 24
+NEVER_NS = 10**9 * 86_400 * 365
+
+Flush = tuple[str, KeyKind, frozenset[str], int]
+
+
+class RecordingKeys(InMemoryKeys):
+    """Tells of every flush; each waits for ``open`` first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flushes: list[Flush] = []
+        self.flushed = threading.Condition()
+        self.open = threading.Event()
+        self.open.set()
+        self.entered = threading.Event()
+        self.error: Exception | None = None
+
+    def mark_used(
+        self, network_id: str, kind: KeyKind, key_ids: Collection[str], at_ns: int
+    ) -> None:
+        self.entered.set()
+        assert self.open.wait(20)
+        with self.flushed:
+            self.flushes.append((network_id, kind, frozenset(key_ids), at_ns))
+            self.flushed.notify_all()
+        if self.error is not None:
+            raise self.error
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        with self.flushed:
+            assert self.flushed.wait_for(condition, 20)
+
+
+@pytest.fixture
+def keys() -> RecordingKeys:
+    return RecordingKeys()
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+def started(
+    keys: InMemoryKeys | SqlKeyRepository,
+    clock: FrozenClock,
+    *,
+    queue_size: int = 1000,
+    flush_size: int = 100,
+    flush_interval_ns: int = NEVER_NS,
+    num_workers: int = 1,
+) -> BatchedLastUsed:
+    return BatchedLastUsed(
+        keys,
+        clock,
+        queue_size=queue_size,
+        flush_size=flush_size,
+        flush_interval_ns=flush_interval_ns,
+        num_workers=num_workers,
+    )
+
+
+@pytest.fixture
+def marks(keys: RecordingKeys, clock: FrozenClock) -> Iterator[BatchedLastUsed]:
+    marks = started(keys, clock)
+    yield marks
+    keys.open.set()
+    marks.close()
+
+
+def ids(keys: RecordingKeys) -> list[str]:
+    return sorted(key_id for _, _, key_ids, _ in keys.flushes for key_id in key_ids)
+
+
+def test_closing_writes_what_is_queued(
+    keys: RecordingKeys, clock: FrozenClock, marks: BatchedLastUsed
+) -> None:
+    marks.mark(make_key("n", key_id="a"), NOW_NS)
+    marks.mark(make_key("n", key_id="a"), NOW_NS)
+    marks.mark(make_key("n", KeyKind.IMPORTED, key_id="a"), NOW_NS)
+    marks.mark(make_key("m", key_id="b"), NOW_NS)
+    marks.close()
+    assert sorted(keys.flushes, key=str) == sorted(
+        [
+            ("n", KeyKind.ISSUED, frozenset("a"), clock.now_ns()),
+            ("n", KeyKind.IMPORTED, frozenset("a"), clock.now_ns()),
+            ("m", KeyKind.ISSUED, frozenset("b"), clock.now_ns()),
+        ],
+        key=str,
+    )
+
+
+def test_a_full_collection_is_written_at_once(keys: RecordingKeys, clock: FrozenClock) -> None:
+    marks = started(keys, clock, flush_size=3)
+    for key_id in ("a", "a", "b", "b", "x", "c"):
+        network = "other" if key_id == "x" else "n"
+        marks.mark(make_key(network, key_id=key_id), NOW_NS)
+    keys.wait_for(lambda: bool(keys.flushes))
+    assert [flush[:3] for flush in keys.flushes] == [("n", KeyKind.ISSUED, frozenset("abc"))]
+    marks.close()
+    assert ids(keys) == ["a", "b", "c", "x"]
+
+
+def test_time_alone_writes_too(keys: RecordingKeys, clock: FrozenClock) -> None:
+    marks = started(keys, clock, flush_interval_ns=1_000_000)
+    marks.mark(make_key("n", key_id="a"), NOW_NS)
+    keys.wait_for(lambda: ids(keys) == ["a"])
+    marks.mark(make_key("n", key_id="b"), NOW_NS)
+    keys.wait_for(lambda: ids(keys) == ["a", "b"])
+    marks.close()
+
+
+def test_a_queue_that_never_empties_does_not_hold_the_clock_up(
+    keys: RecordingKeys, clock: FrozenClock
+) -> None:
+    marks = started(keys, clock, flush_interval_ns=1_000_000, flush_size=10_000)
+    key = make_key("n", key_id="busy")
+    while not keys.flushes:
+        marks.mark(key, NOW_NS)
+    marks.close()
+    assert set(ids(keys)) == {"busy"}
+
+
+@pytest.mark.parametrize(
+    ("last_used_at_ns", "marked"),
+    [
+        (None, True),
+        (NOW_NS, False),
+        (NOW_NS - NOW_NS % DAY_NS, False),
+        (NOW_NS - NOW_NS % DAY_NS - 1, True),
+        (NOW_NS - NOW_NS % DAY_NS + DAY_NS - 1, False),
+        (NOW_NS - NOW_NS % DAY_NS + DAY_NS, True),
+        (0, True),
+    ],
+)
+def test_once_a_calendar_day(
+    keys: RecordingKeys, marks: BatchedLastUsed, last_used_at_ns: int | None, marked: bool
+) -> None:
+    marks.mark(make_key("n", key_id="a", last_used_at_ns=last_used_at_ns), NOW_NS)
+    marks.close()
+    assert ids(keys) == (["a"] if marked else [])
+
+
+def test_the_time_is_that_of_the_writing(
+    keys: RecordingKeys, clock: FrozenClock, marks: BatchedLastUsed
+) -> None:
+    marks.mark(make_key("n", key_id="a"), NOW_NS)
+    clock.advance(ns=HOUR_NS)
+    marks.close()
+    assert keys.flushes[0][3] == clock.now_ns()
+
+
+def test_a_full_queue_drops_and_never_waits(keys: RecordingKeys, clock: FrozenClock) -> None:
+    keys.open.clear()
+    marks = started(keys, clock, queue_size=5, flush_size=1)
+    marks.mark(make_key("n", key_id="first"), NOW_NS)
+    assert keys.entered.wait(20)
+    for number in range(100):
+        marks.mark(make_key("n", key_id=f"{number}"), NOW_NS)
+    keys.open.set()
+    marks.close()
+    assert sorted(ids(keys)) == ["0", "1", "2", "3", "4", "first"]
+
+
+@pytest.mark.parametrize("error", [ServiceUnavailable(), RuntimeError("a surprise")])
+def test_a_failed_write_is_not_the_end(
+    keys: RecordingKeys,
+    clock: FrozenClock,
+    error: Exception,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    keys.error = error
+    marks = started(keys, clock, flush_size=1)
+    marks.mark(make_key("n", key_id="lost"), NOW_NS)
+    keys.wait_for(lambda: ids(keys) == ["lost"])
+    marks.mark(make_key("n", key_id="next"), NOW_NS)
+    marks.close()
+    assert ids(keys) == ["lost", "next"]
+    assert "1 last_used times not written" in caplog.text
+
+
+def test_many_threads_and_workers_lose_nothing(keys: RecordingKeys, clock: FrozenClock) -> None:
+    marks = started(keys, clock, queue_size=100_000, flush_size=7, num_workers=4)
+
+    def use(of: str) -> None:
+        for number in range(200):
+            marks.mark(make_key("n", key_id=f"{of}{number}"), NOW_NS)
+
+    threads = [threading.Thread(target=use, args=(of,)) for of in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    marks.close()
+    assert ids(keys) == sorted(f"{of}{number}" for of in "abcd" for number in range(200))
+
+
+def test_after_closing_nothing_is_noted(keys: RecordingKeys, marks: BatchedLastUsed) -> None:
+    marks.mark(make_key("n", key_id="a"), NOW_NS)
+    marks.close()
+    marks.mark(make_key("n", key_id="b"), NOW_NS)
+    marks.close()
+    assert ids(keys) == ["a"]
+    unused = started(keys, FrozenClock())
+    unused.close()
+    unused.mark(make_key("n", key_id="c"), NOW_NS)
+    unused.close()
+    assert ids(keys) == ["a"]
+
+
+def test_it_reaches_the_database(
+    repository: SqlKeyRepository, network: str, clock: FrozenClock
+) -> None:
+    stored = [make_key(network, kind) for kind in KeyKind for _ in range(3)]
+    add(repository, *stored)
+    marks = started(repository, clock, num_workers=3)
+    for key in stored[1:]:
+        marks.mark(key, NOW_NS)
+    marks.close()
+    expected: list[Key | None] = [
+        stored[0],
+        *(replace(key, last_used_at_ns=clock.now_ns()) for key in stored[1:]),
+    ]
+    assert [repository.get(network, key.kind, key.key_id) for key in stored] == expected

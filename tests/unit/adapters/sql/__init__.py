@@ -1,0 +1,1 @@
+"""What of the SQL adapter needs no database."""
