@@ -8,8 +8,9 @@ import click
 from talos.cli.command import Failure
 
 STDIN: Final = "-"
-# The API takes 8192 bytes; what is longer is not cut but refused, here or there.
-_LONGEST_INPUT: Final = 1024 * 1024
+# The API takes credentials of 8192 bytes; what is longer is not cut but refused, here or there.
+_LONGEST_SECRET: Final = 1024 * 1024
+_LONGEST_LIST: Final = 64 * 1024 * 1024
 
 
 def read_secret(value: str, name: str) -> str:
@@ -23,8 +24,7 @@ def read_secret(value: str, name: str) -> str:
     if _is_terminal():
         answer: str = click.prompt(name, hide_input=True, err=True)
         return answer
-    text = _read(name)
-    text = text.removesuffix("\n").removesuffix("\r")
+    text = _read(name, _LONGEST_SECRET).removesuffix("\n").removesuffix("\r")
     if not text:
         raise Failure(f"standard input holds no {name}")
     return text
@@ -36,7 +36,7 @@ def read_secrets(values: tuple[str, ...], name: str) -> tuple[str, ...]:
         return values
     if values.count(STDIN) > 1:
         raise Failure('"-" stands for standard input and can be given once')
-    lines = [line.removesuffix("\r") for line in _read(name).split("\n")]
+    lines = [line.removesuffix("\r") for line in _read(name, _LONGEST_LIST).split("\n")]
     lines = [line for line in lines if line]
     if not lines:
         raise Failure(f"standard input holds no {name}")
@@ -48,9 +48,9 @@ def _is_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _read(name: str) -> str:
-    content = sys.stdin.buffer.read(_LONGEST_INPUT + 1)
-    if len(content) > _LONGEST_INPUT:
+def _read(name: str, longest: int) -> str:
+    content = sys.stdin.buffer.read(longest + 1)
+    if len(content) > longest:
         raise Failure(f"standard input is too long for a {name}")
     try:
         return content.decode()

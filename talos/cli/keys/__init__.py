@@ -35,15 +35,18 @@ def keys() -> None:
 def revoke(key_id: str, reason: str | None, reason_text: str | None) -> None:
     """Revoke the issued key with that id or, where there is none, the imported one."""
     client = Client()
-    kind = ISSUED
-    try:
-        revoke_key(client, kind, key_id, reason, reason_text)
-    except CallFailed as failure:
-        if failure.status != _NOT_FOUND:
-            raise
-        kind = IMPORTED
-        revoke_key(client, kind, key_id, reason, reason_text)
-    print_key(get_key(client, kind, key_id))
+    refusals = []
+    for kind in (ISSUED, IMPORTED):
+        try:
+            revoke_key(client, kind, key_id, reason, reason_text)
+        except CallFailed as failure:
+            if failure.status != _NOT_FOUND:
+                raise
+            refusals.append(failure.text)
+        else:
+            print_key(get_key(client, kind, key_id))
+            return
+    raise CallFailed("revoke API key", refusals[0], _NOT_FOUND)
 
 
 for _command in (issue, verify, batch_verify, derive_token, revoke, self_revoke, issued, imported):

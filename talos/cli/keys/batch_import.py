@@ -160,6 +160,9 @@ def _send_one_of_many(client: Client, items: list[bytes], outcome: _Outcome) -> 
             outcome.add_refusal(failure.text, len(items))
         else:
             outcome.stop(failure.format_message(), in_doubt=len(items))
+    except KeyboardInterrupt:
+        # What was imported so far is worth more than a quick end.
+        outcome.stop("interrupted", in_doubt=len(items))
 
 
 def _send(client: Client, items: list[bytes]) -> dict[str, Any]:

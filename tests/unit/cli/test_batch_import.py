@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from talos.cli.client import Answer, Client
 from talos.cli.keys import batch_import as module
 from tests.unit.cli.answers import key
 from tests.unit.cli.conftest import Run
@@ -192,6 +193,27 @@ def test_a_server_in_trouble_stops_the_import(server: FakeServer, ask: Run, file
         "items 2 to 3 may have been imported; items from 4 on were not sent\n"
     )
     assert len(server.requests) == 2
+
+
+@pytest.mark.usefixtures("two_an_item")
+def test_an_interrupt_still_shows_what_was_imported(
+    server: FakeServer, ask: Run, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text(json.dumps([item(number) for number in range(6)]))
+    server.answer(answer(success(0, "id-0"), success(1, "id-1")))
+    send = Client.send
+
+    def interrupted(*args: Any, **kwargs: Any) -> Answer:
+        if server.requests:
+            raise KeyboardInterrupt
+        return send(*args, **kwargs)
+
+    monkeypatch.setattr(Client, "send", interrupted)
+    result = ask(*COMMAND, str(file), "-q")
+    assert (result.exit_code, result.stdout) == (1, "0\n1\n")
+    assert result.stderr.endswith(
+        "interrupted; items 2 to 3 may have been imported; items from 4 on were not sent\n"
+    )
 
 
 def test_standard_input_is_a_file_too(server: FakeServer, ask: Run) -> None:

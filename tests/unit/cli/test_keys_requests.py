@@ -224,6 +224,14 @@ def test_revoke_without_a_kind_tries_issued_then_imported(server: FakeServer, as
     assert server.requests[1].json == {"reason": "REVOCATION_REASON_SUPERSEDED"}
 
 
+def test_revoke_without_a_kind_finds_none(server: FakeServer, ask: Run) -> None:
+    server.refuse(404, "API key not found")
+    server.refuse(404, "imported key not found")
+    result = ask("keys", "revoke", "k1")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: revoke API key: API key not found\n"
+
+
 def test_revoke_without_a_kind_stops_at_any_other_refusal(server: FakeServer, ask: Run) -> None:
     server.refuse(409, "key is already revoked")
     result = ask("keys", "revoke", "k1")

@@ -47,8 +47,14 @@ def test_a_dash_reads_the_secret(
     ],
 )
 def test_unusable_input_is_refused_before_any_call(
-    server: FakeServer, ask: Run, line: str, stdin: bytes, said: str
+    server: FakeServer,
+    ask: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    line: str,
+    stdin: bytes,
+    said: str,
 ) -> None:
+    monkeypatch.setattr("talos.cli.stdin._LONGEST_LIST", 2**20)
     result = ask(*line.split(), stdin=stdin)
     assert (result.exit_code, result.stdout) == (1, "")
     assert said in result.stderr
