@@ -6,13 +6,13 @@ one that is given twice, skips those it does not know, and reports every bad mem
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import IntEnum
 from math import isinf
-from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Protocol, Self, TypeAlias, TypeVar
 
 from talos.domain.durations import parse_ttl, parse_window
 from talos.domain.keys import Metadata
@@ -35,12 +35,27 @@ _TIMESTAMP: Final = re.compile(
 
 
 class MalformedError(Exception):
-    """Members that are not what they must be; ``violations`` has one entry for each."""
+    """Values that are not what they must be; ``violations`` has one entry for each.
+
+    Fields are named as seen from the value that was read, which is itself the empty name.
+    """
 
     def __init__(self, *violations: Violation) -> None:
         """Keep the violations."""
         super().__init__()
         self.violations = violations
+
+    @classmethod
+    def itself(cls, text: str) -> Self:
+        """Return the error for a value that is itself not what it must be."""
+        return cls(Violation("", text))
+
+    def below(self, outer: str) -> Iterator[Violation]:
+        """Yield the violations as seen from one level up, where the value is called ``outer``."""
+        for violation in self.violations:
+            inner = violation.field
+            dot = "." if inner and not inner.startswith("[") else ""
+            yield Violation(f"{outer}{dot}{inner}", violation.text)
 
 
 class Kind(Protocol[T_co]):
@@ -51,8 +66,8 @@ class Kind(Protocol[T_co]):
         """JSON Schema of the value."""
         ...
 
-    def read(self, value: JsonValue, path: str) -> T_co:
-        """Return what ``value``, never null, says. Raises ``MalformedError`` naming ``path``."""
+    def read(self, value: JsonValue) -> T_co:
+        """Return what ``value``, never null, says. Raises ``MalformedError``."""
         ...
 
 
@@ -63,12 +78,12 @@ class Scalar(Generic[T]):
     convert: Callable[[JsonValue], T]
     schema: Schema
 
-    def read(self, value: JsonValue, path: str) -> T:
+    def read(self, value: JsonValue) -> T:
         """See ``Kind``."""
         try:
             return self.convert(value)
         except ValueError as error:
-            raise MalformedError(Violation(path, str(error))) from None
+            raise MalformedError.itself(str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +103,20 @@ class ListOf(Generic[T]):
         """See ``Kind``."""
         return {"type": "array", "items": self.kind.schema, **self.bounds}
 
-    def read(self, value: JsonValue, path: str) -> tuple[T, ...]:
+    def read(self, value: JsonValue) -> tuple[T, ...]:
         """See ``Kind``."""
         if not isinstance(value, list):
-            raise MalformedError(Violation(path, "must be a list"))
+            raise MalformedError.itself("must be a list")
         if self.most is not None and len(value) > self.most:
-            raise MalformedError(Violation(path, f"must hold a maximum of {self.most} per batch"))
+            raise MalformedError.itself(f"must hold a maximum of {self.most} per batch")
+        items: list[T] = []
         read = self.kind.read
-        return tuple([read(item, f"{path}[{index}]") for index, item in enumerate(value)])
+        try:
+            for item in value:
+                items.append(read(item))
+        except MalformedError as error:
+            raise MalformedError(*error.below(f"[{len(items)}]")) from None
+        return tuple(items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,16 +170,15 @@ class Message(Generic[T]):
     def decode_value(self, value: JsonValue) -> T:
         """Read a parsed request body. Raises as ``decode`` does."""
         try:
-            return self.read(value, "")
+            return self.read(value)
         except MalformedError as error:
             raise_for(error.violations)
             raise
 
-    def read(self, value: JsonValue, path: str) -> T:
+    def read(self, value: JsonValue) -> T:
         """See ``Kind``. A member that is null counts as absent (contract 2.1)."""
         if not isinstance(value, tuple):
-            raise MalformedError(Violation(path, "must be an object"))
-        prefix = f"{path}." if path else ""
+            raise MalformedError.itself("must be an object")
         values: dict[str, object] = {}
         given: set[str] = set()
         violations: list[Violation] = []
@@ -168,15 +188,15 @@ class Message(Generic[T]):
                 continue
             name, kind, attribute = known
             if name in given:
-                violations.append(Violation(prefix + name, "is given twice"))
+                violations.append(Violation(name, "is given twice"))
                 break
             given.add(name)
             if member_value is None:
                 continue
             try:
-                values[attribute] = kind.read(member_value, prefix + name)
+                values[attribute] = kind.read(member_value)
             except MalformedError as error:
-                violations.extend(error.violations)
+                violations.extend(error.below(name))
         if violations:
             raise MalformedError(*violations)
         values.pop("", None)

@@ -22,8 +22,8 @@ _SECRET_HEADERS: Final = frozenset(
 _CREDENTIAL: Final = re.compile(
     # An issued key or a macaroon; the prefix stays readable.
     r"(?P<prefix>[A-Za-z0-9_]{1,16}_v1_)[A-Za-z0-9_\-=+/%.]{16,}"
-    # A JWT.
-    r"|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"
+    # A JWT, whole or cut off.
+    r"|eyJ[A-Za-z0-9_-]{16}[A-Za-z0-9_.-]*"
 )
 
 

@@ -134,7 +134,7 @@ class BatchCreateImportedApiKeysResponse(Struct, frozen=True):
     failure_count: int
 
 
-class VerifyApiKeyResponse(Struct, frozen=True):
+class VerifyApiKeyResponse(Struct, frozen=True, kw_only=True):
     """The verdict on one credential (4.14)."""
 
     is_valid: bool
@@ -144,11 +144,11 @@ class VerifyApiKeyResponse(Struct, frozen=True):
     scopes: Sequence[str]
     expire_time: Timestamp | None
     metadata: JsonText | None
-    error_code: ErrorName | UnsetType
-    error_message: str | UnsetType
-    rate_limit_policy: RateLimit | UnsetType
-    rate_limit_remaining: Int64 | UnsetType
-    rate_limit_reset_time: Timestamp | UnsetType
+    error_code: ErrorName | UnsetType = UNSET
+    error_message: str | UnsetType = UNSET
+    rate_limit_policy: RateLimit | UnsetType = UNSET
+    rate_limit_remaining: Int64 | UnsetType = UNSET
+    rate_limit_reset_time: Timestamp | UnsetType = UNSET
     visibility: VisibilityName
     status: StatusName
     audiences: Sequence[str]
