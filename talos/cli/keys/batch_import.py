@@ -140,6 +140,7 @@ def _import(client: Client, requests: Iterator[list[bytes]], total: int | None) 
         outcome.add_answer(_send(client, first), len(first))
         return outcome
     with progress("importing") as show:
+        show(0, total)
         try:
             for items in chain((first, second), requests):
                 _send_one_of_many(client, items, outcome)
@@ -149,6 +150,8 @@ def _import(client: Client, requests: Iterator[list[bytes]], total: int | None) 
         except ArrayError as error:
             # Only input that cannot be read twice comes to this: other input was checked before.
             outcome.stop(f"the input {error}", in_doubt=0)
+        except OSError as error:
+            outcome.stop(f"the input cannot be read: {error.strerror}", in_doubt=0)
     return outcome
 
 

@@ -1,6 +1,8 @@
 """Batch import: one request as it is, many merged under the positions of the file."""
 
+import errno
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +241,26 @@ def test_input_that_cannot_be_read_twice_stops_where_it_breaks(
     )
 
 
+@pytest.mark.usefixtures("two_an_item")
+def test_a_file_that_breaks_off_while_it_is_sent(
+    server: FakeServer, ask: Run, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(_source: object) -> Iterator[str]:
+        yield from map(json.dumps, map(item, range(5)))
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(module, "_count", lambda _source: 5)
+    monkeypatch.setattr(module, "read_items", failing)
+    for _ in range(2):
+        server.answer(answer(success(0, "x"), success(1, "x")))
+    file.touch()
+    result = ask(*COMMAND, str(file), "-q")
+    assert (result.exit_code, result.stdout) == (1, "0\n1\n2\n3\n")
+    assert result.stderr.endswith(
+        "the input cannot be read: Input/output error; items from 4 on were not sent\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -318,4 +340,4 @@ def test_a_progress_bar_is_shown_on_a_terminal(
         server.answer(answer(success(0, "x"), success(1, "x")))
         server.answer(answer(success(0, "x")))
         assert ask(*COMMAND, str(file), "-q").exit_code == 0
-        assert moved == ([(7, 2, 3), (7, 3, 3)] if terminal else [])
+        assert moved == ([(7, 0, 3), (7, 2, 3), (7, 3, 3)] if terminal else [])
