@@ -73,7 +73,7 @@ def _key(header: dict[str, object], keys: SigningKeys) -> SigningKey | None:
     """Return the key that the header names, if the header asks for nothing else than that key."""
     kid, alg = header.get("kid"), header.get("alg")
     # ``crit`` asks for rules that are not known here, and ``b64`` changes what is signed.
-    if not isinstance(kid, str) or not kid or "crit" in header or "b64" in header:
+    if not isinstance(kid, str) or "crit" in header or "b64" in header:
         return None
     key = keys.verifier(kid)
     return key if key is not None and key.alg == alg else None

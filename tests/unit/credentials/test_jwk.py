@@ -360,6 +360,16 @@ def test_a_public_key_verifies_what_its_private_half_signed() -> None:
         assert not verifier.signs
 
 
+def test_a_key_has_one_algorithm_whatever_a_header_says() -> None:
+    [key] = load(named("RSA", alg="RS256", kid="k")).keys
+    [other] = load(named("RSA", alg="PS256", kid="k")).keys
+    token = other.sign({"alg": "PS256", "kid": "k"}, b"{}")
+    assert other.signature_valid(token)
+    assert not key.signature_valid(token)
+    with pytest.raises(InternalError, match="sign token"):
+        key.sign({"alg": "PS256", "kid": "k"}, b"{}")
+
+
 def test_large_keys_and_long_ids_fit() -> None:
     jwk, sign = large_rsa()
     [key] = load({**jwk, "kid": "k" * 2000}).keys
