@@ -5,6 +5,7 @@ the arbiter starts, so that a busy port is a plain error; an interrupt drains as
 a second signal changes nothing (contract 13.5); and no signal is lost while a worker is forked.
 """
 
+import logging
 import os
 import resource
 import signal
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from gunicorn.config import Config
+
+_log = logging.getLogger(__name__)
 
 _FLUSH_S = 5.0
 """What a worker may take, after its requests, to write what it still holds."""
@@ -63,6 +66,10 @@ class _Master(Arbiter):
     def handle_int(self) -> None:
         """Drain as SIGTERM does."""
         self.handle_term()
+
+    def handle_usr2(self) -> None:
+        """Do nothing: an upgrade is a restart, on listeners that a service manager keeps."""
+        _log.warning("SIGUSR2 has no effect; see docs/deployment.md on restarts")
 
     def signal(self, sig: int, frame: "FrameType | None") -> None:
         """Queue a signal, unless the end has begun and it asks for nothing but that."""

@@ -18,6 +18,7 @@ from talos.config.reload import ConfigSource
 from talos.config.values import Config
 from talos.serving.application import Options, Server
 from talos.serving.listeners import Address, inherited_listeners, open_listeners
+from talos.serving.processors import usable_processors
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -51,14 +52,16 @@ def serve(
     server = Server(
         listeners,
         Options(
-            workers=config.optional_integer("serve.http.workers") or len(os.sched_getaffinity(0)),
+            workers=config.optional_integer("serve.http.workers") or usable_processors(),
             threads=config.integer("serve.http.threads"),
         ),
         build=lambda: bootstrap.build(surface, source),
         on_reload=source.examine,
     )
     announce()
-    return server.serve()
+    code = server.serve()
+    _log.info("stopped")
+    return code
 
 
 def prepare(surface: Surface, source: ConfigSource) -> None:
