@@ -320,9 +320,19 @@ TEXT: Final = Scalar(_text, {"type": "string"})
 STORED_TEXT: Final = Scalar(_stored_text, {"type": "string"})
 """Text that is written to the database or into a token: without U+0000 (contract 16, 35)."""
 
-INT64: Final = Scalar(_int64, {"type": "string", "pattern": "^-?[0-9]+$"})
-TTL: Final = Scalar(lambda value: parse_ttl(_text(value)), {"type": "string"})
-WINDOW: Final = Scalar(lambda value: parse_window(_text(value)), {"type": "string"})
+INT64: Final = Scalar(_int64, {"type": "string", "pattern": "^-?[0-9]+$", "examples": ["100"]})
+TTL: Final = Scalar(
+    lambda value: parse_ttl(_text(value)),
+    {
+        "type": "string",
+        "pattern": r"^(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h|d|w|mo|y))+$",
+        "examples": ["3600s", "1h30m", "30d"],
+    },
+)
+WINDOW: Final = Scalar(
+    lambda value: parse_window(_text(value)),
+    {"type": "string", "pattern": "^[0-9]+s$", "examples": ["60s"]},
+)
 TIMESTAMP: Final = Scalar(_timestamp, {"type": "string", "format": "date-time"})
 OBJECT: Final = Scalar(_object, {"type": "object"})
 METADATA: Final = Scalar(lambda value: Metadata(compact(_object(value))), {"type": "object"})

@@ -53,7 +53,12 @@ _SCOPE: Final = Scalar(
 _SCOPES: Final = ListOf(_SCOPE, {"maxItems": rules.MAX_SCOPES})
 _CIDR: Final = Scalar(
     STORED_TEXT.convert,
-    {"type": "string", "minLength": 1, "maxLength": rules.MAX_CIDR_CHARACTERS},
+    {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": rules.MAX_CIDR_CHARACTERS,
+        "examples": ["10.0.0.0/8", "2001:db8::/32"],
+    },
 )
 
 RATE_LIMIT: Final = Message(
