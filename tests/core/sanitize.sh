@@ -54,5 +54,6 @@ if [ "${1:-}" = fuzz ]; then
     cp -R "$checkout/build/fuzz/corpus" build/fuzz
     run tests/fuzz/fuzz_core.py -runs=0
 else
-    run -m pytest --noconftest -p no:cacheprovider tests/core "$@"
+    # Only what Python prints is captured: a sanitizer's report goes to the terminal.
+    run -m pytest --noconftest --capture=sys -p no:cacheprovider tests/core "$@"
 fi
