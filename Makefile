@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# setuptools warns at length about every editable install; -W does not reach its process.
+PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip --quiet --disable-pip-version-check
 SOURCES := setup.py pyproject.toml talos/_core.pyx $(wildcard talos/native/*)
 
 .DEFAULT_GOAL := help
@@ -14,20 +16,20 @@ help: ## List the targets
 # The stamp is newer than every source that the build reads, so a second run does nothing.
 $(VENV)/.installed: $(SOURCES)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1' 'setuptools>=77' 'Cython>=3.1,<4'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable .
+	$(PIP) install 'pip>=25.1' 'setuptools>=77' 'Cython>=3.1,<4'
+	$(PIP) install --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group test
+	$(PIP) install --group test
 	@touch $@
 
 $(VENV)/.installed-lint: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group lint
+	$(PIP) install --group lint
 	@touch $@
 
 $(VENV)/.installed-fuzz: $(VENV)/.installed-test
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group fuzz
+	$(PIP) install --group fuzz
 	@touch $@
 
 .PHONY: install

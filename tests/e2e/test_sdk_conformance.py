@@ -116,6 +116,11 @@ def refusal(call: Callable[[], object]) -> tuple[int, str, str, str]:
     return error["code"], error["status"], detail["reason"], error["message"]
 
 
+def header(answer: Any, name: str) -> str | None:
+    """A header of the answer; names are case-insensitive, the SDK's mapping is not."""
+    return {key.lower(): value for key, value in answer.headers.items()}.get(name.lower())
+
+
 def raw_key() -> str:
     return f"legacy-{uuid4()}"
 
@@ -145,7 +150,7 @@ def test_issue_gives_a_key_and_shows_its_secret_once(api: Api) -> None:
     assert key.last_used_time is None
     assert key.rate_limit_policy.to_dict() == {"quota": "100", "window": "60s", "unit": "requests"}
     assert key.ip_restriction.allowed_cidrs == ["127.0.0.0/8"]
-    assert answer.secret not in api.admin_get_issued_api_key(key.key_id).to_json()
+    assert answer.secret not in repr(api.admin_get_issued_api_key(key.key_id))
 
 
 def test_issue_answers_created_with_a_location(api: Api) -> None:
@@ -153,8 +158,7 @@ def test_issue_answers_created_with_a_location(api: Api) -> None:
         IssueApiKeyRequest(name="located", actor_id="user:1")
     )
     assert answer.status_code == 201
-    assert answer.headers is not None
-    assert answer.headers["Location"] == (
+    assert header(answer, "Location") == (
         f"/v2alpha1/admin/issuedApiKeys/{answer.data.issued_api_key.key_id}"
     )
 
@@ -316,7 +320,7 @@ def test_import_stores_a_hash_and_verifies_the_key(api: Api) -> None:
     theirs = raw_key()
     key = import_key(api, theirs, scopes=["read"], metadata={"source": "old system"})
     assert len(key.key_id) == 64
-    assert theirs not in key.to_json()
+    assert theirs not in repr(key)
     verdict = verify(api, theirs)
     assert verdict.is_valid
     assert (verdict.key_id, verdict.actor_id, verdict.issuer) == (key.key_id, "user:2", ISSUER)
@@ -456,8 +460,7 @@ def test_verify_takes_cache_directives(api: Api, directive: dict[str, str]) -> N
     request = VerifyApiKeyRequest(credential=issue(api).secret)
     answer = api.admin_verify_api_key_with_http_info(request, **directive)
     assert answer.data.is_valid
-    assert answer.headers is not None
-    assert answer.headers["Ory-Talos-Cache"] == "SKIP"
+    assert header(answer, "Ory-Talos-Cache") == "SKIP"
 
 
 def test_verify_shows_the_policy_of_a_limited_key(api: Api) -> None:
@@ -465,8 +468,7 @@ def test_verify_shows_the_policy_of_a_limited_key(api: Api) -> None:
     request = VerifyApiKeyRequest(credential=issue(api, rate_limit_policy=policy).secret)
     answer = api.admin_verify_api_key_with_http_info(request)
     assert answer.data.rate_limit_policy.quota == "7"
-    assert answer.headers is not None
-    assert answer.headers["RateLimit-Policy"] == '"default";q=7;w=30'
+    assert header(answer, "RateLimit-Policy") == '"default";q=7;w=30'
 
 
 def test_verify_refuses_a_caller_outside_the_allowlist(api: Api) -> None:
