@@ -15,21 +15,21 @@ help: ## List the targets
 
 # The stamp is newer than every source that the build reads, so a second run does nothing.
 $(VENV)/.installed: $(SOURCES)
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install 'pip>=25.1' 'setuptools>=77' 'Cython>=3.1,<4'
-	$(PIP) install --no-build-isolation --editable .
+	@echo "installing into $(VENV) ..."; test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install 'pip>=25.1' 'setuptools>=77' 'Cython>=3.1,<4'
+	@$(PIP) install --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(PIP) install --group test
+	@$(PIP) install --group test
 	@touch $@
 
 $(VENV)/.installed-lint: $(VENV)/.installed
-	$(PIP) install --group lint
+	@$(PIP) install --group lint
 	@touch $@
 
 $(VENV)/.installed-fuzz: $(VENV)/.installed-test
-	$(PIP) install --group fuzz
+	@$(PIP) install --group fuzz
 	@touch $@
 
 .PHONY: install
