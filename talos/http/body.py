@@ -1,6 +1,6 @@
 """Reading a request's body off the server's stream, within bounds (contract 2.1)."""
 
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from talos.errors import InvalidRequest
 from talos.http.request import Request
@@ -19,15 +19,20 @@ def read_body(req: Request) -> bytes:
     server cannot tell.
     """
     environ = req.env
+    if "HTTP_TRANSFER_ENCODING" in environ:
+        return _read_to_the_end(environ)
     announced: str = environ.get("CONTENT_LENGTH") or ""
-    if announced:
-        length_bytes = _length(announced)
-        body = _read(environ["wsgi.input"], length_bytes)
-        if len(body) < length_bytes:
-            raise InvalidRequest("the body is shorter than its Content-Length")
-        return body
-    if "HTTP_TRANSFER_ENCODING" not in environ:
+    if not announced:
         return b""
+    length_bytes = _length(announced)
+    body = _read(environ["wsgi.input"], length_bytes)
+    if len(body) < length_bytes:
+        raise InvalidRequest("the body is shorter than its Content-Length")
+    return body
+
+
+def _read_to_the_end(environ: dict[str, Any]) -> bytes:
+    """Read a chunked body, whatever length stands beside it."""
     if not environ.get("wsgi.input_terminated"):
         raise InvalidRequest("the body needs a Content-Length")
     body = _read(environ["wsgi.input"], MAX_BODY_BYTES + 1)

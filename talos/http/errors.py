@@ -42,11 +42,11 @@ STATUSES: Final[Mapping[str, WireStatus]] = {
 }
 
 
-class ErrorInfo(Struct, frozen=True):
+class ErrorInfo(Struct, frozen=True, kw_only=True):
     """The one entry of ``details``."""
 
-    reason: str
     type_url: str = field(name="@type", default="type.googleapis.com/google.rpc.ErrorInfo")
+    reason: str
     domain: str = "www.ory.com/talos"
 
 
@@ -81,7 +81,7 @@ def envelope(error: TalosError) -> ErrorEnvelope:
             code=status.http.value,
             message=error.message,
             status=status.canonical,
-            details=(ErrorInfo(error.reason.upper()),),
+            details=(ErrorInfo(reason=error.reason.upper()),),
         )
     )
 

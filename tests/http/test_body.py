@@ -73,6 +73,9 @@ class TestChunked:
         assert "4194304" in error["message"]
         assert stream.given == MAX_BODY_BYTES + 1
 
+    def test_beats_a_length_beside_it(self, surface: Surface) -> None:
+        assert verify(surface, Stream(BODY), "5", **CHUNKED).status_code == 200
+
     def test_under_a_server_that_cannot_tell_the_end_it_is_refused(self, surface: Surface) -> None:
         environ = {"HTTP_TRANSFER_ENCODING": "chunked"}
         assert_envelope(verify(surface, Stream(BODY), None, **environ), 400, "BAD_REQUEST")

@@ -91,9 +91,9 @@ def http_request(req: Request) -> dict[str, Any]:
         "method": req.method,
         "path": redaction.text(escaped_path(environ)),
         "scheme": environ.get("wsgi.url_scheme", ""),
-        "host": host(req),
+        "host": redaction.text(host(req)),
         "request_id": redaction.text(getattr(req.context, "request_id", "")),
-        "cf_ray_id": environ.get("HTTP_CF_RAY", ""),
+        "cf_ray_id": redaction.text(environ.get("HTTP_CF_RAY", "")),
         "headers": {
             name: redaction.header(name, value) for name, value in _headers(environ).items()
         },
