@@ -31,6 +31,8 @@ class BodyDecoder(Protocol):
     content: bytearray
     truncated: bool
     """The body goes on past the limit; the connection cannot be used again."""
+    most_bytes: int
+    """How long the content may become."""
 
     def feed(self, buffer: bytearray) -> bool:
         """Take what belongs to the body from the front of ``buffer``; True when it is whole.
@@ -47,14 +49,14 @@ class LengthBody:
         """Expect ``length_bytes``, and take at most one byte more than ``limit_bytes``."""
         self.content = bytearray()
         self.truncated = length_bytes > limit_bytes
-        self._wanted = min(length_bytes, limit_bytes + 1)
+        self.most_bytes = min(length_bytes, limit_bytes + 1)
 
     def feed(self, buffer: bytearray) -> bool:
         """Take the missing bytes. See ``BodyDecoder``."""
-        missing = self._wanted - len(self.content)
+        missing = self.most_bytes - len(self.content)
         self.content += buffer[:missing]
         del buffer[:missing]
-        return len(self.content) == self._wanted
+        return len(self.content) == self.most_bytes
 
 
 class _Expecting(enum.Enum):
@@ -71,7 +73,7 @@ class ChunkedBody:
         """Take at most one byte more than ``limit_bytes`` of content."""
         self.content = bytearray()
         self.truncated = False
-        self._limit = limit_bytes
+        self.most_bytes = limit_bytes + 1
         self._expecting = _Expecting.SIZE
         self._missing = 0
         self._overhead = 0
@@ -104,12 +106,12 @@ class ChunkedBody:
 
     def _take_data(self, buffer: bytearray) -> bool:
         """Take content of the present chunk; True when that oversteps the limit."""
-        taken = min(self._missing, self._limit + 1 - len(self.content))
+        taken = min(self._missing, self.most_bytes - len(self.content))
         piece = buffer[:taken]
         self.content += piece
         del buffer[:taken]
         self._missing -= len(piece)
-        self.truncated = len(self.content) > self._limit
+        self.truncated = len(self.content) == self.most_bytes
         return self.truncated
 
     def _take_line(self, buffer: bytearray) -> bytes | None:

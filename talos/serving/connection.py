@@ -91,6 +91,11 @@ class Connection:
         return self._body.content
 
     @property
+    def most_body_bytes(self) -> int:
+        """How long the body of the request at hand may become."""
+        return self._body.most_bytes if self._body is not None else 0
+
+    @property
     def truncated(self) -> bool:
         """Whether the client sends more body than is read: no request can follow."""
         return self._body is not None and self._body.truncated

@@ -39,6 +39,6 @@ class Client:
     home: Listening
     interest: int = 0
     """The selector's mask that its socket is registered with, 0 when it is not."""
-    held_bytes: int = 0
-    """How much of a body it holds, as counted by the loop."""
+    granted_bytes: int = 0
+    """Room for a large body that it was granted."""
     closed: bool = False

@@ -29,8 +29,8 @@ SWEEP_INTERVAL_S = 1.0
 _DRAIN_SWEEP_INTERVAL_S = 0.2
 _RECEIVE_BYTES = 64 * 1024
 _LARGE_BODY_BYTES = 64 * 1024
-_BODIES_LIMIT_BYTES = 256 * 1024 * 1024
-"""Bytes of all bodies at once; past it only small ones make progress."""
+_LARGE_BODIES_LIMIT_BYTES = 256 * 1024 * 1024
+"""Room for all large bodies at once; whose does not fit any more waits for others to be done."""
 _PROBE_THREADS = 2
 _PROBE_CAPACITY = 64
 
@@ -54,8 +54,8 @@ class Loop:
         self._on_sweep = on_sweep
         self._draining = False
         self._clients: set[Client] = set()
-        self._starved: set[Client] = set()
-        self._bodies_bytes = 0
+        self._granted_bytes = 0
+        self._waiting_for_room: dict[Client, None] = {}
         self._next_sweep = 0.0
         self._selector = selectors.DefaultSelector()
         self._answered = PollableMethodQueue()
@@ -238,32 +238,41 @@ class Loop:
             client.home.idle[client] = None
         else:
             client.home.idle.pop(client, None)
-        self._hold(client)
         if step is Step.ANSWER:
             client.home.threads.submit(self._answer, client)
             return
         if step is Step.CONTINUE:
             connection.outgoing = memoryview(b"HTTP/1.1 100 Continue\r\n\r\n")
             self._send(client)
-        if self._bodies_bytes > _BODIES_LIMIT_BYTES and client.held_bytes > _LARGE_BODY_BYTES:
-            self._starved.add(client)
+        large = len(connection.body or b"") > _LARGE_BODY_BYTES
+        if large and not client.granted_bytes and not self._grant(client):
+            self._waiting_for_room[client] = None
             self._want(client, 0)
         else:
             self._want(client, selectors.EVENT_READ)
 
-    def _hold(self, client: Client) -> None:
-        """Count what the client's request holds of memory."""
-        held = len(client.connection.body or b"")
-        self._bodies_bytes += held - client.held_bytes
-        client.held_bytes = held
+    def _grant(self, client: Client) -> bool:
+        """Give the client room for all that its body may become, if there is as much."""
+        wanted = client.connection.most_body_bytes
+        if self._granted_bytes + wanted > _LARGE_BODIES_LIMIT_BYTES:
+            return False
+        self._granted_bytes += wanted
+        client.granted_bytes = wanted
+        return True
 
     def _release(self, client: Client) -> None:
         """Let go of the client's request, and let those go on who waited for its room."""
         client.connection.forget_request()
-        self._hold(client)
-        self._starved.discard(client)
-        while self._starved and self._bodies_bytes <= _BODIES_LIMIT_BYTES:
-            self._want(self._starved.pop(), selectors.EVENT_READ)
+        self._waiting_for_room.pop(client, None)
+        if not client.granted_bytes:
+            return
+        self._granted_bytes -= client.granted_bytes
+        client.granted_bytes = 0
+        for waiting in list(self._waiting_for_room):
+            if not self._grant(waiting):
+                break
+            del self._waiting_for_room[waiting]
+            self._want(waiting, selectors.EVENT_READ)
 
     # Answers
 

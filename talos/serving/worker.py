@@ -31,6 +31,7 @@ class TalosWorker(Worker):
     """Serves the ``Site`` that the gunicorn application builds, on the arbiter's listeners."""
 
     timeouts = Timeouts()
+    grace_s = GRACE_S
 
     def init_signals(self) -> None:
         """Leave the interrupt key and a hang-up to the master, which drains (contract 13.5)."""
@@ -53,10 +54,10 @@ class TalosWorker(Worker):
         loop.watch(self.PIPE[0], lambda: cast("None", os.read(self.PIPE[0], 4096)))
         while self.alive:
             loop.turn()
-        finished = loop.drain(GRACE_S)
+        finished = loop.drain(self.grace_s)
         site.close()
         if not finished:
-            _log.warning("gave up requests that were still running after %d s", GRACE_S)
+            _log.warning("gave up requests that were still running after %d s", self.grace_s)
             logging.shutdown()
             # A thread that never ends would keep the interpreter from ending.
             os._exit(0)

@@ -25,6 +25,7 @@ BIG_BYTES = 64 * 1024 * 1024
 
 class QuickWorker(TalosWorker):
     timeouts = Timeouts(head_s=1, read_s=1.5, write_s=1, idle_s=1, linger_s=0.5)
+    grace_s = 1
 
 
 def main_application(

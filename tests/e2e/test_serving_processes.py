@@ -22,10 +22,10 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts plain sites, and ends them with the test."""
     servers: list[Server] = []
 
-    def start_site(workers: int = 2, threads: int = 4) -> Server:
+    def start_site(*more: str, workers: int = 2, threads: int = 4) -> Server:
         port, metrics_port = free_ports(2)
         numbers = [str(number) for number in (port, metrics_port, workers, threads)]
-        command = [PYTHON, "-m", "tests.e2e.plain_site", *numbers]
+        command = [PYTHON, "-m", "tests.e2e.plain_site", *numbers, *more]
         server = Server(command, tmp_path, port=port, metrics_port=metrics_port)
         servers.append(server)
         return server.wait_ready()
@@ -79,6 +79,10 @@ class Held:
         answer = read_answer(self._connection)
         self._connection.close()
         return answer
+
+    def abandon(self) -> None:
+        os.close(self._writer)
+        self._connection.close()
 
 
 def refuses_connections(port: int) -> bool:
@@ -138,6 +142,15 @@ def test_a_kept_connection_gets_one_more_answer_while_draining(
     assert (answer.status, answer.connection) == (200, "close")
     held.release()
     assert server.wait() == 0
+
+
+def test_a_drain_does_not_wait_for_ever(start: Start, tmp_path: Path) -> None:
+    server = start("quick")
+    held = Held(server, tmp_path)
+    server.signal(signal.SIGTERM)
+    assert server.wait() == 0
+    assert "gave up requests that were still running" in server.log
+    held.abandon()
 
 
 def test_reloads_under_load_fail_no_request(start: Start) -> None:
