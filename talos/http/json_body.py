@@ -59,7 +59,7 @@ def parse_object(body: bytes) -> JsonObject:
 
 
 def compact(value: object) -> str:
-    """Print plain values (``talos.http.fields.free_form``) without blanks, as they are stored."""
+    """Print plain values (``talos.http.scalars.free_form``) without blanks, as they are stored."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 

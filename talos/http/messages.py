@@ -19,7 +19,9 @@ from talos.domain.drafts import (
 from talos.domain.keys import KeyStatus, KeyVisibility, RevocationReason, TokenAlgorithm
 from talos.domain.masks import MUTABLE_FIELDS
 from talos.errors import InvalidRequest
-from talos.http.fields import (
+from talos.http.fields import ListOf, Member, Message, camel_case
+from talos.http.json_body import JsonObject, parse_object
+from talos.http.scalars import (
     INT64,
     METADATA,
     OBJECT,
@@ -28,14 +30,9 @@ from talos.http.fields import (
     TIMESTAMP,
     TTL,
     WINDOW,
-    ListOf,
-    Member,
-    Message,
     Scalar,
-    camel_case,
     enumeration,
 )
-from talos.http.json_body import JsonObject, parse_object
 from talos.services import import_keys, verify
 
 KEY_STATUS: Final = enumeration(KeyStatus, "KEY_STATUS")

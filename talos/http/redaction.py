@@ -4,10 +4,9 @@ Headers that carry credentials by their nature lose their value whole. Everywher
 shaped like a credential of ours is cut out: people do paste a key where its id belongs.
 """
 
-import re
 from typing import Final
 
-REDACTED: Final = "[REDACTED]"
+from talos.credentials.redaction import REDACTED, redacted
 
 _SECRET_HEADERS: Final = frozenset(
     {
@@ -19,12 +18,6 @@ _SECRET_HEADERS: Final = frozenset(
         "x-api-key",
     }
 )
-_CREDENTIAL: Final = re.compile(
-    # An issued key or a macaroon; the prefix stays readable.
-    r"(?P<prefix>[A-Za-z0-9_]{1,16}_v1_)[A-Za-z0-9_\-=+/%.]{16,}"
-    # A JWT, whole or cut off.
-    r"|eyJ[A-Za-z0-9_-]{16}[A-Za-z0-9_.-]*"
-)
 
 
 def header(name: str, value: str) -> str:
@@ -34,8 +27,4 @@ def header(name: str, value: str) -> str:
 
 def text(value: str) -> str:
     """Return ``value`` with every credential cut out."""
-    return _CREDENTIAL.sub(_cut, value)
-
-
-def _cut(match: re.Match[str]) -> str:
-    return (match["prefix"] or "") + REDACTED
+    return redacted(value)

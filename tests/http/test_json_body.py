@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from talos.errors import InvalidRequest
-from talos.http.fields import free_form
 from talos.http.json_body import MAX_DEPTH, compact, parse_object
+from talos.http.scalars import free_form
 
 
 @pytest.mark.parametrize("body", [b"", b" ", b"\r\n\t ", b"{}", b" { } "])
