@@ -68,6 +68,26 @@ def ask_macaroon(data: bytes) -> None:
     parity.macaroon_bytes(data, ROOT_KEYS)
 
 
+def ask_fields(data: bytes) -> None:
+    """A macaroon put together field by field: any of them missing, repeated, out of order.
+
+    The input is a plan, two bytes for each field: its type, with the number of superfluous bytes
+    that its length is spelled with, and its length. A type of 0 is the end of a section.
+    """
+    token = bytearray(b"\x02")
+    for step, length in zip(data[::2], data[1::2], strict=False):
+        kind, superfluous = step & 7, step >> 6
+        token.append(kind)
+        if kind == macaroon.EOS:
+            continue
+        spelled = bytearray(macaroon.leb128(length))
+        for _ in range(superfluous):
+            spelled[-1] |= 0x80
+            spelled.append(0)
+        token += spelled + bytes(length)
+    parity.macaroon_bytes(bytes(token), ())
+
+
 def ask_caveats(data: bytes) -> None:
     """Any location, identifier and caveats, encoded and decoded again."""
     location, _, rest = data.partition(SEPARATOR)
@@ -92,6 +112,7 @@ QUESTIONS: tuple[Callable[[bytes], None], ...] = (
     ask_claim,
     ask_checksum,
     ask_macaroon,
+    ask_fields,
     ask_caveats,
     ask_bytes,
     ask_text,
@@ -118,6 +139,13 @@ def seeds() -> Iterator[tuple[Callable[[bytes], None], bytes]]:
             yield ask_checksum, parsed.checksum.encode()
     for case in (case for group in GROUPS for case in macaroons.get(group, ())):
         yield ask_macaroon, bytes.fromhex(case["data"])
+    for caveats in range(3):
+        end = bytes([macaroon.EOS, 0])
+        field = bytes([macaroon.IDENTIFIER, 200])
+        signature = bytes([macaroon.SIGNATURE, 32])
+        plan = field + end + (field + end) * caveats + end + signature
+        yield ask_fields, plan
+        yield ask_fields, bytes([macaroon.LOCATION, 8]) + plan
     for case in macaroons["valid"]:
         parts = (case["location"], case["identifier"], *case["caveats"])
         yield ask_caveats, SEPARATOR.join(bytes.fromhex(part) for part in parts)
@@ -136,7 +164,12 @@ def write_corpus(folder: Path) -> None:
 
 def main() -> None:
     """Fuzzes, or runs again the inputs whose paths are given."""
-    arguments = [f"-artifact_prefix={WORK}/", "-max_len=2048", *sys.argv[1:]]
+    arguments = [
+        f"-artifact_prefix={WORK}/",
+        f"-dict={Path(__file__).with_name('core.dict')}",
+        "-max_len=2048",
+        *sys.argv[1:],
+    ]
     if all(argument.startswith("-") for argument in arguments):
         write_corpus(WORK / "corpus")
         arguments.append(str(WORK / "corpus"))

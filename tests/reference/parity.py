@@ -26,7 +26,7 @@ def compare(a: bytes, b: bytes) -> None:
 
 def base58_of_bytes(data: bytes) -> None:
     if len(data) > BASE58_MAX_BYTES:
-        assert refused(_core.base58_encode, data)
+        assert refused(_core.base58_encode, data), data
         return
     text = base58.encode(data)
     assert _core.base58_encode(data) == text
@@ -39,7 +39,7 @@ def base58_of_text(text: str) -> None:
     except ValueError:
         data = None
     if data is None or len(data) > BASE58_MAX_BYTES or len(text) > BASE58_MAX_TEXT:
-        assert refused(_core.base58_decode, text)
+        assert refused(_core.base58_decode, text), text
         return
     assert _core.base58_decode(text) == data
     assert _core.base58_encode(data) == text
@@ -68,7 +68,7 @@ def macaroon_bytes(data: bytes, root_keys: tuple[bytes, ...]) -> macaroon.Macaro
     try:
         theirs = macaroon.decode(data)
     except ValueError:
-        assert refused(_core.macaroon_decode, data)
+        assert refused(_core.macaroon_decode, data), data
         return None
     ours = _core.macaroon_decode(data)
     assert (ours.location, ours.identifier, ours.caveats, ours.signature) == (
