@@ -1,5 +1,6 @@
 """What a holder may add to a macaroon, and what spoils it (contract 16, 7)."""
 
+import json
 from collections import Counter
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
@@ -16,6 +17,7 @@ from talos.credentials.rejection import TokenRejected
 from talos.credentials.secrets import Retired
 from talos.domain.addresses import allows
 from talos.domain.verification import VerificationErrorCode
+from tests.reference import macaroon as reference
 from tests.unit.credentials import material
 from tests.unit.credentials.material import (
     BASE,
@@ -295,9 +297,9 @@ def test_claims_cannot_be_put_behind_the_first_caveat() -> None:
 
 def test_a_caveat_cannot_be_taken_off_again() -> None:
     token = attenuate(material.macaroon(PAYLOAD), [{"scp": []}])
-    short = material.reference.decode(material.unb64(token.removeprefix("mc_v1_")))
+    short = reference.decode(material.unb64(token.removeprefix("mc_v1_")))
     for kept in ((), short.caveats[:1], short.caveats[1:], short.caveats[::-1]):
-        body = material.reference.write(replace(short, caveats=kept))
+        body = reference.write(replace(short, caveats=kept))
         with pytest.raises(TokenRejected):
             macaroon.verify(f"mc_v1_{material.b64(body)}", BASE, NOW_NS)
 
@@ -367,7 +369,7 @@ def test_whatever_holders_add_the_token_is_never_more_than_its_parent(
     assert Counter(left.aud) <= Counter(parent.aud)
     assert bool(left.aud) == bool(parent.aud)
     # Nothing else can change.
-    same = {"exp_s": None, "nbf_s": None, "scp": (), "aud": (), "acl": ()}
+    same: dict[str, Any] = {"exp_s": None, "nbf_s": None, "scp": (), "aud": (), "acl": ()}
     assert replace(left, **same) == replace(parent, **same)
 
 
@@ -448,7 +450,7 @@ json_values = st.recursive(
 hostile = (
     st.binary(max_size=40)
     | st.dictionaries(st.sampled_from([*narrowing_members, "iat", "x"]), json_values).map(
-        lambda members: material.json.dumps(members).encode()
+        lambda members: json.dumps(members).encode()
     )
     | caveat_objects
 )
@@ -476,8 +478,10 @@ def test_a_list_is_inside_another_when_each_network_is_inside_one_of_its(
     outer: list[str], inner: list[str]
 ) -> None:
     def inside(narrow: str, wide: str) -> bool:
-        networks = ip_network(narrow, strict=False), ip_network(wide, strict=False)
-        return networks[0].version == networks[1].version and networks[0].subnet_of(networks[1])
+        inner_network: Any = ip_network(narrow, strict=False)
+        outer_network: Any = ip_network(wide, strict=False)
+        same_family = inner_network.version == outer_network.version
+        return same_family and bool(inner_network.subnet_of(outer_network))
 
     each = all(any(inside(narrow, wide) for wide in outer) for narrow in inner)
     event(f"inside: {each}")

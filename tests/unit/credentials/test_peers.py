@@ -84,7 +84,8 @@ def theirs(token: str) -> Macaroon:
 
 
 def ours(token: Macaroon) -> str:
-    return "mc_v1_" + token.serialize(BinarySerializer()).rstrip("=")
+    text: str = token.serialize(BinarySerializer())
+    return "mc_v1_" + text.rstrip("=")
 
 
 def test_pymacaroons_verifies_from_the_derived_root_key_alone() -> None:
