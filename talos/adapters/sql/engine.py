@@ -13,8 +13,9 @@ from collections.abc import Callable, Generator
 from typing import Any, Final, TypeVar
 
 import psycopg
-import pymysql
+import pymysql.connections
 import sqlalchemy
+from pymysql.constants import SERVER_STATUS
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -32,14 +33,14 @@ STATEMENT_TIMEOUT_MS: Final = 10_000
 ANSWER_TIMEOUT_S: Final = 15.0
 """After this the client gives up on a server that keeps the connection and says nothing."""
 
-_BEGIN_IMMEDIATE: Final = "talos_begin_immediate"
-_WRITE_OPTIONS: Final[dict[str, dict[str, Any]]] = {
+_BEGIN_WITH: Final = "talos_begin_with"
+_BEGIN: Final = {
     # A transaction that began by reading could not wait for the write lock, only fail.
-    "sqlite": {_BEGIN_IMMEDIATE: True},
-    "postgresql": {"isolation_level": "READ COMMITTED"},
-    "cockroachdb": {"isolation_level": "SERIALIZABLE"},
-    # With REPEATABLE READ a row read again after a lock would be the one from before it.
-    "mysql": {"isolation_level": "READ COMMITTED"},
+    "sqlite": "BEGIN IMMEDIATE",
+    "postgresql": "BEGIN ISOLATION LEVEL READ COMMITTED",
+    "cockroachdb": "BEGIN ISOLATION LEVEL SERIALIZABLE",
+    # The isolation is that of the session, see below.
+    "mysql": "START TRANSACTION",
 }
 
 _DRIVERS: Final = {
@@ -65,9 +66,6 @@ def create_engine(url: DatabaseUrl) -> Engine:
     """
     for warning in url.warnings:
         _logger.warning(warning)
-    options: dict[str, Any] = {}
-    if url.product is not Product.SQLITE:
-        options = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
     engine = sqlalchemy.create_engine(
         f"{_DRIVERS[url.product]}://",
         creator=_connector(url),
@@ -78,10 +76,8 @@ def create_engine(url: DatabaseUrl) -> Engine:
         pool_timeout=POOL_TIMEOUT_S,
         # Parameters of statements are people's data and stay out of error texts.
         hide_parameters=True,
-        **options,
     )
-    if url.product is Product.SQLITE:
-        event.listen(engine, "begin", _begin)
+    event.listen(engine, "begin", _begin)
     if url.pool.max_idle_time_s is not None:
         _retire_idle(engine, url.pool.max_idle_time_s)
     _engines.add(engine)
@@ -90,7 +86,7 @@ def create_engine(url: DatabaseUrl) -> Engine:
 
 def writing(engine: Engine) -> Engine:
     """Return a view of ``engine``, on the same pool, whose connections begin transactions."""
-    return engine.execution_options(**_WRITE_OPTIONS[engine.dialect.name])
+    return engine.execution_options(**{_BEGIN_WITH: _BEGIN[engine.dialect.name]})
 
 
 def _connector(url: DatabaseUrl) -> Callable[[], Any]:
@@ -195,26 +191,55 @@ def _postgres_connector(url: DatabaseUrl) -> Callable[[], psycopg.Connection[Any
     return connect
 
 
+class _FrugalConnection(pymysql.connections.Connection):
+    """A connection that does not ask the server to undo what was never begun.
+
+    The pool undoes after every use, which for reads would be a round trip for nothing.
+    """
+
+    server_status: int
+
+    def rollback(self) -> None:
+        """Undo the transaction, if the server has said that there is one."""
+        if self.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS:
+            super().rollback()
+
+
 def _mysql_connector(url: DatabaseUrl) -> Callable[[], "pymysql.Connection[Any]"]:
     variables = [
+        ("innodb_lock_wait_timeout", str(STATEMENT_TIMEOUT_MS // 1000)),
         *url.session,
         # Whatever the server's default: text that does not fit is an error, never cut.
         ("sql_mode", "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"),
-        ("innodb_lock_wait_timeout", str(STATEMENT_TIMEOUT_MS // 1000)),
         ("time_zone", "'+00:00'"),
     ]
-    set_up = "SET " + ", ".join(f"SESSION {name} = {value}" for name, value in variables)
+    set_up = (
+        "SET " + ", ".join(f"SESSION {name} = {value}" for name, value in variables),
+        # With REPEATABLE READ a row read again after a lock would be the one from before it.
+        "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    )
 
     def connect() -> "pymysql.Connection[Any]":
-        return pymysql.connect(**url.connect_args, autocommit=True, init_command=set_up)
+        connection = _FrugalConnection(**url.connect_args, autocommit=True)
+        try:
+            for statement in set_up:
+                connection.query(statement)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     return connect
 
 
 def _begin(connection: Connection) -> None:
-    """Begin a transaction on SQLite for those who write; readers need none."""
-    if connection.get_execution_options().get(_BEGIN_IMMEDIATE):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    """Begin a transaction for those who write; readers need none.
+
+    In so many words, since every driver has been told to begin none by itself.
+    """
+    begin = connection.get_execution_options().get(_BEGIN_WITH)
+    if begin is not None:
+        connection.exec_driver_sql(begin)
 
 
 def _retire_idle(engine: Engine, max_idle_time_s: float) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from talos.domain.keys import KeyKind
@@ -49,8 +50,11 @@ class _Utf8(TypeDecorator[str]):
         return value.encode() if value is not None and dialect.name == "mysql" else value
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> str | None:
-        """Decode what MySQL returns."""
-        return value.decode() if isinstance(value, bytes) else value
+        """Decode what MySQL returns. Raises ``SQLAlchemyError`` for what is no text."""
+        try:
+            return value.decode() if isinstance(value, bytes) else value
+        except UnicodeDecodeError:
+            raise SQLAlchemyError("stored text is not UTF-8") from None
 
 
 class ByteText(_Utf8):
