@@ -154,9 +154,13 @@ class Server(BaseApplication):
     def serve(self) -> int:
         """Serve until told to end; return the exit code of the process."""
         _allow_descriptors(self._options.connections + _DESCRIPTORS_BESIDE_CLIENTS)
+        master = os.getpid()
         try:
             _Master(self).run()
         except SystemExit as end:
+            if os.getpid() != master:
+                # A worker that could not start; its exit code tells the master why.
+                raise
             return 0 if end.code in (0, None) else 1
         return 1
 

@@ -58,9 +58,11 @@ class TalosWorker(Worker):
         site.close()
         if not finished:
             _log.warning("gave up requests that were still running after %d s", self.grace_s)
-            logging.shutdown()
-            # A thread that never ends would keep the interpreter from ending.
-            os._exit(0)
+        _log.info("worker stopped")
+        logging.shutdown()
+        # Everything is given back. A thread that never ends would keep the interpreter from
+        # ending, and taking it down in good order is time that a restart waits for.
+        os._exit(0)
 
     def _check_master(self) -> None:
         """Tell the master that this worker lives, and end when there is no master to tell."""

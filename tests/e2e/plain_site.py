@@ -1,7 +1,7 @@
 """A site of two tiny applications on the real master, worker and listeners: a program to run.
 
-``python -m tests.e2e.plain_site PORT METRICS_PORT WORKERS THREADS [quick]``; with ``quick``
-clients get a second where they would get several.
+``python -m tests.e2e.plain_site PORT METRICS_PORT WORKERS THREADS [quick|broken]``; with
+``quick`` clients get a second where they would get several, with ``broken`` no worker can start.
 """
 
 import os
@@ -59,7 +59,11 @@ class Site:
         print("site closed", flush=True)
 
 
-def main(port: str, metrics_port: str, workers: str, threads: str, quick: str = "") -> int:
+def no_site() -> Site:
+    raise RuntimeError("there is no site")
+
+
+def main(port: str, metrics_port: str, workers: str, threads: str, how: str = "") -> int:
     logs.configure("info", "json")
     listeners = open_listeners(
         (
@@ -70,9 +74,11 @@ def main(port: str, metrics_port: str, workers: str, threads: str, quick: str = 
     options = Options(
         workers=int(workers),
         threads=int(threads),
-        worker_class=QuickWorker if quick else TalosWorker,
+        worker_class=QuickWorker if how == "quick" else TalosWorker,
     )
-    return Server(listeners, options, Site).serve()
+    code = Server(listeners, options, no_site if how == "broken" else Site).serve()
+    print("server ended", flush=True)
+    return code
 
 
 if __name__ == "__main__":

@@ -22,13 +22,13 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts plain sites, and ends them with the test."""
     servers: list[Server] = []
 
-    def start_site(*more: str, workers: int = 2, threads: int = 4) -> Server:
+    def start_site(*more: str, workers: int = 2, threads: int = 4, ready: bool = True) -> Server:
         port, metrics_port = free_ports(2)
         numbers = [str(number) for number in (port, metrics_port, workers, threads)]
         command = [PYTHON, "-m", "tests.e2e.plain_site", *numbers, *more]
         server = Server(command, tmp_path, port=port, metrics_port=metrics_port)
         servers.append(server)
-        return server.wait_ready()
+        return server.wait_ready() if ready else server
 
     yield start_site
     for server in servers:
@@ -114,7 +114,7 @@ def test_a_signal_drains(start: Start, tmp_path: Path, number: signal.Signals) -
     assert (answer.status, answer.connection) == (200, "close")
     assert answer.body.endswith(b"GET /hold 0")
     assert server.wait() == 0
-    assert server.stdout().count("site closed") == 2
+    assert sorted(server.stdout().splitlines()) == ["server ended", "site closed", "site closed"]
 
 
 def test_the_interrupt_key_drains_too(start: Start, tmp_path: Path) -> None:
@@ -176,6 +176,13 @@ def test_a_hang_up_of_the_terminal_reloads_and_no_more(start: Start) -> None:
         eventually(lambda: not old & set(session(server.pid)), "workers to be replaced")
         load.wait_for_more()
     assert load.failures == []
+
+
+def test_workers_that_cannot_start_end_the_server(start: Start) -> None:
+    server = start("broken", ready=False)
+    assert server.wait() == 1
+    assert "there is no site" in server.log
+    assert server.stdout().splitlines() == ["server ended"]
 
 
 def test_a_killed_worker_is_replaced(start: Start) -> None:
