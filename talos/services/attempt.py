@@ -38,8 +38,6 @@ class Attempt:
     """Set when steps 1 to 3 of contract 6.2 are passed."""
     lease: Lease | None = None
     """Taken before the row is read; None where the cache may not be written."""
-    stale: bool = False
-    """The cache held a record that is no longer good."""
 
     @property
     def derived(self) -> bool:

@@ -14,7 +14,7 @@ from talos.domain.verification import (
 from talos.services.tenant import Tenant
 
 
-class Rejected(Exception):  # noqa: N818  (a verdict that becomes an answer, no fault)
+class Rejected(Exception):
     """A gate refuses the credential; ``code`` and ``message`` are what the caller is told."""
 
     def __init__(self, code: VerificationErrorCode, message: str) -> None:

@@ -274,7 +274,6 @@ class VerifyService:
         try:
             check_state(cached.key, attempt.now_ns)
         except Rejected:
-            attempt.stale = True
             return None
         attempt.cache = CacheOutcome.HIT
         return cached.key
@@ -295,10 +294,10 @@ class VerifyService:
                 raise _unknown()
             check_state(row, attempt.now_ns)
         except Rejected:
-            # The cache must not go on saying what the database denies (6.8). But after a plain
-            # miss of an unknown key there is nothing to forget, and strangers who guess must not
-            # be able to disturb the cache.
-            if row is not None or attempt.stale or not attempt.reads_cache:
+            # The cache must not say what the database denies, nor be taught it by a slower reader
+            # (6.8). But of an unknown key that was looked for in the cache there is nothing to
+            # forget, and strangers who guess must not be able to disturb the cache.
+            if row is not None or not attempt.reads_cache:
                 self._cache.evict(*proved.name)
             raise
         return row

@@ -311,6 +311,20 @@ def test_the_same_with_the_cache_switched_off_and_on_again(house: House) -> None
     assert house.verdict(secret) is Code.REVOKED
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_refusal_keeps_a_slower_reader_from_publishing(house: House, kind: str) -> None:
+    key, credential = make(house, kind)
+
+    def meanwhile() -> None:
+        house.keys.put(replace(key, status=KeyStatus.REVOKED))
+        assert house.verdict(credential) is Code.REVOKED
+
+    house.keys.after_read = meanwhile
+    assert house.verdict(credential) is None
+    assert house.cache.entries == {}
+    assert house.verdict(credential) is Code.REVOKED
+
+
 def test_guessing_does_not_disturb_the_cache(house: House) -> None:
     for guess in range(20):
         house.verified(f"guess {guess}")
