@@ -5,6 +5,7 @@ name the field as the client spelt it and say what is allowed; they never repeat
 may be a credential. Lengths of text count Unicode characters, except where bytes are named.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -45,6 +46,10 @@ MAX_WINDOW_S: Final = MAX_DURATION_NS // NS_PER_S
 """The longest window that is kept; a longer one acts as this one (contract 2.5)."""
 MAX_PAGE_SIZE: Final = 1_000
 
+_NO_NUL: Final = "must not contain U+0000"
+# An escape that is not itself escaped.
+_NUL_IN_JSON: Final = re.compile(r"(?<!\\)(?:\\\\)*+\\u0000")
+
 
 @dataclass(frozen=True, slots=True)
 class Violation:
@@ -78,12 +83,14 @@ def issue(draft: KeyDraft) -> Violations:
     yield from cidr_syntax(draft.allowed_cidrs)
     if len(draft.request_id) > MAX_REQUEST_ID_CHARACTERS:
         yield Violation("request_id", f"has at most {MAX_REQUEST_ID_CHARACTERS} characters")
+    yield from _storable("request_id", draft.request_id)
     yield from visibility(draft.visibility)
 
 
 def import_key(draft: KeyDraft) -> Violations:
     """Rules of import and of a batch import item (4.7, 4.8)."""
     yield from _credential("raw_key", draft.raw_key)
+    yield from _storable("raw_key", draft.raw_key)
     yield from issue(draft)
 
 
@@ -94,6 +101,7 @@ def change(draft: KeyChange) -> Violations:
     """
     if draft.name is not None and len(draft.name) > MAX_TEXT_CHARACTERS:
         yield Violation("name", f"has at most {MAX_TEXT_CHARACTERS} characters")
+    yield from _storable("name", draft.name or "")
     yield from scopes(draft.scopes or ())
     yield from rate_limit(draft.rate_limit)
     yield from cidr_lengths(draft.allowed_cidrs or ())
@@ -120,6 +128,7 @@ def revoke(draft: RevokeDraft) -> Violations:
         yield Violation("description", f"has at most {MAX_DESCRIPTION_CHARACTERS} characters")
     if draft.description and draft.reason != RevocationReason.PRIVILEGE_WITHDRAWN:
         yield Violation("description", "is allowed only with REVOCATION_REASON_PRIVILEGE_WITHDRAWN")
+    yield from _storable("description", draft.description)
 
 
 def self_revoke(draft: SelfRevokeDraft) -> Violations:
@@ -150,6 +159,7 @@ def scopes(names: Sequence[str]) -> Violations:
     for index, name in enumerate(names):
         if not 1 <= len(name) <= MAX_SCOPE_CHARACTERS:
             yield Violation(f"scopes[{index}]", f"must have 1 to {MAX_SCOPE_CHARACTERS} characters")
+        yield from _storable(f"scopes[{index}]", name)
 
 
 def ttl(ttl_ns: int | None) -> Violations:
@@ -163,9 +173,11 @@ def ttl(ttl_ns: int | None) -> Violations:
 
 
 def metadata(text: Metadata | None) -> Violations:
-    """Metadata is bounded in its compact form."""
+    """Metadata is bounded in its compact form, and storable like any other text."""
     if text is not None and len(text.encode()) > MAX_METADATA_BYTES:
         yield Violation("metadata", f"metadata size is more than {MAX_METADATA_BYTES} bytes")
+    elif text is not None and holds_nul(text):
+        yield Violation("metadata", _NO_NUL)
 
 
 def rate_limit(draft: RateLimitDraft | None) -> Violations:
@@ -211,9 +223,21 @@ def rate_limit_policy(draft: RateLimitDraft | None) -> RateLimitPolicy | None:
     return RateLimitPolicy(draft.quota, min(draft.window_ns // NS_PER_S, MAX_WINDOW_S))
 
 
+def holds_nul(json_text: str) -> bool:
+    """Tell whether a key or a string of a JSON text holds U+0000."""
+    return _NUL_IN_JSON.search(json_text) is not None
+
+
 def _text(field: str, text: str) -> Violations:
     if not 1 <= len(text) <= MAX_TEXT_CHARACTERS:
         yield Violation(field, f"must have 1 to {MAX_TEXT_CHARACTERS} characters")
+    yield from _storable(field, text)
+
+
+def _storable(field: str, text: str) -> Violations:
+    """What is stored holds no U+0000, which databases refuse or cut off (contract 16 (35))."""
+    if "\0" in text:
+        yield Violation(field, _NO_NUL)
 
 
 def _credential(field: str, text: str) -> Violations:

@@ -22,12 +22,12 @@ from talos.errors import InvalidRequest
 from talos.http.fields import ListOf, Member, Message, camel_case
 from talos.http.json_body import JsonObject, parse_object
 from talos.http.scalars import (
+    CLAIMS,
     INT64,
     METADATA,
-    OBJECT,
-    STORED_TEXT,
     TEXT,
     TIMESTAMP,
+    TOKEN_TEXT,
     TTL,
     WINDOW,
     Scalar,
@@ -44,12 +44,12 @@ _SHORT_TEXT: Final = {"maxLength": rules.MAX_TEXT_CHARACTERS}
 _REQUIRED_TEXT: Final = {"minLength": 1, **_SHORT_TEXT}
 _CREDENTIAL: Final = {"minLength": 1, "maxLength": rules.MAX_CREDENTIAL_BYTES}
 _SCOPE: Final = Scalar(
-    STORED_TEXT.convert,
+    TEXT.convert,
     {"type": "string", "minLength": 1, "maxLength": rules.MAX_SCOPE_CHARACTERS},
 )
 _SCOPES: Final = ListOf(_SCOPE, {"maxItems": rules.MAX_SCOPES})
 _CIDR: Final = Scalar(
-    STORED_TEXT.convert,
+    TEXT.convert,
     {
         "type": "string",
         "minLength": 1,
@@ -78,25 +78,25 @@ IP_RESTRICTION: Final = Message(
 )
 
 _CHANGEABLE: Final = (
-    Member("name", STORED_TEXT, bounds=_SHORT_TEXT),
+    Member("name", TEXT, bounds=_SHORT_TEXT),
     Member("scopes", _SCOPES),
     Member("metadata", METADATA),
     Member("rate_limit_policy", RATE_LIMIT, "rate_limit"),
     Member("ip_restriction", IP_RESTRICTION, "allowed_cidrs"),
 )
 _DRAFTED: Final = (
-    Member("name", STORED_TEXT, required=True, bounds=_REQUIRED_TEXT),
-    Member("actor_id", STORED_TEXT, required=True, bounds=_REQUIRED_TEXT),
+    Member("name", TEXT, required=True, bounds=_REQUIRED_TEXT),
+    Member("actor_id", TEXT, required=True, bounds=_REQUIRED_TEXT),
     *_CHANGEABLE[1:],
     Member("ttl", TTL, "ttl_ns"),
-    Member("request_id", STORED_TEXT, bounds={"maxLength": rules.MAX_REQUEST_ID_CHARACTERS}),
+    Member("request_id", TEXT, bounds={"maxLength": rules.MAX_REQUEST_ID_CHARACTERS}),
     Member("visibility", KEY_VISIBILITY),
 )
 
 ISSUE: Final = Message(KeyDraft, *_DRAFTED, name="IssueApiKeyRequest")
 IMPORT: Final = Message(
     KeyDraft,
-    Member("raw_key", STORED_TEXT, required=True, bounds=_CREDENTIAL),
+    Member("raw_key", TEXT, required=True, bounds=_CREDENTIAL),
     *_DRAFTED,
     name="ImportApiKeyRequest",
 )
@@ -122,7 +122,7 @@ UPDATE: Final = Message(
 REVOKE: Final = Message(
     RevokeDraft,
     Member("reason", REVOCATION_REASON),
-    Member("description", STORED_TEXT, bounds={"maxLength": rules.MAX_DESCRIPTION_CHARACTERS}),
+    Member("description", TEXT, bounds={"maxLength": rules.MAX_DESCRIPTION_CHARACTERS}),
     name="RevokeApiKeyRequest",
 )
 SELF_REVOKE: Final = Message(
@@ -137,8 +137,8 @@ DERIVE: Final = Message(
     Member("algorithm", TOKEN_ALGORITHM),
     Member("ttl", TTL, "ttl_ns"),
     Member("scopes", _SCOPES),
-    Member("custom_claims", OBJECT),
-    Member("audiences", ListOf(STORED_TEXT)),
+    Member("custom_claims", CLAIMS),
+    Member("audiences", ListOf(TOKEN_TEXT)),
     name="DeriveTokenRequest",
 )
 VERIFY: Final = Message(

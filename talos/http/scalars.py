@@ -11,6 +11,7 @@ from typing import Final, Generic, TypeVar
 
 from talos.domain.durations import parse_ttl, parse_window
 from talos.domain.keys import Metadata
+from talos.domain.rules import holds_nul
 from talos.http.fields import MalformedError, Schema
 from talos.http.json_body import JsonValue, compact
 
@@ -20,6 +21,7 @@ _INT32: Final = range(-(2**31), 2**31)
 _INT64: Final = range(-(2**63), 2**63)
 _64_BITS: Final = range(-(2**63), 2**64)
 _INTEGRAL_BELOW: Final = 10**21
+_NO_NUL: Final = "must not contain U+0000"
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,9})?")
 _TIMESTAMP: Final = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]{1,9})?"
@@ -64,27 +66,25 @@ def free_form(value: JsonValue) -> object:
     """Turn a value into plain dicts, lists and numbers, as metadata and claims are kept.
 
     Integers keep every digit up to 64 bits; other numbers become doubles, integral ones below
-    1e21 being ints (contract 2.1, 16 (17)). Raises ``ValueError`` for a repeated key, a number
-    that no double can hold and U+0000 in any text.
+    1e21 being ints (contract 2.1, 16 (17)). Raises ``ValueError`` for a repeated key and for a
+    number that no double can hold.
     """
-    if isinstance(value, str):
-        return _storable(value)
     if isinstance(value, tuple):
         # A loop, not a comprehension: those take a frame more per level of nesting.
         members: dict[str, object] = {}
         for name, member in value:
             if name in members:
                 raise ValueError("must not have a key twice")
-            members[_storable(name)] = free_form(member)
+            members[name] = free_form(member)
         return members
     if isinstance(value, list):
         items: list[object] = []
         for item in value:
             items.append(free_form(item))
         return items
-    if value is None or isinstance(value, bool) or (isinstance(value, int) and value in _64_BITS):
+    if value is None or isinstance(value, str | bool):
         return value
-    return _double(value)
+    return value if isinstance(value, int) and value in _64_BITS else _double(value)
 
 
 def _double(value: int | Decimal) -> int | float:
@@ -115,14 +115,11 @@ def _text(value: JsonValue) -> str:
     return value
 
 
-def _storable(text: str) -> str:
+def _token_text(value: JsonValue) -> str:
+    text = _text(value)
     if "\0" in text:
-        raise ValueError("must not contain U+0000")
+        raise ValueError(_NO_NUL)
     return text
-
-
-def _stored_text(value: JsonValue) -> str:
-    return _storable(_text(value))
 
 
 def _int64(value: JsonValue) -> int:
@@ -149,9 +146,16 @@ def _object(value: JsonValue) -> dict[str, object]:
     return plain
 
 
+def _claims(value: JsonValue) -> dict[str, object]:
+    claims = _object(value)
+    if holds_nul(compact(claims)):
+        raise ValueError(_NO_NUL)
+    return claims
+
+
 TEXT: Final = Scalar(_text, {"type": "string"})
-STORED_TEXT: Final = Scalar(_stored_text, {"type": "string"})
-"""Text that is written to the database or into a token: without U+0000 (contract 16, 35)."""
+TOKEN_TEXT: Final = Scalar(_token_text, {"type": "string"})
+"""Text that goes into a token: without U+0000, as what is stored (contract 16, 35)."""
 
 INT64: Final = Scalar(_int64, {"type": "string", "pattern": "^-?[0-9]+$", "examples": ["100"]})
 TTL: Final = Scalar(
@@ -167,5 +171,7 @@ WINDOW: Final = Scalar(
     {"type": "string", "pattern": "^[0-9]+s$", "examples": ["60s"]},
 )
 TIMESTAMP: Final = Scalar(_timestamp, {"type": "string", "format": "date-time"})
-OBJECT: Final = Scalar(_object, {"type": "object"})
+CLAIMS: Final = Scalar(_claims, {"type": "object"})
+"""A free-form object that goes into a token, under the same rule."""
+
 METADATA: Final = Scalar(lambda value: Metadata(compact(_object(value))), {"type": "object"})
