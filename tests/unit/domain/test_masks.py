@@ -46,14 +46,14 @@ FULL = KeyChange(
 ABSENT = KeyChange()
 EMPTY = KeyChange(name="", scopes=(), metadata=NO_METADATA, allowed_cidrs=())
 
-NEW = {
+NEW: dict[str, dict[str, object]] = {
     "name": {"name": "new"},
     "scopes": {"scopes": ("new", "new")},
     "metadata": {"metadata": Metadata('{"new":1}')},
     "rate_limit_policy": {"rate_limit": RateLimitPolicy(5, 60)},
     "ip_restriction": {"allowed_cidrs": ("192.0.2.0/24",)},
 }
-CLEARED = {
+CLEARED: dict[str, dict[str, object]] = {
     "name": {"name": ""},
     "scopes": {"scopes": ()},
     "metadata": {"metadata": NO_METADATA},

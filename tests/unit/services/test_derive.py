@@ -1,6 +1,7 @@
 """Deriving tokens (contract 4.13, 16 (18), 16 (19), 16 (22))."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -223,7 +224,7 @@ def test_the_order_of_checks(
     house: House,
     state: object,
     by: Tenant,
-    fields: dict[str, object],
+    fields: dict[str, Any],
     error: type[TalosError],
     words: str,
 ) -> None:

@@ -1,5 +1,6 @@
 """Verify of derived tokens: what is left to the service, in its order (contract 6.4, 6.5)."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
 
@@ -75,7 +76,8 @@ def test_nothing_of_the_parent_counts_any_more(house: House, format_: str) -> No
     house.keys.rows.clear()
     assert house.verdict(token) is None
     assert house.keys.reads == 0
-    assert house.limiter.calls == house.marks.asked == []
+    assert house.limiter.calls == []
+    assert house.marks.asked == []
 
 
 def forged(world: dict[str, object]) -> None:
@@ -83,7 +85,7 @@ def forged(world: dict[str, object]) -> None:
     world["tenant"] = tenant(issuer="https://other.example.com", hmac=ring)
 
 
-FAULTS = [
+FAULTS: list[tuple[dict[str, object], Callable[[dict[str, object]], None] | None, Code]] = [
     ({}, forged, Code.SIGNATURE_INVALID),
     ({"tty": "session"}, None, Code.INVALID_FORMAT),
     ({"nid": OTHER_NETWORK}, None, Code.NOT_FOUND),
