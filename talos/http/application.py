@@ -1,6 +1,7 @@
 """A main port's Falcon application: the middleware in its order, the routes of the surface."""
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import falcon
@@ -19,6 +20,7 @@ from talos.http.routes import App
 from talos.http.target import has_malformed_escape
 
 if TYPE_CHECKING:
+    from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 _MALFORMED: Final = b"400 Bad Request: malformed escape in the path\n"
@@ -40,7 +42,23 @@ class Application(falcon.App[Request, falcon.Response]):
             # Falcon's name for something that is no method. Like any other unknown method it
             # shall pass the middleware.
             env["REQUEST_METHOD"] = "websocket"
-        return super().__call__(env, start_response)
+
+        def start_spelt(
+            status: str, headers: list[tuple[str, str]], exc_info: "OptExcInfo | None" = None
+        ) -> Callable[[bytes], object]:
+            spelt = [(_spelling(name), value) for name, value in headers]
+            return start_response(status, spelt, exc_info)
+
+        return super().__call__(env, start_spelt)
+
+
+@cache
+def _spelling(name: str) -> str:
+    """Spell a header's name as the reference's library does, where Falcon folds it to lower case.
+
+    Names are case-insensitive on the wire, but not in the SDK's own mapping of an answer's headers.
+    """
+    return "-".join(part.capitalize() for part in name.split("-"))
 
 
 def create(

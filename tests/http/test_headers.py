@@ -1,8 +1,10 @@
 """Request ids and the headers of every answer (contract 2.2)."""
 
 import re
+from typing import Any
 
 import pytest
+from falcon import testing
 
 from tests.http.surface import API_KEYS, ISSUED, JWKS, Surface, assert_envelope
 
@@ -142,3 +144,16 @@ def test_the_settings_are_read_once_a_request(surface: Surface) -> None:
     surface.settings.reads = 0
     surface.send("POST", f"{API_KEYS}:verify", {"credential": "x"}, {"Origin": "https://a"})
     assert surface.settings.reads == 1
+
+
+def test_names_are_spelt_as_the_reference_spells_them(surface: Surface) -> None:
+    """The SDK hands headers over in a plain mapping, so a client may look them up as written."""
+    started: list[str] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        started.extend(name for name, _ in headers)
+
+    environ = testing.create_environ("/v2alpha1/derivedKeys/jwks.json")
+    list(surface.app(environ, start_response))
+    assert {"X-Request-Id", "Content-Type", "Content-Security-Policy"} <= set(started)
+    assert all(part[:1].isupper() for name in started for part in name.split("-"))
