@@ -4,13 +4,13 @@ Ids descend by bytes and the next page starts below the last id. Without a statu
 gives exactly the rows of the page. The status that clients see depends on the clock, so no index
 is in both orders, and there are two ways to a page:
 
-- *wide*: walk the ids and leave out other states; good when many rows have the wanted one;
-- *narrow*: take all rows of the wanted state from the index by state and expiry and sort them;
-  good when there are few.
+- take *all* rows of the wanted state from the index by state and expiry, and sort them: good when
+  there are few;
+- *walk* the ids and leave out other states: good when there are many.
 
-A look at no more than ``_FEW`` index entries tells which. So a page looks at ``_FEW`` entries, or,
-where ids and states are independent of each other as random ids are, at about
-``limit * rows / _FEW`` rows, whichever way is taken.
+A look at no more than ``_FEW`` index entries tells which. So a page costs a look at ``_FEW``
+entries, or, where ids and states are independent of each other as random ids are, at about
+``limit * rows / _FEW`` of them, whichever way is taken.
 """
 
 from collections.abc import Sequence
@@ -26,6 +26,7 @@ from talos.domain.keys import KeyKind, KeyStatus
 
 _FEW: Final = 4_096
 _FEW_PAGES: Final = 8
+_FIRST_PORTION_PAGES: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +45,12 @@ class PageQuery:
 def read_page(connection: Connection, query: PageQuery) -> Sequence[Row[Any]]:
     """Return the rows of the page, for ``rows.decode``."""
     if query.status is None:
-        statement = _by_id(query)
-    else:
-        few = max(_FEW, query.limit * _FEW_PAGES)
-        found = connection.execute(_count(query, query.status, few)).scalar_one()
-        choose = _narrow if found < few else _wide
-        statement = choose(query, query.status)
-    return connection.execute(statement).all()
+        columns = key_columns(query.kind)
+        return connection.execute(_by_id(query, columns, query.before_id, query.limit)).all()
+    few = max(_FEW, query.limit * _FEW_PAGES)
+    if connection.execute(_count(query, query.status, few)).scalar_one() < few:
+        return connection.execute(_of_few(query, query.status)).all()
+    return _walk(connection, query, query.status, few)
 
 
 def count_live(
@@ -61,40 +61,71 @@ def count_live(
     return int(connection.execute(_count(query, KeyStatus.ACTIVE, most)).scalar_one())
 
 
-def _by_id(query: PageQuery, *conditions: ColumnElement[bool]) -> Select[Any]:
-    return _page(query, KEY_TABLES[query.kind].c.key_id, conditions)
-
-
-def _wide(query: PageQuery, status: KeyStatus) -> Select[Any]:
-    # Adding nothing keeps planners from answering these from an index in another order.
+def _walk(
+    connection: Connection, query: PageQuery, status: KeyStatus, longest_portion: int
+) -> Sequence[Row[Any]]:
+    """Go down the ids in growing portions until the page is full."""
     columns = KEY_TABLES[query.kind].c
-    state = _state(columns.status + 0, columns.expires_at_ns + 0, status, query.now_ns)
-    return _by_id(query, state)
+    looked_at = (columns.key_id, columns.status, columns.expires_at_ns)
+    page: list[Row[Any]] = []
+    below, portion = query.before_id, query.limit * _FIRST_PORTION_PAGES
+    while len(page) < query.limit:
+        entries = connection.execute(_by_id(query, looked_at, below, portion)).all()
+        wanted = [entry.key_id for entry in entries if _shows(entry, status, query.now_ns)]
+        missing = query.limit - len(page)
+        page += _still_wanted(connection, query, status, wanted[:missing])
+        if len(wanted) >= missing:
+            # Full, unless a row changed in between: then the walk goes on below the last one.
+            below = wanted[missing - 1]
+        elif len(entries) < portion:
+            break
+        else:
+            below = entries[-1].key_id
+        portion = min(portion * 2, longest_portion)
+    return page
 
 
-def _narrow(query: PageQuery, status: KeyStatus) -> Select[Any]:
-    # As above: not from an index by id.
+def _still_wanted(
+    connection: Connection, query: PageQuery, status: KeyStatus, key_ids: Sequence[str]
+) -> Sequence[Row[Any]]:
     columns = KEY_TABLES[query.kind].c
-    state = _state(columns.status, columns.expires_at_ns, status, query.now_ns)
-    return _page(query, columns.key_id.concat(""), [state])
+    rows = connection.execute(
+        select(*key_columns(query.kind))
+        .where(columns.nid == query.network_id, columns.key_id.in_(key_ids))
+        .order_by(desc(columns.key_id))
+    )
+    return [row for row in rows if _shows(row, status, query.now_ns)]
 
 
-def _page(
-    query: PageQuery, key_id: ColumnElement[str], conditions: Sequence[ColumnElement[bool]]
+def _by_id(
+    query: PageQuery, columns: Sequence[ColumnElement[Any]], below: str | None, limit: int
 ) -> Select[Any]:
-    page = select(*key_columns(query.kind)).where(*_owner(query), *conditions)
+    """Select down the ids, whatever the state."""
+    table = KEY_TABLES[query.kind]
+    index = "PRIMARY" if query.actor_id is None else f"{table.name}_actor"
+    statement = _hinted(query, select(*columns), index)
+    if below is not None:
+        statement = statement.where(table.c.key_id < below)
+    return statement.order_by(desc(table.c.key_id)).limit(limit)
+
+
+def _of_few(query: PageQuery, status: KeyStatus) -> Select[Any]:
+    """Select the page out of all rows of a state."""
+    columns = KEY_TABLES[query.kind].c
+    # Adding nothing keeps planners from walking the ids instead.
+    key_id = columns.key_id.concat("")
+    statement = _in_state(query, status, key_columns(query.kind))
     if query.before_id is not None:
-        page = page.where(key_id < query.before_id)
-    return page.order_by(desc(key_id)).limit(query.limit)
+        statement = statement.where(key_id < query.before_id)
+    return statement.order_by(desc(key_id)).limit(query.limit)
 
 
 def _count(query: PageQuery, status: KeyStatus, most: int) -> Select[Any]:
     """Count the rows of a state, up to ``most``."""
     columns = KEY_TABLES[query.kind].c
-    state = _state(columns.status, columns.expires_at_ns, status, query.now_ns)
     entries = (
-        select(columns.key_id)
-        .where(*_owner(query), state)
+        # Nothing that is not in the index, so that no row need be looked at.
+        _in_state(query, status, [columns.expires_at_ns])
         # The order of the index, which makes it the cheapest way for every planner.
         .order_by(columns.status, columns.expires_at_ns)
         .limit(most)
@@ -102,22 +133,42 @@ def _count(query: PageQuery, status: KeyStatus, most: int) -> Select[Any]:
     return select(func.count()).select_from(entries.subquery())
 
 
-def _owner(query: PageQuery) -> list[ColumnElement[bool]]:
-    columns = KEY_TABLES[query.kind].c
-    owner = [columns.nid == query.network_id]
+def _in_state(
+    query: PageQuery, status: KeyStatus, columns: Sequence[ColumnElement[Any]]
+) -> Select[Any]:
+    table = KEY_TABLES[query.kind]
+    index = f"{table.name}_state" if query.actor_id is None else f"{table.name}_actor_state"
+    return _hinted(query, select(*columns), index).where(_condition(query, status))
+
+
+def _hinted(query: PageQuery, statement: Select[Any], index: str) -> Select[Any]:
+    """Restrict a statement to whose keys are asked for, and tell MySQL how to find them.
+
+    Its planner takes an index that is nearly as good, and reads all that lies between.
+    """
+    table = KEY_TABLES[query.kind]
+    statement = statement.where(table.c.nid == query.network_id)
     if query.actor_id is not None:
-        owner.append(columns.actor_id == query.actor_id)
-    return owner
+        statement = statement.where(table.c.actor_id == query.actor_id)
+    return statement.with_hint(table, f"FORCE INDEX ({index})", "mysql")
 
 
-def _state(
-    status: ColumnElement[int], expires_at_ns: ColumnElement[int], shown: KeyStatus, now_ns: int
-) -> ColumnElement[bool]:
+def _condition(query: PageQuery, status: KeyStatus) -> ColumnElement[bool]:
     """Return the condition of ``Key.shown_status``."""
-    match shown:
+    columns = KEY_TABLES[query.kind].c
+    match status:
         case KeyStatus.ACTIVE:
-            return and_(status == KeyStatus.ACTIVE.value, expires_at_ns >= now_ns)
+            stored, in_time = KeyStatus.ACTIVE, columns.expires_at_ns >= query.now_ns
         case KeyStatus.EXPIRED:
-            return and_(status == KeyStatus.ACTIVE.value, expires_at_ns < now_ns)
+            stored, in_time = KeyStatus.ACTIVE, columns.expires_at_ns < query.now_ns
         case _:
-            return status == shown.value
+            return columns.status == status.value
+    return and_(columns.status == stored.value, in_time)
+
+
+def _shows(row: Row[Any], status: KeyStatus, now_ns: int) -> bool:
+    """Tell the same of a row that was read."""
+    shown = row.status
+    if shown == KeyStatus.ACTIVE.value and row.expires_at_ns < now_ns:
+        shown = KeyStatus.EXPIRED.value
+    return bool(shown == status.value)

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
+    LargeBinary,
     MetaData,
     SmallInteger,
     String,
@@ -35,60 +36,52 @@ NAME_LENGTH: Final = 255
 _UTF8_BYTES_PER_CHARACTER: Final = 4
 
 
-class _Utf8(TypeDecorator[str]):
+class _Utf8Bytes(TypeDecorator[str]):
     """Text that MySQL is given as bytes.
 
     Its text types fold case and accents, and ignore trailing blanks, each collation in its own
-    way. Subclasses choose the types.
+    way.
     """
 
-    impl = Text
+    impl = LargeBinary
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
-        """Encode for MySQL."""
-        return value.encode() if value is not None and dialect.name == "mysql" else value
-
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> str | None:
-        """Decode what MySQL returns. Raises ``SQLAlchemyError`` for what is no text."""
-        try:
-            return value.decode() if isinstance(value, bytes) else value
-        except UnicodeDecodeError:
-            raise SQLAlchemyError("stored text is not UTF-8") from None
-
-
-class ByteText(_Utf8):
-    """Text of up to ``length`` characters that can stand in an index, ordered by its bytes."""
-
-    cache_ok = True
-
-    def __init__(self, length: int) -> None:
-        """Hold up to ``length`` characters (code points)."""
+    def __init__(self, length: int | None = None) -> None:
+        """Hold up to ``length`` characters in a column that can be indexed, or any number."""
         super().__init__()
         self.length = length
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Return the type of the dialect."""
-        match dialect.name:
-            case "mysql":
-                return mysql.VARBINARY(self.length * _UTF8_BYTES_PER_CHARACTER)
-            case "postgresql" | "cockroachdb":
-                return String(self.length, collation="C")
-            case _:
-                return String(self.length)
-
-
-class LongText(_Utf8):
-    """Text of any length that is only ever read back."""
-
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Return the type of the dialect."""
-        if dialect.name == "mysql":
+        """Return the binary type."""
+        if self.length is None:
             # 65536 bytes of metadata are one more than a BLOB holds.
             return mysql.MEDIUMBLOB()
-        return Text()
+        return mysql.VARBINARY(self.length * _UTF8_BYTES_PER_CHARACTER)
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
+        """Encode."""
+        return None if value is None else value.encode()
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> str | None:
+        """Decode. Raises ``SQLAlchemyError`` for what is no text."""
+        try:
+            return None if value is None else value.decode()
+        except UnicodeDecodeError:
+            raise SQLAlchemyError("stored text is not UTF-8") from None
+
+
+def _byte_text(length: int) -> TypeEngine[str]:
+    """Text of up to ``length`` characters (code points), compared and ordered by its bytes."""
+    return (
+        String(length)
+        .with_variant(String(length, collation="C"), "postgresql", "cockroachdb")
+        .with_variant(_Utf8Bytes(length), "mysql")
+    )
+
+
+def _long_text() -> TypeEngine[str]:
+    """Text of any length that is only ever read back."""
+    return Text().with_variant(_Utf8Bytes(), "mysql")
 
 
 metadata: Final = MetaData()
@@ -96,7 +89,7 @@ metadata: Final = MetaData()
 networks: Final = Table(
     "networks",
     metadata,
-    Column("id", ByteText(NETWORK_ID_LENGTH), primary_key=True),
+    Column("id", _byte_text(NETWORK_ID_LENGTH), primary_key=True),
     Column("created_at_ns", BigInteger, nullable=False),
     Column("updated_at_ns", BigInteger, nullable=False),
 )
@@ -109,24 +102,24 @@ def _key_table(kind: KeyKind, *own: Column[Any]) -> Table:
         metadata,
         Column(
             "nid",
-            ByteText(NETWORK_ID_LENGTH),
+            _byte_text(NETWORK_ID_LENGTH),
             ForeignKey("networks.id", ondelete="CASCADE", name=f"{name}_network"),
             primary_key=True,
         ),
-        Column("key_id", ByteText(KEY_ID_LENGTHS[kind]), primary_key=True),
-        Column("name", ByteText(NAME_LENGTH), nullable=False),
-        Column("actor_id", ByteText(NAME_LENGTH), nullable=False),
+        Column("key_id", _byte_text(KEY_ID_LENGTHS[kind]), primary_key=True),
+        Column("name", _byte_text(NAME_LENGTH), nullable=False),
+        Column("actor_id", _byte_text(NAME_LENGTH), nullable=False),
         *own,
-        Column("scopes", LongText, nullable=False),
-        Column("metadata", LongText, nullable=False),
+        Column("scopes", _long_text(), nullable=False),
+        Column("metadata", _long_text(), nullable=False),
         Column("status", SmallInteger, nullable=False),
         Column("visibility", SmallInteger, nullable=False),
         Column("rate_limit_quota", BigInteger),
         Column("rate_limit_window_s", BigInteger),
-        Column("allowed_cidrs", LongText, nullable=False),
+        Column("allowed_cidrs", _long_text(), nullable=False),
         Column("revocation_reason", SmallInteger, nullable=False),
-        Column("revocation_description", LongText),
-        Column("request_id", ByteText(REQUEST_ID_LENGTH)),
+        Column("revocation_description", _long_text()),
+        Column("request_id", _byte_text(REQUEST_ID_LENGTH)),
         Column("created_at_ns", BigInteger, nullable=False),
         Column("updated_at_ns", BigInteger, nullable=False),
         Column("expires_at_ns", BigInteger, nullable=False),
@@ -149,7 +142,7 @@ def _key_table(kind: KeyKind, *own: Column[Any]) -> Table:
 
 
 issued_api_keys: Final = _key_table(
-    KeyKind.ISSUED, Column("token_prefix", ByteText(16), nullable=False)
+    KeyKind.ISSUED, Column("token_prefix", _byte_text(16), nullable=False)
 )
 imported_api_keys: Final = _key_table(KeyKind.IMPORTED)
 
