@@ -1,9 +1,15 @@
 """The repository on every database."""
 
+from dataclasses import replace
+
 import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
 
 from talos.adapters.sql import paging
-from tests.integration.repository_contract import RepositoryContract
+from talos.adapters.sql.repository import SqlKeyRepository
+from talos.domain.keys import KeyKind, KeyStatus
+from tests.integration.repository_contract import RepositoryContract, add, listed, make_key
 
 
 class TestSqlRepository(RepositoryContract):
@@ -22,3 +28,36 @@ class TestSqlRepositoryWalking:
     test_order = RepositoryContract.test_ids_are_ordered_by_their_bytes
     test_whole_keys = RepositoryContract.test_a_page_holds_whole_keys
     test_pages = RepositoryContract.test_pages_follow_one_another
+
+    def test_a_key_revoked_in_between_does_not_shorten_the_page(
+        self, repository: SqlKeyRepository, engine: Engine, network: str
+    ) -> None:
+        """The walk finds ids first and reads the keys then."""
+        ids = [f"key-{number}" for number in range(9, -1, -1)]
+        add(repository, *(make_key(network, key_id=key_id) for key_id in ids))
+        interrupted: list[str] = []
+
+        def revoke_first(
+            connection: Connection,
+            cursor: object,
+            statement: str,
+            parameters: object,
+            context: object,
+            executemany: bool,
+        ) -> None:
+            if " IN (" in statement and not interrupted:
+                interrupted.append(statement)
+                repository.change(
+                    network,
+                    KeyKind.ISSUED,
+                    ids[0],
+                    lambda key: replace(key, status=KeyStatus.REVOKED),
+                )
+
+        event.listen(engine, "before_cursor_execute", revoke_first)
+        try:
+            page = listed(repository, network, limit=3, status=KeyStatus.ACTIVE)
+        finally:
+            event.remove(engine, "before_cursor_execute", revoke_first)
+        assert interrupted
+        assert page == ids[1:4]
