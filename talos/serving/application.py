@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from gunicorn import glogging
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
 
 from talos.serving.framing import HEAD_LIMIT
 from talos.serving.site import Site
@@ -80,6 +81,15 @@ class _Master(Arbiter):
         """Stop the workers."""
         self._stopping = True
         super().stop(graceful)
+
+    def reap_workers(self) -> None:
+        """Take notice of workers that have ended."""
+        try:
+            super().reap_workers()
+        except HaltServer:
+            # The end has begun already: a second worker that could not start changes nothing.
+            if not self._stopping:
+                raise
 
     def spawn_worker(self) -> int:
         """Fork a worker, holding signals back until it can act on them.

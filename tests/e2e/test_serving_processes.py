@@ -179,7 +179,7 @@ def test_a_hang_up_of_the_terminal_reloads_and_no_more(start: Start) -> None:
 
 
 def test_workers_that_cannot_start_end_the_server(start: Start) -> None:
-    server = start("broken", ready=False)
+    server = start("broken", workers=4, ready=False)
     assert server.wait() == 1
     assert "there is no site" in server.log
     assert server.stdout().splitlines() == ["server ended"]
