@@ -44,15 +44,16 @@ def main() -> int:
         )
     print(server.pid, flush=True)
 
-    keep_folder = owner_gone = False
+    keep_folder = owner_gone = told = False
     while not owner_gone:
         if server.poll() is None:
             readable, _, _ = select.select([0], [], [], _POLL_S)
             if not readable:
                 continue
-        elif not sys.stdout.closed:
+        elif not told:
             # The server ended by itself: end of file on our output says so, the owner acts.
-            sys.stdout.close()
+            os.close(1)
+            told = True
         said = os.read(0, 1)
         owner_gone = not said
         keep_folder = keep_folder or said == b"k"

@@ -96,7 +96,10 @@ class ServerProcess:
         )
         assert keeper.stdout is not None
         self._keeper = keeper
-        self.pid = int(keeper.stdout.readline())
+        said = keeper.stdout.readline()
+        if not said:
+            raise StartFailed(f"{self._name} cannot be run as the account {self._uid}")
+        self.pid = int(said)
         deadline = time.monotonic() + _START_TIMEOUT_S
         while True:
             try:
