@@ -115,6 +115,8 @@ def _prepare_database(config: Config) -> None:
         "max_conn_idle_time_s": pool.max_idle_time_s,
     }
     _log.info("database", extra={"fields": fields})
+    for warning in url.warnings:
+        _log.warning(warning)
     bootstrap.prepare_database(url)
 
 

@@ -4,7 +4,6 @@ A connection taken from an engine is in autocommit mode, so that a read costs on
 writes takes ``writing(engine)`` and begins a transaction; ``transactions.py`` does so for all.
 """
 
-import logging
 import os
 import sqlite3
 import time
@@ -53,7 +52,6 @@ _DRIVERS: Final = {
 # The journal mode is a property of the file, and a file of others is not ours to change.
 _IS_OURS: Final = f"SELECT 1 FROM sqlite_master WHERE name = '{VERSION_TABLE}'"  # noqa: S608
 
-_logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _engines: "weakref.WeakSet[Engine]" = weakref.WeakSet()
 
@@ -64,8 +62,6 @@ def create_engine(url: DatabaseUrl) -> Engine:
     Raises ``ConfigurationError`` where the folder of an SQLite file does not exist. The file
     itself is never created here but by ``migrate.up``.
     """
-    for warning in url.warnings:
-        _logger.warning(warning)
     engine = sqlalchemy.create_engine(
         f"{_DRIVERS[url.product]}://",
         creator=_connector(url),

@@ -194,7 +194,8 @@ def _lock(connection: Connection, product: Product) -> None:
         key = func.hashtext(_LOCK_NAME)
         connection.execute(select(func.pg_advisory_xact_lock(key)))
     elif product is Product.MYSQL:
-        name = func.concat(_LOCK_NAME, ".", func.database())
+        # The lock is the server's, and its name may not be long.
+        name = func.concat(_LOCK_NAME, ".", func.md5(func.database()))
         if connection.execute(select(func.get_lock(name, _LOCK_TIMEOUT_S))).scalar() != 1:
             raise FailedPrecondition("another migration is running")
 

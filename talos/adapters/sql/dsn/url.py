@@ -36,3 +36,4 @@ class DatabaseUrl:
     path: Path | None = None
     """The file of an SQLite database, else None."""
     warnings: tuple[str, ...] = ()
+    """What the address asks for and does not get; whoever starts something tells the operator."""
