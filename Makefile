@@ -57,6 +57,25 @@ lint: $(VENV)/.installed-lint ## Check style and types
 check: lint ## What CI runs: lint, then every test with no service missing
 	@TALOS_REQUIRE_SERVICES=1 $(MAKE) --no-print-directory test
 
+.PHONY: fuzz
+fuzz: $(VENV)/.installed-fuzz ## Fuzz the core against its oracle (SECONDS=600)
+	@$(BIN)/python tests/fuzz/fuzz_core.py -max_total_time=$(or $(SECONDS),600) -dict=tests/fuzz/core.dict
+
+.PHONY: sanitize
+sanitize: $(VENV)/.installed-test ## Run the core's tests under AddressSanitizer and UBSan
+	@tests/core/sanitize.sh
+
+.PHONY: timing
+timing: $(VENV)/.installed ## Look for timing differences in the comparisons of secrets
+	@$(BIN)/python bench/timing_compare.py
+
+.PHONY: generated
+generated: $(VENV)/.installed ## Write again what is generated from code: settings, CLI, OpenAPI
+	$(BIN)/python -m talos.config.render_docs
+	$(BIN)/python -m talos.cli.render_docs
+	$(BIN)/python -m talos.http.openapi > talos/http/openapi.json.new
+	mv talos/http/openapi.json.new talos/http/openapi.json
+
 .PHONY: clean
 clean: ## Remove what the build made; ./data and its keys stay
 	rm -rf build dist *.egg-info $(VENV) talos/_core.c talos/_core.*.so
