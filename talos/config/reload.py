@@ -3,7 +3,8 @@
 import hashlib
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from talos.config import advice, snapshot
@@ -47,26 +48,30 @@ class ConfigSource:
             return held
         return self._adopt(self._board)
 
-    def examine(self) -> None:
-        """Look at the file; accept or reject what is new in it, and say so in the log."""
+    def examine(self, quiet: Callable[[], bool] = lambda: True) -> None:
+        """Look at the file; accept or reject what is new in it, and say so in the log.
+
+        ``quiet`` is asked after the reading: where it says False, somebody has been writing
+        meanwhile, and nothing is done.
+        """
         board = self._board
         if board is None:
             return
         with board.turn():
+            faults: Sequence[str] = ()
             try:
                 content = self._loader.read() or b""
             except ConfigurationError as error:
                 # What keeps the file from being read takes the place of its content.
                 content, faults = "\n".join(error.faults).encode(), error.faults
-            else:
-                faults = ()
             digest = hashlib.sha256(content).digest()
-            if digest != board.seen:
-                if faults:
-                    self._reject(faults)
-                else:
-                    self._judge(board, content)
+            if quiet() and digest != board.seen:
+                judgement = _rejected(faults) if faults else self._judge(content)
+                if judgement.accepted is not None:
+                    board.publish(judgement.accepted.to_bytes())
+                # Before the log: whoever reads of it and kills this process causes no second line.
                 board.seen = digest
+                self._tell(judgement)
         self.current()
 
     def _adopt(self, board: ReloadBoard) -> Snapshot:
@@ -81,49 +86,70 @@ class ConfigSource:
                 self._held = (published, held)
             return held
 
-    def _judge(self, board: ReloadBoard, content: bytes) -> None:
+    def _judge(self, content: bytes) -> "_Judgement":
+        """Decide what of the edit comes into force, and what is to be said about it."""
         running = self.current()
         try:
             config = self._loader.parse(content)
         except ConfigurationError as error:
-            self._reject(error.faults)
-            return
+            return _rejected(error.faults)
         changed = config.changed_immutables(running.config)
         if changed:
-            self._reject([f"{path}: cannot change while the server runs" for path in changed])
-            return
+            return _rejected([f"{path}: cannot change while the server runs" for path in changed])
         config, waiting = config.after_reload_of(running.config)
+        lines: list[_Line] = []
         fresh = snapshot.take(config, running)
         if fresh.key_faults and _documents(config) != _documents(running.config):
-            self._report("signing keys rejected; the previous ones stay", faults=fresh.key_faults)
+            faults = {"faults": list(fresh.key_faults)}
+            kept = "signing keys rejected; the previous ones stay"
+            lines.append(_Line(logging.ERROR, kept, faults))
             config = config.keeping(running.config, _JWT_SETTINGS)
             fresh = snapshot.take(config, running)
-        board.publish(config.to_bytes())
-        fields = {"file": str(self._loader.path)}
         told = {"restart_required": list(waiting)} if waiting else {}
-        _log.info("configuration reloaded", extra={"fields": {**fields, **told}})
-        for warning in sorted(set(advice.warnings(fresh)) - set(advice.warnings(running))):
-            _log.warning(warning, extra={"fields": fields})
+        lines.append(_Line(logging.INFO, "configuration reloaded", told))
+        new_warnings = set(advice.warnings(fresh)) - set(advice.warnings(running))
+        lines += [_Line(logging.WARNING, warning, {}) for warning in sorted(new_warnings)]
+        return _Judgement(config, tuple(lines))
 
-    def _reject(self, faults: Sequence[str]) -> None:
-        self._report("configuration rejected; the previous one stays in force", faults=faults)
-
-    def _report(self, message: str, *, faults: Sequence[str]) -> None:
-        fields = {"file": str(self._loader.path), "faults": list(faults)}
-        _log.error(message, extra={"fields": fields})
+    def _tell(self, judgement: "_Judgement") -> None:
+        for line in judgement.lines:
+            fields = {"file": str(self._loader.path), **line.fields}
+            _log.log(line.level, line.message, extra={"fields": fields})
 
     def follow(self, stop: threading.Event) -> None:
         """Examine the file now and at every change, until ``stop`` is set."""
         if self._loader.path is not None:
             follow(self._loader.path, stop, self._examine_and_survive)
 
-    def _examine_and_survive(self) -> None:
+    def _examine_and_survive(self, quiet: Callable[[], bool]) -> None:
         try:
-            self.examine()
+            self.examine(quiet)
         except Exception as error:
             # Only the type: whatever this is, its text is not known to be free of values.
             fields = {"file": str(self._loader.path), "error": type(error).__name__}
             _log.error("the configuration could not be examined", extra={"fields": fields})
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A record for the log, the name of the file apart."""
+
+    level: int
+    message: str
+    fields: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    """What comes of an edit: the configuration to use, if it is accepted, and what to say."""
+
+    accepted: Config | None
+    lines: tuple[_Line, ...]
+
+
+def _rejected(faults: Sequence[str]) -> _Judgement:
+    message = "configuration rejected; the previous one stays in force"
+    return _Judgement(None, (_Line(logging.ERROR, message, {"faults": list(faults)}),))
 
 
 class ConfigWatcher:

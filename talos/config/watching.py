@@ -19,25 +19,30 @@ _STEP_S: Final = 0.05
 _QUIET_S: Final = 0.1
 # A file that is empty or gone is most likely about to be written.
 _QUIET_EMPTY_S: Final = 1.0
-_LONGEST_UNREST_S: Final = 10.0
 _MOST_LINKS: Final = 40
 
 _Signature: TypeAlias = tuple[int, ...] | None
 _Directory: TypeAlias = tuple[str, _Signature]
 
 
-def follow(path: Path, stop: threading.Event, look: Callable[[], None]) -> None:
+def follow(path: Path, stop: threading.Event, look: Callable[[Callable[[], bool]], None]) -> None:
     """Call ``look`` now and whenever the file has changed and is quiet again, until ``stop``.
 
-    ``look`` is also called for changes that leave the content as it was. It must not raise.
+    ``look`` is also called for changes that leave the content as it was. It is given a function
+    that tells whether the file is quiet still; once that says False, ``look`` is called again
+    later. It must not raise.
     """
     known: tuple[_Signature] | None = None
+
+    def quiet() -> bool:
+        return known is not None and _signature(path) == known[0]
+
     while not stop.is_set():
         directories = directories_of(path)
         for _ in _wakeups(directories, stop):
-            if known is None or _signature(path) != known[0]:
+            while not (stop.is_set() or quiet()):
                 known = (_settled(path, stop),)
-                look()
+                look(quiet)
             if stop.is_set() or directories_of(path) != directories:
                 break
 
@@ -97,15 +102,14 @@ def _wakeups(directories: tuple[_Directory, ...], stop: threading.Event) -> Iter
 def _settled(path: Path, stop: threading.Event) -> _Signature:
     """Wait until nobody is writing any more; return what the file looks like then."""
     latest = _signature(path)
-    now_s = time.monotonic()
-    quiet_since_s, give_up_s = now_s, now_s + _LONGEST_UNREST_S
+    quiet_since_s = time.monotonic()
     while not stop.wait(_STEP_S):
         now_s = time.monotonic()
         signature = _signature(path)
         if signature != latest:
             latest, quiet_since_s = signature, now_s
         empty = latest is None or latest[2] == 0
-        if now_s - quiet_since_s >= (_QUIET_EMPTY_S if empty else _QUIET_S) or now_s >= give_up_s:
+        if now_s - quiet_since_s >= (_QUIET_EMPTY_S if empty else _QUIET_S):
             break
     return latest
 

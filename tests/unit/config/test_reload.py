@@ -81,6 +81,19 @@ def test_nothing_new_is_no_event(host: Callable[..., Host], records: Records) ->
     assert records.none()
 
 
+def test_a_file_that_is_being_written_is_left_for_later(
+    host: Callable[..., Host], records: Records
+) -> None:
+    here = host()
+    held = here.source.current()
+    write(here.path, "")
+    here.source.examine(lambda: False)
+    assert here.source.current() is held
+    assert records.none()
+    here.edit(credentials__issuer="edited")
+    assert records.next()[1] == "configuration reloaded"
+
+
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
@@ -279,7 +292,7 @@ def test_what_nobody_expected_is_survived_and_logged_without_its_text(
         raise RuntimeError("canary")
 
     monkeypatch.setattr(here.source._loader, "read", fail)
-    here.source._examine_and_survive()
+    here.source._examine_and_survive(lambda: True)
     level, message, fields = records.next()
     assert (level, message) == ("ERROR", "the configuration could not be examined")
     assert fields == {"file": str(here.path), "error": "RuntimeError"}

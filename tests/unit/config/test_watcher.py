@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,8 @@ class Watched:
         self.looks = threading.Semaphore(0)
         examine = self.source.examine
 
-        def counted() -> None:
-            examine()
+        def counted(quiet: Callable[[], bool]) -> None:
+            examine(quiet)
             self.looks.release()
 
         monkeypatch.setattr(self.source, "examine", counted)
