@@ -99,9 +99,7 @@ def test_the_core_of_the_house_knows_no_framework(module: str) -> None:
     assert not {name for name in MODULES[module] if name.split(".")[0] in FRAMEWORKS}
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in sorted(PACKAGE.rglob("*.py"))], ids=lambda path: module_name(path)
-)
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: module_name(path))
 def test_nothing_below_bootstrap_reads_the_environment(path: Path) -> None:
     here = room(module_name(path))
     if here is None or FLOORS[here] >= FLOORS["talos.bootstrap"]:
@@ -109,6 +107,8 @@ def test_nothing_below_bootstrap_reads_the_environment(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             assert (node.value.id, node.attr) not in {("os", "environ"), ("os", "getenv")}
+        if isinstance(node, ast.ImportFrom) and node.module == "os":
+            assert not {"environ", "getenv"} & {alias.name for alias in node.names}
 
 
 @pytest.mark.parametrize("module", MODULES)
