@@ -58,8 +58,12 @@ def open_postgres() -> PostgresService:
     return PostgresService(_dsn(process.port), process)
 
 
-def postgres_process() -> ServerProcess:
-    """Prepare a server of one's own; the caller starts and closes it."""
+def postgres_process(*, durable: bool = False) -> ServerProcess:
+    """Prepare a server of one's own; the caller starts and closes it.
+
+    What was acknowledged survives kill -9 in any case, and a power cut if it is ``durable``.
+    """
+    sync = "on" if durable else "off"
     folder = find_postgres()
     if folder is None:
         raise Unavailable("PostgreSQL", VARIABLE, "postgresql")
@@ -76,9 +80,8 @@ def postgres_process() -> ServerProcess:
                 unix_socket_directories="",
                 max_connections="200",
                 shared_buffers="64MB",
-                # What was acknowledged must survive kill -9, but not a power cut.
-                fsync="off",
-                full_page_writes="off",
+                fsync=sync,
+                full_page_writes=sync,
             ),
         ],
         _answers,
