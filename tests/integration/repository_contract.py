@@ -5,7 +5,6 @@ A test module derives a class from ``RepositoryContract`` and provides three fix
 hold no keys.
 """
 
-import hashlib
 import json
 import threading
 import uuid
@@ -27,9 +26,8 @@ from talos.domain.keys import (
 )
 from talos.errors import ApiKeyExists, ApiKeyNotFound, FailedPrecondition, QuotaExceeded
 from talos.services.ports import KeyRepository
+from tests.integration.sample_keys import DAY_NS, NOW_NS, make_key
 
-NOW_NS = 1_790_000_000_123_456_789
-DAY_NS = 86_400_000_000_000
 KINDS = pytest.mark.parametrize("kind", list(KeyKind))
 
 IMPOSSIBLE_IDS = [
@@ -42,31 +40,6 @@ IMPOSSIBLE_IDS = [
     pytest.param("'; DROP TABLE networks; --", id="a quote"),
     pytest.param("%_\\", id="wildcards"),
 ]
-
-
-def make_key(network_id: str, kind: KeyKind = KeyKind.ISSUED, **fields: object) -> Key:
-    """A key with a random id; ``fields`` replace what it is made of."""
-    random_id = uuid.uuid4()
-    key = Key(
-        kind=kind,
-        network_id=network_id,
-        key_id=(
-            str(random_id)
-            if kind is KeyKind.ISSUED
-            else hashlib.new("sha512_256", random_id.bytes).hexdigest()
-        ),
-        name="a key",
-        actor_id="actor",
-        scopes=("read",),
-        metadata=Metadata("{}"),
-        status=KeyStatus.ACTIVE,
-        visibility=KeyVisibility.SECRET,
-        created_at_ns=NOW_NS,
-        updated_at_ns=NOW_NS,
-        expires_at_ns=NOW_NS + DAY_NS,
-        token_prefix="ory_ak" if kind is KeyKind.ISSUED else None,
-    )
-    return replace(key, **fields)  # type: ignore[arg-type]
 
 
 def add(repository: KeyRepository, *keys: Key) -> None:

@@ -12,7 +12,8 @@ from talos.domain.keys import Key, KeyKind
 from talos.errors import ServiceUnavailable
 from tests.fakes.clock import FrozenClock
 from tests.fakes.keys import InMemoryKeys
-from tests.integration.repository_contract import DAY_NS, NOW_NS, add, make_key
+from tests.integration.repository_contract import add
+from tests.integration.sample_keys import DAY_NS, NOW_NS, make_key
 
 HOUR_NS = DAY_NS // 24
 NEVER_NS = 10**9 * 86_400 * 365

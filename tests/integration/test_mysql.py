@@ -12,7 +12,8 @@ from talos.adapters.sql.dsn import parse_dsn
 from talos.adapters.sql.engine import create_engine, writing
 from talos.adapters.sql.repository import SqlKeyRepository
 from talos.domain.keys import NIL_NETWORK, KeyKind
-from tests.integration.repository_contract import NOW_NS, add, make_key
+from tests.integration.repository_contract import add
+from tests.integration.sample_keys import NOW_NS, make_key
 
 
 @pytest.fixture

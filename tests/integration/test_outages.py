@@ -28,7 +28,8 @@ from talos.errors import (
     ServiceUnavailable,
     TalosError,
 )
-from tests.integration.repository_contract import NOW_NS, add, make_key, race
+from tests.integration.repository_contract import add, race
+from tests.integration.sample_keys import NOW_NS, make_key
 from tests.servers import ServerProcess, Unavailable, mariadb, postgres
 
 SECOND_NS = 1_000_000_000

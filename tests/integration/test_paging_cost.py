@@ -24,7 +24,8 @@ from talos.adapters.sql.repository import SqlKeyRepository
 from talos.adapters.sql.rows import encode
 from talos.adapters.sql.tables import KEY_TABLES
 from talos.domain.keys import Key, KeyKind, KeyStatus
-from tests.integration.repository_contract import NOW_NS, descending, listed, make_key
+from tests.integration.repository_contract import descending, listed
+from tests.integration.sample_keys import NOW_NS, make_key
 
 KIND = KeyKind.IMPORTED
 FEW = 200

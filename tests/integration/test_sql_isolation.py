@@ -14,7 +14,8 @@ from talos.adapters.sql.repository import SqlKeyRepository
 from talos.domain.keys import Key, KeyKind, KeyStatus
 from talos.errors import ApiKeyExists, InternalError
 from talos.services.ports import InternalFault
-from tests.integration.repository_contract import NOW_NS, add, listed, make_key
+from tests.integration.repository_contract import add, listed
+from tests.integration.sample_keys import NOW_NS, make_key
 
 KEY_TABLE = re.compile(r"(?:FROM|UPDATE|INTO|JOIN)\s+(?:issued|imported)_api_keys", re.IGNORECASE)
 # The network as a bound condition; each driver has its own mark for a parameter.

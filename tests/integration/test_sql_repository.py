@@ -9,7 +9,8 @@ from sqlalchemy.engine import Connection, Engine
 from talos.adapters.sql import paging
 from talos.adapters.sql.repository import SqlKeyRepository
 from talos.domain.keys import KeyKind, KeyStatus
-from tests.integration.repository_contract import RepositoryContract, add, listed, make_key
+from tests.integration.repository_contract import RepositoryContract, add, listed
+from tests.integration.sample_keys import make_key
 
 
 class TestSqlRepository(RepositoryContract):

@@ -20,7 +20,8 @@ from talos.adapters.sql.engine import create_engine
 from talos.adapters.sql.repository import SqlKeyRepository
 from talos.domain.keys import NIL_NETWORK, KeyKind
 from talos.errors import ConfigurationError, GatewayTimeout, SchemaBehind, ServiceUnavailable
-from tests.integration.repository_contract import NOW_NS, add, make_key
+from tests.integration.repository_contract import add
+from tests.integration.sample_keys import NOW_NS, make_key
 
 REPOSITORY_ROOT = Path(__file__).parents[2]
 
@@ -179,7 +180,7 @@ START = """
     from talos.adapters.sql.engine import create_engine
     from talos.adapters.sql.repository import SqlKeyRepository
     from talos.domain.keys import NIL_NETWORK
-    from tests.integration.repository_contract import make_key
+    from tests.integration.sample_keys import make_key
     print("ready", flush=True)
     sys.stdin.readline()
     engine = create_engine(parse_dsn(sys.argv[1]))
@@ -217,7 +218,7 @@ FORK = """
     from talos.adapters.sql.engine import create_engine
     from talos.adapters.sql.repository import SqlKeyRepository
     from talos.domain.keys import NIL_NETWORK, KeyKind
-    from tests.integration.repository_contract import make_key
+    from tests.integration.sample_keys import make_key
     engine = create_engine(parse_dsn(sys.argv[1]))
     keys = SqlKeyRepository(engine)
     keys.insert(make_key(NIL_NETWORK), quota=0, now_ns=0)
@@ -253,7 +254,7 @@ WRITE = """
     from talos.adapters.sql.engine import create_engine
     from talos.adapters.sql.repository import SqlKeyRepository
     from talos.domain.keys import NIL_NETWORK
-    from tests.integration.repository_contract import make_key
+    from tests.integration.sample_keys import make_key
     engine = create_engine(parse_dsn(sys.argv[1]))
     keys = SqlKeyRepository(engine)
     for line in sys.stdin:
