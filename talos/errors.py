@@ -129,7 +129,7 @@ class FailedPrecondition(TalosError):
 
 
 class InternalError(TalosError):
-    """A known internal failure; the message is a short operation text such as ``create API key``."""
+    """A known internal failure; the message is a short text such as ``create API key``."""
 
 
 class ServiceUnavailable(TalosError):

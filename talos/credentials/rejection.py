@@ -5,7 +5,7 @@ from typing import Self
 from talos.domain.verification import VerificationErrorCode
 
 
-class TokenRejected(Exception):  # noqa: N818  (a verdict that callers turn into an answer, no fault)
+class TokenRejected(Exception):
     """A derived token is not valid.
 
     ``code`` and ``message`` are what the caller of verify is told. The message never says more
