@@ -12,11 +12,13 @@ from talos import errors
 from talos.domain.verification import VerificationErrorCode
 from talos.errors import ApiKeyNotFound, TalosError
 from talos.http.errors import STATUSES, encode, envelope
+from talos.services import verify
 from talos.services.import_keys import BatchErrorCode
 from talos.serving import listeners
 from tests.house.pages import DOCS, ROOT, Page
 from tests.house.test_layers import FLOORS
 
+ARCHITECTURE = Page(DOCS / "architecture.md")
 ERRORS = Page(DOCS / "errors.md")
 ERROR_ROWS = ERRORS.table("Reason", "HTTP", "Status", "Error", "When")
 DIFFERENCES = Page(DOCS / "compatibility.md").table("#", "Topic", "Here", "Why", "A client notices")
@@ -90,8 +92,36 @@ def test_low_level_refusals_are_told() -> None:
 
 
 def test_the_floors_are_those_of_the_house() -> None:
-    rows = Page(DOCS / "architecture.md").table("Package", "Floor", "Knows", "Does not know")
+    rows = ARCHITECTURE.table("Package", "Floor", "Knows", "Does not know")
     assert {row[0]: int(row[1]) for row in rows} == FLOORS
+
+
+def test_the_gates_stand_in_the_order_of_the_code() -> None:
+    gates = re.compile(r"\b(possession|check_(?:minting|state|address|audience))\b")
+    assert verify.__doc__ is not None
+    stated = gates.findall(verify.__doc__)
+    told = [row[0] for row in ARCHITECTURE.table("Gate", "Asks", "Refusal")]
+    assert gates.findall(" ".join(told)) == stated
+    assert len(stated) == 5
+
+
+def test_the_middleware_stands_in_the_order_of_the_code() -> None:
+    tree = ast.parse((ROOT / "talos" / "http" / "application.py").read_text())
+    module_of = {
+        alias.name: node.module.removeprefix("talos.")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module is not None
+        for alias in node.names
+    }
+    [wired] = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.keyword) and node.arg == "middleware"
+    ]
+    assert isinstance(wired, ast.List)
+    classes = [ast.unparse(call.func) for call in wired.elts if isinstance(call, ast.Call)]
+    told = [span for span in ARCHITECTURE.spans if span.startswith("http.middleware.")]
+    assert told == [module_of[name] for name in classes]
 
 
 def test_differences_are_numbered_and_explained() -> None:
