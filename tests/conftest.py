@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from hypothesis import settings
 
 from talos.adapters.sql import migrate
 from talos.adapters.sql.dsn import parse_dsn
@@ -21,6 +22,10 @@ from tests.servers import (
     open_postgres,
     open_redis,
 )
+
+# Property tests have no deadline per example: how fast a machine is proves nothing.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 _Service = TypeVar("_Service", PostgresService, MySqlService, RedisService)
 

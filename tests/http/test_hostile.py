@@ -109,12 +109,12 @@ def check(operation: Operation, body: bytes, key: str = "issued") -> None:
 
 @pytest.mark.parametrize("operation", WRITES, ids=lambda operation: operation.id)
 class TestBodies:
-    @settings(max_examples=30, suppress_health_check=list(HealthCheck), deadline=None)
+    @settings(max_examples=30, suppress_health_check=list(HealthCheck))
     @given(data=st.data())
     def test_of_any_bytes(self, operation: Operation, data: st.DataObject) -> None:
         check(operation, data.draw(st.binary(max_size=60)))
 
-    @settings(max_examples=50, suppress_health_check=list(HealthCheck), deadline=None)
+    @settings(max_examples=50, suppress_health_check=list(HealthCheck))
     @given(data=st.data())
     def test_of_nearly_the_right_shape(self, operation: Operation, data: st.DataObject) -> None:
         assert operation.request is not None
@@ -155,7 +155,7 @@ def test_bodies_of_great_size(operation: Operation, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("operation", OTHERS, ids=lambda operation: operation.id)
-@settings(max_examples=25, suppress_health_check=list(HealthCheck), deadline=None)
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(body=st.binary(max_size=60), query=st.text(st.characters(max_codepoint=255), max_size=30))
 def test_operations_without_a_body_read_none(operation: Operation, body: bytes, query: str) -> None:
     surface, there = surface_with_keys()
@@ -171,7 +171,7 @@ KEY_IDS = st.text(
 ) | st.sampled_from([text for text in NASTY_TEXT if text and "\ud800" not in text])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(KEY_IDS, st.sampled_from([op for op in OPERATIONS if "{key_id}" in op.path]))
 def test_any_key_id_is_looked_up_or_led_elsewhere(key_id: str, operation: Operation) -> None:
     surface, _ = surface_with_keys()
@@ -199,7 +199,7 @@ HEADERS = [
 ]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.dictionaries(
         st.sampled_from(HEADERS),

@@ -15,7 +15,7 @@ schema = schemathesis.openapi.from_wsgi("/openapi.json", Surface().app)
 
 
 @schema.parametrize()
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 def test_no_server_error_and_no_undocumented_answer(case: schemathesis.Case) -> None:
     case.call_and_validate(
         checks=[

@@ -104,7 +104,7 @@ def test_pages(house: House, count: int, size: int, pages: list[int]) -> None:
     assert [key_id for ids in found for key_id in ids] == [key.key_id for key in keys]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.sets(st.integers(0, 40)), st.sets(st.integers(0, 40)), st.integers(1, 7), st.data())
 def test_no_row_that_stays_is_skipped_or_repeated(
     staying: set[int], coming: set[int], size: int, data: st.DataObject

@@ -235,7 +235,5 @@ class KeysUnderChange(RuleBasedStateMachine):
         assert dead.isdisjoint(self.house.cache.entries)
 
 
-KeysUnderChange.TestCase.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None
-)
+KeysUnderChange.TestCase.settings = settings(max_examples=150, stateful_step_count=40)
 TestKeysUnderChange = KeysUnderChange.TestCase
