@@ -1,5 +1,8 @@
 """Liveness and readiness, on the main port and on the metrics port (contract 1.3)."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final
 
@@ -7,7 +10,7 @@ import falcon
 import msgspec
 from msgspec import Struct
 
-from talos.errors import InternalError, ServiceUnavailable, TalosError
+from talos.errors import GatewayTimeout, InternalError, ServiceUnavailable, TalosError
 from talos.http.errors import ErrorStatus, encode, envelope
 from talos.http.request import LOGGER
 from talos.http.wire import HealthResponse
@@ -16,6 +19,9 @@ from talos.services.ports import Database
 ALIVE_PATH: Final = "/health/alive"
 READY_PATH: Final = "/health/ready"
 CONTENT_TYPE: Final = "application/json; charset=utf-8"
+
+_TURN_TIMEOUT_S: Final = 0.5
+"""How long a check waits for the one before it; a ping that is answered takes far less."""
 
 _OK: Final = msgspec.json.encode(HealthResponse("ok"))
 
@@ -39,6 +45,7 @@ class Health:
         """Check ``database``; ``reveals_cause`` tells whether clients may see what is wrong."""
         self._database = database
         self._reveals_cause = reveals_cause
+        self._pinging = threading.Lock()
 
     def alive(self, _req: falcon.Request, resp: falcon.Response) -> None:
         """Answer that the process is there."""
@@ -49,7 +56,8 @@ class Health:
         """Answer whether the database does."""
         resp.content_type = CONTENT_TYPE
         try:
-            self._database.ping()
+            with self._turn():
+                self._database.ping()
         except Exception as error:
             # Whatever it is, the load balancer must hear that this server is not ready.
             LOGGER.warning("the database check of /health/ready failed", exc_info=error)
@@ -57,6 +65,19 @@ class Health:
             resp.data = encode(self._not_ready(error))
         else:
             resp.data = _OK
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Ping one by one: a silent database must not hold a thread for every probe that comes.
+
+        Raises ``GatewayTimeout`` where the ping before this one is still unanswered.
+        """
+        if not self._pinging.acquire(timeout=_TURN_TIMEOUT_S):
+            raise GatewayTimeout
+        try:
+            yield
+        finally:
+            self._pinging.release()
 
     def _not_ready(self, error: Exception) -> NotReady:
         text = "the database check failed; its details are hidden on this port"

@@ -1,5 +1,7 @@
 """The health paths (contract 1.3)."""
 
+import threading
+
 import pytest
 
 from talos.errors import GatewayTimeout, ServiceUnavailable
@@ -47,3 +49,30 @@ def test_liveness_does_not_ask_the_database(surface: Surface) -> None:
     surface.database.trouble = ServiceUnavailable()
     assert surface.send("GET", "/health/alive").status_code == 200
     assert send(surface.metrics_app, "GET", "/health/alive").status_code == 200
+
+
+def test_a_database_that_says_nothing_is_asked_by_one_request_at_a_time(surface: Surface) -> None:
+    """Else the probes that pile up would hold the threads that liveness is answered by."""
+    asked, release = threading.Semaphore(0), threading.Event()
+
+    def hang() -> None:
+        asked.release()
+        assert release.wait(60)
+
+    surface.database.ping = hang  # type: ignore[method-assign]
+    first: list[int] = []
+    prober = threading.Thread(
+        target=lambda: first.append(surface.send("GET", "/health/ready").status_code)
+    )
+    prober.start()
+    assert asked.acquire(timeout=60)
+    second = surface.send("GET", "/health/ready")
+    assert second.status_code == 503
+    assert second.json["errors"] == {
+        "database": "database ping failed: database operation timed out"
+    }
+    release.set()
+    prober.join()
+    assert first == [200]
+    assert not asked.acquire(blocking=False)
+    assert surface.send("GET", "/health/ready").status_code == 200
