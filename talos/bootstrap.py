@@ -21,7 +21,7 @@ from talos.adapters.sql.engine import create_engine
 from talos.adapters.sql.faults import explain
 from talos.adapters.sql.last_used import BatchedLastUsed
 from talos.adapters.sql.repository import SqlKeyRepository
-from talos.config.directory import SingleTenantDirectory
+from talos.config.directory import SingleTenantSource
 from talos.config.reload import ConfigSource, ConfigWatcher
 from talos.config.values import Config
 from talos.domain.keys import NIL_NETWORK
@@ -130,11 +130,9 @@ def build(surface: Surface, source: ConfigSource) -> Assembly:
         flush_interval_ns=config.duration_ns("last_used.flush_interval"),
         num_workers=config.integer("last_used.num_workers"),
     )
-    directory = SingleTenantDirectory(source)
     dependencies = HttpDependencies(
         services=_services(keys, NullKeyCache(), last_used, LogEventEmitter(), clock),
-        tenants=directory,
-        settings=directory,
+        directories=SingleTenantSource(source),
         database=database,
         build=build_info(),
         clock=clock,

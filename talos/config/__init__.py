@@ -9,7 +9,7 @@
 - ``reload.ConfigSource``: the snapshot in force. Made before the workers fork, it keeps them all at
   one revision; ``reload.ConfigWatcher`` follows the file, one in each worker, started after the
   fork.
-- ``directory.SingleTenantDirectory``: the source as the ports that services and HTTP know.
+- ``directory.SingleTenantSource``: the source as the port that HTTP knows, a directory a request.
 - ``render_docs``: ``python -m talos.config.render_docs`` writes ``docs/settings.md``.
 
 Nothing here reads the environment of the process: it is given as a mapping.

@@ -68,11 +68,11 @@ def create(
     app = Application(
         request_type=Request,
         middleware=[
-            AccessLog(deps.settings),
+            AccessLog(deps.directories),
             RequestId(),
             SecurityHeaders(),
             Cors(),
-            Tenancy(deps.tenants),
+            Tenancy(),
             CleanPath(),
             NoImpliedOptions(),
         ],

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from talos.services import Services
 from talos.services.ports import Clock, Database
-from talos.services.tenant import HttpSettingsSource, TenantDirectory
+from talos.services.tenant import DirectorySource
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,7 @@ class HttpDependencies:
     """
 
     services: Services
-    tenants: TenantDirectory
-    settings: HttpSettingsSource
+    directories: DirectorySource
     database: Database
     build: BuildInfo
     clock: Clock

@@ -8,7 +8,7 @@ import falcon
 
 from talos.domain.addresses import Caller
 from talos.domain.verification import CacheDirective
-from talos.services.tenant import HttpSettings, Tenant
+from talos.services.tenant import HttpSettings, Tenant, TenantDirectory
 
 LOGGER: Final = logging.getLogger("talos.http")
 
@@ -24,10 +24,11 @@ _ADDRESS_HEADERS: Final = {
 class RequestContext(falcon.Context):
     """What the middleware finds out about a request, for whoever comes after it.
 
-    ``settings`` is the one snapshot of ``serve.http`` that the request lives by. ``tenant`` is set
-    for every path but those of health.
+    ``directory`` is the one snapshot of the configuration that the request lives by; ``settings``
+    and ``tenant`` are of it. ``tenant`` is set for every path but those of health.
     """
 
+    directory: TenantDirectory
     request_id: str
     settings: HttpSettings
     started_ns: int

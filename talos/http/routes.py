@@ -59,7 +59,7 @@ def add_common_routes(app: App, deps: HttpDependencies) -> None:
     app.add_route(f"{ROOT}/derivedKeys/jwks.json", JwksResource())
     app.add_route("/openapi.json", DescriptionResource())
     add_health(app, Health(deps.database, reveals_cause=True))
-    _add_for_any_method(app, "/version", Version(deps.build, deps.tenants).show)
+    _add_for_any_method(app, "/version", Version(deps.build).show)
 
 
 def add_health(app: App, health: Health) -> None:

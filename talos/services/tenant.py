@@ -24,21 +24,6 @@ class Tenant:
     rate_limit_enabled: bool
 
 
-class TenantDirectory(Protocol):
-    """Finds the tenant that a request belongs to (contract 9)."""
-
-    def resolve(self, host: str, forwarded_host: str) -> Tenant:
-        """Return the tenant of the request's host.
-
-        Raises ``NotFound`` (``network not found``) for an unknown host.
-        """
-        ...
-
-    def config_hash(self, host: str) -> str:
-        """Hex digest of the effective configuration as ``host`` sees it (contract 1.3)."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
     """The part of ``serve.http`` that is read at every request (contract 8.3, reload H)."""
@@ -55,9 +40,33 @@ class HttpSettings:
     cors_max_age_s: int = 0
 
 
-class HttpSettingsSource(Protocol):
-    """Gives the settings in force now; one call per request."""
+class TenantDirectory(Protocol):
+    """One snapshot of the configuration: what HTTP reads of it, and the tenants (contract 9)."""
 
+    @property
     def http(self) -> HttpSettings:
-        """Return the current snapshot."""
+        """What the HTTP applications read at every request."""
+        ...
+
+    def resolve(self, host: str, forwarded_host: str) -> Tenant:
+        """Return the tenant of the request's host.
+
+        Raises ``NotFound`` (``network not found``) for an unknown host.
+        """
+        ...
+
+    def config_hash(self, host: str) -> str:
+        """Hex digest of the effective configuration as ``host`` sees it (contract 1.3)."""
+        ...
+
+
+class DirectorySource(Protocol):
+    """Gives the directory in force now.
+
+    It is read once for each request, which keeps what it got: an edit of the configuration that is
+    accepted meanwhile is seen by the next request, as a whole (contract 8.4).
+    """
+
+    def current(self) -> TenantDirectory:
+        """Return the directory of the present snapshot."""
         ...

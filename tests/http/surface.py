@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -29,13 +29,14 @@ JWKS = "/v2alpha1/derivedKeys/jwks.json"
 PEER = "192.0.2.1"
 
 
+@dataclass(frozen=True)
 class Directory:
     """Implements ``TenantDirectory``: one tenant for every host but those in ``unknown``."""
 
-    def __init__(self, tenant: Tenant = TENANT) -> None:
-        self.tenant = tenant
-        self.unknown: set[str] = set()
-        self.seen: list[tuple[str, str]] = []
+    tenant: Tenant
+    http: HttpSettings
+    unknown: set[str]
+    seen: list[tuple[str, str]]
 
     def resolve(self, host: str, forwarded_host: str) -> Tenant:
         self.seen.append((host, forwarded_host))
@@ -47,19 +48,28 @@ class Directory:
         return f"hash of {host}"
 
 
-class Settings:
-    """Implements ``HttpSettingsSource``; ``change`` is what a reload does."""
+class Configuration:
+    """Implements ``DirectorySource``. Setting ``tenant`` or calling ``change`` is a reload.
+
+    ``after_read`` runs when a request has its directory: what is reloaded in the middle of it.
+    """
 
     def __init__(self) -> None:
-        self.current = HttpSettings()
+        self.tenant = TENANT
+        self.http = HttpSettings()
+        self.unknown: set[str] = set()
+        self.seen: list[tuple[str, str]] = []
         self.reads = 0
+        self.after_read: Callable[[], None] = lambda: None
 
-    def http(self) -> HttpSettings:
+    def current(self) -> Directory:
         self.reads += 1
-        return self.current
+        directory = Directory(self.tenant, self.http, self.unknown, self.seen)
+        self.after_read()
+        return directory
 
     def change(self, **changes: Any) -> None:
-        self.current = replace(self.current, **changes)
+        self.http = replace(self.http, **changes)
 
 
 class Pinged:
@@ -81,13 +91,11 @@ class Surface:
 
     def __init__(self, name: str = "all") -> None:
         self.house = House()
-        self.directory = Directory()
-        self.settings = Settings()
+        self.configuration = Configuration()
         self.database = Pinged()
         self.deps = HttpDependencies(
             services=self.house.services,
-            tenants=self.directory,
-            settings=self.settings,
+            directories=self.configuration,
             database=self.database,
             build=BuildInfo("1.2.3", "abcdef0", "2026-01-02T03:04:05Z"),
             clock=self.house.clock,

@@ -141,7 +141,7 @@ class TestWhatIsNotLogged:
         surface.send("GET", "/health/alive")
         assert len(caplog.records) == 1
         caplog.clear()
-        surface.settings.change(exclude_health_from_log=True)
+        surface.configuration.change(exclude_health_from_log=True)
         surface.send("GET", "/health/alive")
         surface.send("GET", "/health/ready")
         assert not caplog.records

@@ -13,7 +13,7 @@ ALLOW = "access-control-allow-"
 @pytest.fixture
 def cors() -> Surface:
     surface = Surface()
-    surface.settings.change(
+    surface.configuration.change(
         cors_enabled=True,
         cors_allowed_origins=("*",),
         cors_allowed_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
@@ -43,9 +43,9 @@ class TestOff:
         assert_envelope(preflight(surface), 404, "NOT_FOUND")
 
     def test_it_is_read_at_every_request(self, surface: Surface) -> None:
-        surface.settings.change(cors_enabled=True, cors_allowed_methods=("POST",))
+        surface.configuration.change(cors_enabled=True, cors_allowed_methods=("POST",))
         assert preflight(surface).status_code == 204
-        surface.settings.change(cors_enabled=False)
+        surface.configuration.change(cors_enabled=False)
         assert preflight(surface).status_code == 404
 
 
@@ -63,7 +63,7 @@ class TestPreflight:
         assert result.headers["x-request-id"]
 
     def test_needs_no_tenant(self, cors: Surface) -> None:
-        cors.directory.unknown = {"nowhere"}
+        cors.configuration.unknown = {"nowhere"}
         assert preflight(cors, Host="nowhere").status_code == 204
 
     def test_repeats_only_what_was_asked_for(self, cors: Surface) -> None:
@@ -93,14 +93,14 @@ class TestPreflight:
         assert "Origin" in result.headers["vary"]
 
     def test_any_header_that_is_a_name_passes_a_wildcard(self, cors: Surface) -> None:
-        cors.settings.change(cors_allowed_headers=("*",))
+        cors.configuration.change(cors_allowed_headers=("*",))
         result = preflight(cors, Access_Control_Request_Headers="x-a,x-b")
         assert result.headers[f"{ALLOW}headers"] == "x-a,x-b"
         assert not allowed(preflight(cors, Access_Control_Request_Headers="a\x01b"))
 
     def test_max_age_is_sent_where_it_is_positive(self, cors: Surface) -> None:
         assert "access-control-max-age" not in preflight(cors).headers
-        cors.settings.change(cors_max_age_s=600)
+        cors.configuration.change(cors_max_age_s=600)
         assert preflight(cors).headers["access-control-max-age"] == "600"
 
     def test_without_a_requested_method_it_is_none(self, cors: Surface) -> None:
@@ -130,7 +130,7 @@ class TestActualRequests:
         assert not allowed(result)
 
     def test_of_a_method_that_is_not_allowed_are_not(self, cors: Surface) -> None:
-        cors.settings.change(cors_allowed_methods=("POST",))
+        cors.configuration.change(cors_allowed_methods=("POST",))
         assert not allowed(cors.send("GET", ISSUED, headers={"Origin": ORIGIN}))
 
 
@@ -157,7 +157,7 @@ class TestActualRequests:
     ],
 )
 def test_origins_match_by_pattern(pattern: str, origin: str, passes: bool, cors: Surface) -> None:
-    cors.settings.change(cors_allowed_origins=("https://other.example.org", pattern))
+    cors.configuration.change(cors_allowed_origins=("https://other.example.org", pattern))
     result = cors.send("GET", ISSUED, HTTP_ORIGIN=origin)
     assert result.headers.get(f"{ALLOW}origin") == (origin if passes else None)
     result = cors.send(
@@ -167,15 +167,15 @@ def test_origins_match_by_pattern(pattern: str, origin: str, passes: bool, cors:
 
 
 def test_credentials_never_go_with_the_wildcard(cors: Surface) -> None:
-    cors.settings.change(cors_allow_credentials=True)
+    cors.configuration.change(cors_allow_credentials=True)
     assert f"{ALLOW}credentials" not in preflight(cors).headers
     assert f"{ALLOW}credentials" not in cors.send("GET", ISSUED, None, {"Origin": ORIGIN}).headers
-    cors.settings.change(cors_allowed_origins=(ORIGIN,))
+    cors.configuration.change(cors_allowed_origins=(ORIGIN,))
     assert preflight(cors).headers[f"{ALLOW}credentials"] == "true"
     result = cors.send("GET", ISSUED, headers={"Origin": ORIGIN})
     assert result.headers[f"{ALLOW}credentials"] == "true"
 
 
 def test_no_origin_is_allowed_where_none_is_listed(cors: Surface) -> None:
-    cors.settings.change(cors_allowed_origins=())
+    cors.configuration.change(cors_allowed_origins=())
     assert not allowed(preflight(cors))

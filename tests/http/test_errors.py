@@ -123,13 +123,13 @@ class TestWhatIsAnswered:
         assert_envelope(
             self._derive(surface, "unknown", 401), 401, "UNAUTHORIZED", "UNAUTHENTICATED"
         )
-        surface.directory.tenant = tenant(api_keys_max=1)
+        surface.configuration.tenant = tenant(api_keys_max=1)
         result = surface.send("POST", ISSUED, {"name": "n", "actor_id": "a"})
         assert_envelope(result, 402, "API_KEY_QUOTA_EXCEEDED", "PERMISSION_DENIED")
 
     def test_a_key_set_without_keys(self, surface: Surface) -> None:
-        keys = type(surface.directory.tenant.credentials.signing_keys)()
-        surface.directory.tenant = tenant(signing_keys=keys)
+        keys = type(surface.configuration.tenant.credentials.signing_keys)()
+        surface.configuration.tenant = tenant(signing_keys=keys)
         told = assert_envelope(surface.send("GET", JWKS), 500, "INTERNAL_SERVER_ERROR", "INTERNAL")
         assert told["message"] == "list signing keys"
 

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from falcon import testing
 
+from talos.credentials.jwk import SigningKeys
+from tests.fakes.tenants import tenant
 from tests.http.surface import API_KEYS, ISSUED, JWKS, Surface, assert_envelope
 
 EVERYWHERE = {
@@ -47,7 +49,7 @@ def test_every_answer_carries_them(surface: Surface, method: str, target: str, s
 
 
 def test_so_do_unclassified_errors_and_unknown_tenants(surface: Surface) -> None:
-    surface.directory.unknown = {"nowhere"}
+    surface.configuration.unknown = {"nowhere"}
     result = surface.send("GET", ISSUED, headers={"Host": "nowhere"})
     error = assert_envelope(result, 404, "NOT_FOUND", "NOT_FOUND")
     assert error["message"] == "network not found"
@@ -104,10 +106,10 @@ class TestTenancy:
     def test_the_directory_is_given_both_host_headers_as_they_are(self, surface: Surface) -> None:
         headers = {"Host": "A.example.com:1234", "X-Forwarded-Host": "b.example.com, c"}
         surface.send("GET", ISSUED, headers=headers)
-        assert surface.directory.seen == [("A.example.com:1234", "b.example.com, c")]
+        assert surface.configuration.seen == [("A.example.com:1234", "b.example.com, c")]
 
     def test_health_needs_no_tenant(self, surface: Surface) -> None:
-        surface.directory.unknown = {"nowhere"}
+        surface.configuration.unknown = {"nowhere"}
         headers = {"Host": "nowhere"}
         assert surface.send("GET", "/health/alive", headers=headers).status_code == 200
         assert surface.send("GET", "/health/ready", headers=headers).status_code == 200
@@ -117,7 +119,7 @@ class TestTenancy:
 
     def test_a_request_without_host_is_asked_for_all_the_same(self, surface: Surface) -> None:
         surface.send("GET", ISSUED, HTTP_HOST=None)
-        assert surface.directory.seen == [("", "")]
+        assert surface.configuration.seen == [("", "")]
 
 
 class TestVersion:
@@ -133,17 +135,32 @@ class TestVersion:
 
     def test_the_forwarded_host_counts_where_it_is_trusted(self, surface: Surface) -> None:
         headers = {"Host": "a", "X-Forwarded-Host": "b"}
-        surface.settings.change(trust_forwarded_host=True)
+        surface.configuration.change(trust_forwarded_host=True)
         result = surface.send("GET", "/version", headers=headers)
         assert result.json["config_hash"] == "hash of b"
         result = surface.send("GET", "/version", headers={"Host": "a", "X-Forwarded-Host": ""})
         assert result.json["config_hash"] == "hash of a"
 
 
-def test_the_settings_are_read_once_a_request(surface: Surface) -> None:
-    surface.settings.reads = 0
-    surface.send("POST", f"{API_KEYS}:verify", {"credential": "x"}, {"Origin": "https://a"})
-    assert surface.settings.reads == 1
+@pytest.mark.parametrize("path", [f"{API_KEYS}:verify", ISSUED, "/version", "/health/alive", "//x"])
+def test_the_configuration_is_read_once_a_request(surface: Surface, path: str) -> None:
+    surface.send("POST", path, {"credential": "x"}, {"Origin": "https://a"})
+    assert surface.configuration.reads == 1
+
+
+def test_an_edit_in_the_middle_of_a_request_is_for_the_next(surface: Surface) -> None:
+    configuration = surface.configuration
+
+    def edit() -> None:
+        configuration.change(cors_enabled=True, cors_allowed_methods=("GET",))
+        configuration.tenant = tenant(signing_keys=SigningKeys())
+
+    configuration.after_read = edit
+    first, second = (surface.send("GET", JWKS, headers={"Origin": "https://a"}) for _ in range(2))
+    assert first.status_code == 200
+    assert "access-control-allow-origin" not in first.headers
+    assert second.status_code == 500
+    assert second.headers["access-control-allow-origin"] == "*"
 
 
 def test_names_are_spelt_as_the_reference_spells_them(surface: Surface) -> None:

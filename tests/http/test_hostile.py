@@ -210,7 +210,7 @@ HEADERS = [
 )
 def test_any_headers_are_borne(headers: dict[str, str], method: str, source: str) -> None:
     surface = Surface()
-    surface.settings.change(
+    surface.configuration.change(
         cors_enabled=True,
         cors_allowed_origins=("https://*.example.com",),
         cors_allowed_headers=("*",),

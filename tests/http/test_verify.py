@@ -37,7 +37,7 @@ class TestHeaders:
         skipped = verify(surface, secret, Cache_Control="no-cache")
         assert skipped.headers["ory-talos-cache"] == "SKIP"
         assert verify(surface, "unknown").headers["ory-talos-cache"] == "MISS"
-        surface.directory.tenant = tenant(cache_enabled=False)
+        surface.configuration.tenant = tenant(cache_enabled=False)
         assert verify(surface, secret).headers["ory-talos-cache"] == "SKIP"
 
     def test_of_an_enforced_policy(self, surface: Surface) -> None:
@@ -142,7 +142,7 @@ class TestCaller:
         self, surface: Surface, source: str, trusted: str | None
     ) -> None:
         secret = surface.issue(ip_restriction={"allowed_cidrs": ["10.0.0.0/8"]})["secret"]
-        surface.settings.change(client_ip_source=f"CLIENT_IP_SOURCE_{source}")
+        surface.configuration.change(client_ip_source=f"CLIENT_IP_SOURCE_{source}")
         for name in filter(None, SOURCES.values()):
             header = {name.replace("-", "_"): "10.1.2.3"}
             assert verify(surface, secret, **header).json["is_valid"] == (name == trusted)
@@ -162,7 +162,7 @@ class TestCaller:
     )
     def test_a_header_of_one_address(self, surface: Surface, value: str, code: str | None) -> None:
         secret = surface.issue(ip_restriction={"allowed_cidrs": ["10.0.0.0/8"]})["secret"]
-        surface.settings.change(client_ip_source="CLIENT_IP_SOURCE_X_REAL_IP")
+        surface.configuration.change(client_ip_source="CLIENT_IP_SOURCE_X_REAL_IP")
         result = verify(surface, secret, X_Real_Ip=value)
         expected = f"VERIFICATION_ERROR_{code}" if code else None
         assert result.json.get("error_code") == expected
@@ -179,7 +179,7 @@ class TestCaller:
     )
     def test_the_leftmost_of_a_list(self, surface: Surface, value: str, is_valid: bool) -> None:
         secret = surface.issue(ip_restriction={"allowed_cidrs": ["10.0.0.0/8"]})["secret"]
-        surface.settings.change(client_ip_source="CLIENT_IP_SOURCE_X_FORWARDED_FOR")
+        surface.configuration.change(client_ip_source="CLIENT_IP_SOURCE_X_FORWARDED_FOR")
         assert verify(surface, secret, X_Forwarded_For=value).json["is_valid"] is is_valid
 
     def test_an_absent_or_blank_header_falls_back_to_the_peer(self) -> None:

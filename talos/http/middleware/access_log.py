@@ -20,22 +20,23 @@ from talos.http.errors import STATUSES, envelope
 from talos.http.health import is_health_path
 from talos.http.request import LOGGER, Request, host
 from talos.http.target import escaped_path
-from talos.services.tenant import HttpSettingsSource
+from talos.services.tenant import DirectorySource
 
 _HEADER_PREFIX: Final = "HTTP_"
 _BARE_HEADERS: Final = ("CONTENT_TYPE", "CONTENT_LENGTH")
 
 
 class AccessLog:
-    """Outermost: takes the request's snapshot of settings, and logs when all is done."""
+    """Outermost: takes the request's snapshot of the configuration, and logs when all is done."""
 
-    def __init__(self, settings: HttpSettingsSource) -> None:
-        """Read ``settings`` once a request."""
-        self._settings = settings
+    def __init__(self, directories: DirectorySource) -> None:
+        """Read ``directories`` once a request."""
+        self._directories = directories
 
     def process_request(self, req: Request, _resp: falcon.Response) -> None:
-        """Fix the settings that the request lives by."""
-        req.context.settings = self._settings.http()
+        """Fix the configuration that the request lives by."""
+        req.context.directory = directory = self._directories.current()
+        req.context.settings = directory.http
 
     def process_response(
         self, req: Request, resp: falcon.Response, _resource: object, _succeeded: bool

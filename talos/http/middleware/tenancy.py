@@ -4,17 +4,12 @@ import falcon
 
 from talos.http.health import is_health_path
 from talos.http.request import Request, forwarded_host, host
-from talos.services.tenant import TenantDirectory
 
 
 class Tenancy:
     """Fails closed: an unknown host is 404 on every path but those of health."""
 
-    def __init__(self, tenants: TenantDirectory) -> None:
-        """Ask ``tenants``."""
-        self._tenants = tenants
-
     def process_request(self, req: Request, _resp: falcon.Response) -> None:
-        """Resolve the tenant. Raises ``NotFound`` for an unknown host."""
+        """Ask the request's directory. Raises ``NotFound`` for an unknown host."""
         if not is_health_path(req.path):
-            req.context.tenant = self._tenants.resolve(host(req), forwarded_host(req))
+            req.context.tenant = req.context.directory.resolve(host(req), forwarded_host(req))

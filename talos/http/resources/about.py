@@ -9,7 +9,6 @@ from talos.http.dependencies import BuildInfo
 from talos.http.request import Request, forwarded_host, host
 from talos.http.responses import ok
 from talos.http.wire import VersionResponse
-from talos.services.tenant import TenantDirectory
 
 _DESCRIPTION: Final = resources.files("talos.http").joinpath("openapi.json")
 
@@ -17,10 +16,9 @@ _DESCRIPTION: Final = resources.files("talos.http").joinpath("openapi.json")
 class Version:
     """``/version``, for any method."""
 
-    def __init__(self, build: BuildInfo, tenants: TenantDirectory) -> None:
-        """Tell of ``build``, and of the configuration as ``tenants`` applies it."""
+    def __init__(self, build: BuildInfo) -> None:
+        """Tell of ``build``."""
         self._build = build
-        self._tenants = tenants
 
     def show(self, req: Request, resp: falcon.Response) -> None:
         """Answer with the build and the hash of the effective configuration."""
@@ -28,7 +26,7 @@ class Version:
         if req.context.settings.trust_forwarded_host:
             seen_host = forwarded_host(req) or seen_host
         build = self._build
-        config_hash = self._tenants.config_hash(seen_host)
+        config_hash = req.context.directory.config_hash(seen_host)
         ok(resp, VersionResponse(build.version, build.commit, build.build_time, config_hash))
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from talos.config import advice, environment, schema, snapshot
-from talos.config.directory import SingleTenantDirectory
+from talos.config.directory import SingleTenantSource
 from talos.config.files import parse
 from talos.config.loading import Loader, load
 from talos.config.reload import ConfigSource
@@ -75,7 +75,8 @@ def test_a_valid_configuration_shows_no_secret(tmp_path: Path) -> None:
         repr(taken.tenant),
         repr(advice.warnings(taken)),
         repr(source),
-        repr(SingleTenantDirectory(source)),
+        repr(SingleTenantSource(source)),
+        repr(SingleTenantSource(source).current()),
         repr(environment.read(environ)),
     ]
     assert not [text for text in shown if CANARY in text]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from talos.config.directory import SingleTenantDirectory
+from talos.config.directory import SingleTenantSource
 from talos.config.loading import load
 from talos.config.reload import ConfigSource, ConfigWatcher
 from tests.unit.config.conftest import Records
@@ -272,15 +272,28 @@ def test_without_a_file_there_is_nothing_to_follow(records: Records) -> None:
 
 def test_the_directory_answers_from_the_snapshot_in_force(host: Callable[..., Host]) -> None:
     here = host()
-    directory = SingleTenantDirectory(here.source)
-    hash_before = directory.config_hash("a")
-    assert directory.resolve("a", "b") is directory.resolve("c", "")
-    assert directory.config_hash("b") != hash_before
+    source = SingleTenantSource(here.source)
+    before = source.current()
+    hash_before = before.config_hash("a")
+    assert before.resolve("a", "b") is before.resolve("c", "")
+    assert before.config_hash("b") != hash_before
     here.edit(secrets__hmac__current=OTHER_SECRET, serve__http__cors__max_age=5.9)
-    ring = directory.resolve("a", "").credentials.hmac
+    after = source.current()
+    ring = after.resolve("a", "").credentials.hmac
     assert ring.accepted(0) == (OTHER_SECRET.encode(),)
-    assert directory.http().cors_max_age_s == 5
-    assert directory.config_hash("a") != hash_before
+    assert after.http.cors_max_age_s == 5
+    assert after.config_hash("a") != hash_before
+
+
+def test_a_directory_outlives_an_edit_unchanged(host: Callable[..., Host]) -> None:
+    here = host()
+    directory = SingleTenantSource(here.source).current()
+    http, tenant, digest = directory.http, directory.resolve("a", ""), directory.config_hash("a")
+    here.edit(secrets__hmac__current=OTHER_SECRET, serve__http__cors__max_age=5.9)
+    assert here.source.current().http != http
+    assert directory.http is http
+    assert directory.resolve("a", "") is tenant
+    assert directory.config_hash("a") == digest
 
 
 def test_what_nobody_expected_is_survived_and_logged_without_its_text(
