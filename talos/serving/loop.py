@@ -29,9 +29,13 @@ SWEEP_INTERVAL_S = 1.0
 _DRAIN_SWEEP_INTERVAL_S = 0.2
 _RECEIVE_BYTES = 64 * 1024
 _LARGE_BODY_BYTES = 64 * 1024
-_LARGE_BODIES_LIMIT_BYTES = 256 * 1024 * 1024
+_LARGE_BODIES_LIMIT_BYTES = 64 * 1024 * 1024
 """Room for all large bodies at once; whose does not fit any more waits for others to be done."""
-_PROBE_THREADS = 2
+_LARGE_BODY_THREADS = 2
+"""Who answers requests with large bodies. Decoding one can take half a second of the processor and
+many times its size in memory: the others must not wait for it, and there must not be many at once.
+"""
+_PROBE_THREADS = 4
 _PROBE_CAPACITY = 64
 
 
@@ -53,6 +57,7 @@ class Loop:
         self._timeouts = timeouts
         self._on_sweep = on_sweep
         self._draining = False
+        self._large_body_threads = ThreadPoolExecutor(_LARGE_BODY_THREADS)
         self._clients: set[Client] = set()
         self._granted_bytes = 0
         self._waiting_for_room: dict[Client, None] = {}
@@ -113,8 +118,8 @@ class Loop:
         for client in list(self._clients):
             if client.connection.phase is not Phase.RUNNING:
                 self._close(client)
-        for listening in self._listening:
-            listening.threads.shutdown(wait=finished, cancel_futures=True)
+        for threads in (self._large_body_threads, *(each.threads for each in self._listening)):
+            threads.shutdown(wait=finished, cancel_futures=True)
         return finished
 
     def _sweep(self, now: float) -> None:
@@ -238,13 +243,14 @@ class Loop:
             client.home.idle[client] = None
         else:
             client.home.idle.pop(client, None)
+        large = len(connection.body or b"") > _LARGE_BODY_BYTES
         if step is Step.ANSWER:
-            client.home.threads.submit(self._answer, client)
+            threads = self._large_body_threads if large else client.home.threads
+            threads.submit(self._answer, client)
             return
         if step is Step.CONTINUE:
             connection.outgoing = memoryview(b"HTTP/1.1 100 Continue\r\n\r\n")
             self._send(client)
-        large = len(connection.body or b"") > _LARGE_BODY_BYTES
         if large and not client.granted_bytes and not self._grant(client):
             self._waiting_for_room[client] = None
             self._want(client, 0)

@@ -30,6 +30,7 @@ class House:
         self.applications = (self._application,)
         self.body_limit = 4 * 1024 * 1024
         self.gate = threading.Event()
+        self.running: list[str] = []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.listener.setblocking(False)
         config = Config()
@@ -44,8 +45,11 @@ class House:
     def _application(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        if environ["PATH_INFO"] == "/wait":
+        path = environ["PATH_INFO"]
+        self.running.append(path)
+        if path == "/wait":
             self.gate.wait(PATIENCE_S)
+        self.running.remove(path)
         body = b"%d" % len(environ["wsgi.input"].read())
         start_response("200 OK", [("Content-Length", str(len(body)))])
         return [body]
@@ -140,6 +144,17 @@ def test_large_bodies_wait_for_each_other_and_small_ones_for_nobody(
     assert answers == [b"", *[b"\r\n\r\n100000"] * 3]
     house.until(lambda: house.loop._granted_bytes == 0, "all room to be given back")
     assert not house.loop._waiting_for_room
+
+
+def test_requests_with_large_bodies_leave_the_threads_to_the_others(house: House) -> None:
+    head = b"POST /wait HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n"
+    large = [house.connect(head + b"a" * 100_000) for _ in range(4)]
+    house.until(lambda: len(house.running) == 2, "as many as may run")
+    small = house.connect(GET % b"x")
+    assert house.answer(small).startswith(b"HTTP/1.1 200")
+    assert house.running == ["/wait"] * 2
+    house.gate.set()
+    assert all(house.answer(client).endswith(b"\r\n\r\n100000") for client in large)
 
 
 def test_running_out_of_descriptors_is_survived(
