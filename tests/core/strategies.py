@@ -3,14 +3,14 @@
 import uuid
 from string import ascii_letters, digits
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from tests.reference import base58, issued_key, macaroon
 
-# No deadline: a loaded machine is not a fault of the core.
-quick = settings(deadline=None, max_examples=100)
-thorough = settings(deadline=None, max_examples=400)
+# Nothing here is timed: a loaded machine is not a fault of the core.
+quick = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+thorough = settings(quick, max_examples=400)
 
 CURRENT = b"test-secret-for-hmac-0123456789abcdef"
 RETIRED = b"test-secret-retired-0123456789abcdef"
