@@ -5,6 +5,7 @@ escapes) works. Query parameters that are not libpq's become run-time parameters
 as they do for the reference's driver.
 """
 
+import re
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -32,6 +33,10 @@ _FOREIGN: Final = frozenset(
 )
 # What a pooler between us and the server needs: nothing prepared.
 _UNPREPARED_MODES: Final = frozenset({"cache_describe", "describe_exec", "exec", "simple_protocol"})
+_PORTS: Final = re.compile("[0-9]{0,5}(?:,[0-9]{0,5})*")
+_UNREADABLE: Final = (
+    "the PostgreSQL DSN cannot be parsed; special characters of a password must be percent-encoded"
+)
 
 
 def parse(rest: str, product: Product) -> DatabaseUrl:
@@ -50,9 +55,9 @@ def parse(rest: str, product: Product) -> DatabaseUrl:
         "application_name": "talos",
     }
     try:
-        connect_args |= conninfo_to_dict(f"postgresql://{address}")
+        connect_args |= conninfo_to_dict(f"postgresql://{_plain(address)}")
     except psycopg.Error:
-        raise ConfigurationError("the PostgreSQL DSN cannot be parsed") from None
+        raise ConfigurationError(_UNREADABLE) from None
     if driver.pop("default_query_exec_mode", None) in _UNPREPARED_MODES:
         connect_args["prepare_threshold"] = None
     session: list[tuple[str, str]] = []
@@ -61,6 +66,8 @@ def parse(rest: str, product: Product) -> DatabaseUrl:
             connect_args[name] = value
         elif name not in _FOREIGN:
             session.append((name, value))
+    if _has_stray_password(address, pairs, connect_args):
+        raise ConfigurationError(_UNREADABLE)
     try:
         # Only libpq knows which values are good; what it thinks is told without the values.
         psycopg.conninfo.make_conninfo(**_strings(connect_args))
@@ -74,6 +81,25 @@ def parse(rest: str, product: Product) -> DatabaseUrl:
         session=tuple(session),
         warnings=tuple(parameters.warnings),
     )
+
+
+def _plain(address: str) -> str:
+    """End the password at the last ``@``, as the reference's driver does; libpq takes the first."""
+    authority, slash, database = address.partition("/")
+    account, at, place = authority.rpartition("@")
+    return f"{account.replace('@', '%40')}{at}{place}{slash}{database}"
+
+
+def _has_stray_password(address: str, query: dict[str, str], connect_args: dict[str, Any]) -> bool:
+    """Tell whether an unescaped ``/`` or ``?`` may have made a part of the password another part.
+
+    As a host, port or database it would be told to everybody who reads the log.
+    """
+    authority, _, database = address.partition("/")
+    if "@" in database or not _PORTS.fullmatch(str(connect_args.get("port", ""))):
+        return True
+    unknown = (pair for pair in query.items() if pair[0] not in _LIBPQ)
+    return "@" not in authority and any("@" in name + value for name, value in unknown)
 
 
 def _strings(connect_args: dict[str, Any]) -> dict[str, Any]:

@@ -110,6 +110,13 @@ def test_unknown_drivers_are_named(text: str, shown: str) -> None:
         f"postgres://user:{PASSWORD}@host/db%zz",
         f"postgres://user:{PASSWORD}@host:port/db?max_conns=1&max_idle_conns=2",
         f"postgres://user:{PASSWORD}@[::1/db",
+        # What stands unescaped in a password must not make another part of it.
+        f"postgres://user:12/{PASSWORD}@host/db",
+        f"postgres://user:{PASSWORD}/34@host/db",
+        f"postgres://user:{PASSWORD}?x@host/db",
+        f"postgres://user:12?{PASSWORD}@host/db",
+        f"postgres://user:12?x={PASSWORD}@host/db",
+        f"postgres://{PASSWORD}:x/db",
     ],
 )
 def test_no_error_tells_the_password(text: str) -> None:
@@ -161,6 +168,19 @@ def test_postgres_addresses(scheme: str) -> None:
         "connect_timeout": "9",
         "application_name": "app",
     }
+
+
+def test_postgres_passwords_end_at_the_last_at_sign() -> None:
+    url = parse_dsn(f"postgres://user:p@{PASSWORD}@@host:5433/db?application_name=a@b")
+    assert args(url, "user", "password", "host", "port", "dbname", "application_name") == {
+        "user": "user",
+        "password": f"p@{PASSWORD}@",
+        "host": "host",
+        "port": "5433",
+        "dbname": "db",
+        "application_name": "a@b",
+    }
+    assert url.shown == "postgres://user@host:5433/db"
 
 
 def test_postgres_sockets_and_several_hosts() -> None:
