@@ -11,7 +11,7 @@ SOURCES := setup.py pyproject.toml talos/_core.pyx $(wildcard talos/native/*)
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The stamp is newer than every source that the build reads, so a second run does nothing.
 $(VENV)/.installed: $(SOURCES)
@@ -60,6 +60,10 @@ check: lint ## What CI runs: lint, then every test with no service missing
 .PHONY: fuzz
 fuzz: $(VENV)/.installed-fuzz ## Fuzz the core against its oracle (SECONDS=600)
 	@$(BIN)/python tests/fuzz/fuzz_core.py -max_total_time=$(or $(SECONDS),600) -dict=tests/fuzz/core.dict
+
+.PHONY: fuzz-recogniser
+fuzz-recogniser: $(VENV)/.installed-fuzz ## Fuzz the recogniser of requests against the parsers (SECONDS=600)
+	@$(BIN)/python tests/fuzz/fuzz_recogniser.py -max_total_time=$(or $(SECONDS),600)
 
 .PHONY: sanitize
 sanitize: $(VENV)/.installed-test ## Run the core's tests under AddressSanitizer and UBSan

@@ -1,7 +1,8 @@
 """What Python sees of the compiled core.
 
 Arguments are exactly of the type that is written here: a subclass, or None, is a TypeError. No
-function keeps a reference to a secret, and no message of an error holds any part of an argument.
+function keeps a reference to a secret, which is left to ``KeyedHmac``, and no message of an error
+holds any part of an argument.
 """
 
 from typing import Final, final
@@ -119,3 +120,40 @@ def macaroon_root_key(secret: bytes) -> bytes:
 
 def pagination_key(secret: bytes) -> bytes:
     """The 32 bytes that encrypt the page tokens of an HMAC secret. Contract 5.8."""
+
+@final
+class KeyedHmac:
+    """HMAC-SHA256 under one key for many messages, at a fifth of the cost of the one-shot.
+
+    It keeps the key. Not for several threads at once: what it computes with has state. It cannot
+    be pickled.
+    """
+
+    def __init__(self, key: bytes, *, one_shot: bool = False) -> None:
+        """Prepare ``key``; ``one_shot`` asks for the standard library's function instead.
+
+        That happens by itself where the interpreter's OpenSSL cannot be reached or is before 3.
+        """
+
+    @property
+    def is_one_shot(self) -> bool:
+        """Whether digests come from the standard library's function."""
+
+    def digest(self, message: bytes) -> bytes:
+        """``HMAC-SHA256(key, message)``; RuntimeError where OpenSSL fails."""
+
+def recognise_verify(data: bytes, start: int = 0) -> tuple[bytes, bytes, int] | None:
+    """The request to verify one credential that ``data`` holds at ``start``, if it is a plain one.
+
+    Answers its body, the ``X-Request-Id`` to echo (empty: a fresh one is due), and the position
+    behind it. None says nothing about the request: the parser has to read it. What is answered has
+    no cache directive, does not end the connection, and no parser reads it otherwise. Raises
+    ValueError where ``start`` lies outside of ``data``.
+    """
+
+def match_verify(body: bytes) -> bytes | None:
+    """The credential of a body that asks for nothing else, contract 4.14; None where in doubt.
+
+    The body is one JSON object in plain spelling, its credential of ``[A-Za-z0-9_]``, and it may
+    name an empty list of expected audiences.
+    """

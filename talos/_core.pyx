@@ -1,7 +1,8 @@
 """The compiled core: what every verification runs through.
 
-Constant-time comparison, Base58, the routing of credentials, issued keys, and macaroons. The types
-and contracts of what Python sees are in ``_core.pyi``; the code is in ``native/``, a file a subject.
+Constant-time comparison, Base58, the routing of credentials, issued keys, macaroons, HMAC under a key
+that stays, and the recogniser of plain requests. The types and contracts of what Python sees are in
+``_core.pyi``; the code is in ``native/``, a file a subject.
 
 Rules for everything in here:
 
@@ -26,3 +27,5 @@ include "native/base58.pxi"
 include "native/issued_key.pxi"
 include "native/macaroon.pxi"
 include "native/routing.pxi"
+include "native/keyed_hmac.pxi"
+include "native/recogniser.pxi"

@@ -40,10 +40,24 @@ def test_signatures_are_those_of_the_stub(name: str) -> None:
     assert list(parameters) == [argument.arg for argument in FUNCTIONS[name].args.args]
 
 
+def members(name: str) -> dict[str, ast.FunctionDef]:
+    return {node.name: node for node in CLASSES[name].body if isinstance(node, ast.FunctionDef)}
+
+
 @pytest.mark.parametrize("name", CLASSES)
-def test_classes_have_the_properties_of_the_stub(name: str) -> None:
-    declared = {node.name for node in CLASSES[name].body if isinstance(node, ast.FunctionDef)}
-    assert declared == {name for name in vars(getattr(_core, name)) if not name.startswith("__")}
+def test_classes_have_the_members_of_the_stub(name: str) -> None:
+    found = {member for member in vars(getattr(_core, name)) if not member.startswith("__")}
+    assert set(members(name)) - {"__init__"} == found
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_methods_have_the_signatures_of_the_stub(name: str) -> None:
+    for member, node in members(name).items():
+        if member != "__init__" and not node.decorator_list:
+            parameters = inspect.signature(getattr(getattr(_core, name), member)).parameters
+            keywords = [p.name for p in parameters.values() if p.kind is p.KEYWORD_ONLY]
+            assert list(parameters) == [a.arg for a in (*node.args.args, *node.args.kwonlyargs)]
+            assert keywords == [a.arg for a in node.args.kwonlyargs]
 
 
 def test_without_the_core_the_package_says_how_to_build_it(tmp_path: Path) -> None:

@@ -1,0 +1,309 @@
+# The recogniser: the one shape of request that clients send for a verify, and nothing else.
+#
+# It says yes only where every byte of head and body is of a kind that no parser reads otherwise: an
+# exact request line, plain header names, values of visible ASCII and blanks, CRLF line ends, one
+# Host, one plain Content-Length, the whole request in the buffer. Whatever could change the meaning
+# (a transfer coding, an expectation, an upgrade, a cache directive, a Connection other than
+# keep-alive, a second line of what may come once) is left to the parser, as is whatever looks odd.
+# Accepting too little is slow; accepting too much is a hole. tests/core and tests/fuzz hold it to
+# the reading of talos/serving/framing.py and of gunicorn's parser.
+
+cdef enum:
+    REQUEST_LINE_BYTES = 46
+    RECOGNISED_HEAD_MAX = 8192
+    RECOGNISED_HEADERS_MAX = 64
+    RECOGNISED_BODY_MAX = 65536
+    REQUEST_ID_MAX = 128
+    # What a byte may be in a head.
+    IN_NAME = 1
+    IN_VALUE = 2
+
+cdef const char* REQUEST_LINE = b"POST /v2alpha1/admin/apiKeys:verify HTTP/1.1\r\n"
+
+# Offsets are from the start of the buffer; all lie inside it.
+cdef struct Recognised:
+    size_t body
+    size_t end
+    size_t request_id
+    size_t request_id_length     # 0: none that may be echoed
+
+cdef enum HeaderMeaning:
+    PLAIN = 0
+    NOT_OURS = 1
+    KEEP_ALIVE_OR_NOT = 2
+    REQUEST_ID = 4
+    # Bits of a set, since these may come once only: to a second one parsers object.
+    HOST = 8
+    LENGTH = 16
+    CONTENT_TYPE = 32
+    SCHEME = 64
+
+cdef uint8_t HEAD_BYTE[256]
+
+
+cdef void fill_head_bytes() noexcept:
+    """Names are of letters, digits and hyphens: the other token characters are left out.
+
+    An underscore most of all: once it is a variable of an environ it is a hyphen.
+    """
+    cdef int c
+    memset(HEAD_BYTE, 0, sizeof(HEAD_BYTE))
+    for c in range(0x20, 0x7F):
+        HEAD_BYTE[c] |= IN_VALUE
+    for c in b"-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ":
+        HEAD_BYTE[c] |= IN_NAME
+
+
+fill_head_bytes()
+
+
+cdef bint text_is(
+    const uint8_t* text, size_t length, const char* lower, size_t lower_length
+) noexcept nogil:
+    """Compare without letter case. ``lower`` is of lower-case letters, digits and hyphens."""
+    cdef size_t i
+    if length != lower_length:
+        return False
+    for i in range(length):
+        # The bit that parts the cases is free to differ. Of a hyphen or a digit it is set, and
+        # without it they are control characters, which are in no text that comes here.
+        if (text[i] | 0x20) != <uint8_t>lower[i]:
+            return False
+    return True
+
+
+cdef HeaderMeaning header_meaning(const uint8_t* name, size_t length) noexcept nogil:
+    """What a header does to the reading of a request. By length: most names stop there."""
+    if length == 2:
+        if text_is(name, length, b"te", 2):
+            return NOT_OURS
+    elif length == 4:
+        if text_is(name, length, b"host", 4):
+            return HOST
+    elif length == 6:
+        if (
+            text_is(name, length, b"expect", 6)
+            or text_is(name, length, b"pragma", 6)
+            or text_is(name, length, b"origin", 6)
+        ):
+            return NOT_OURS
+    elif length == 7:
+        if text_is(name, length, b"upgrade", 7) or text_is(name, length, b"trailer", 7):
+            return NOT_OURS
+    elif length == 10:
+        if text_is(name, length, b"connection", 10):
+            return KEEP_ALIVE_OR_NOT
+    elif length == 11:
+        if text_is(name, length, b"traceparent", 11):
+            return NOT_OURS
+    elif length == 12:
+        if text_is(name, length, b"x-request-id", 12):
+            return REQUEST_ID
+        if text_is(name, length, b"content-type", 12):
+            return CONTENT_TYPE
+    elif length == 13:
+        if text_is(name, length, b"cache-control", 13):
+            return NOT_OURS
+    elif length == 14:
+        if text_is(name, length, b"content-length", 14):
+            return LENGTH
+        if text_is(name, length, b"http2-settings", 14):
+            return NOT_OURS
+    elif length == 15:
+        if text_is(name, length, b"x-forwarded-ssl", 15):
+            return SCHEME
+    elif length == 16:
+        if (
+            text_is(name, length, b"proxy-connection", 16)
+            or text_is(name, length, b"x-forwarded-host", 16)
+            or text_is(name, length, b"content-encoding", 16)
+        ):
+            return NOT_OURS
+    elif length == 17:
+        if text_is(name, length, b"transfer-encoding", 17):
+            return NOT_OURS
+        if text_is(name, length, b"x-forwarded-proto", 17):
+            return SCHEME
+    elif length == 20:
+        if text_is(name, length, b"x-forwarded-protocol", 20):
+            return SCHEME
+    return PLAIN
+
+
+cdef bint plain_host(const uint8_t* value, size_t length) noexcept nogil:
+    """``[A-Za-z0-9.:-]+``: a name or an IPv4 address with or without a port."""
+    cdef size_t i
+    cdef uint8_t c
+    for i in range(length):
+        c = value[i]
+        if not (
+            c"a" <= c <= c"z" or c"0" <= c <= c"9" or c"A" <= c <= c"Z"
+            or c == c"." or c == c":" or c == c"-"
+        ):
+            return False
+    return length > 0
+
+
+cdef bint plain_length(const uint8_t* value, size_t length, size_t* number) noexcept nogil:
+    """Up to five digits and no leading zero: one spelling for each number. No body is not ours."""
+    cdef size_t i
+    if length == 0 or length > 5 or value[0] == c"0":
+        return False
+    number[0] = 0
+    for i in range(length):
+        if not is_digit(value[i]):
+            return False
+        number[0] = number[0] * 10 + (value[i] - c"0")
+    return number[0] <= RECOGNISED_BODY_MAX
+
+
+cdef bint recognise(
+    const uint8_t* data, size_t start, size_t size, Recognised* found
+) noexcept nogil:
+    """Recognise one whole request at ``start`` of a buffer of ``size`` bytes; ``start <= size``."""
+    cdef size_t at = start, name, name_length, value, value_length, limit
+    cdef size_t headers = 0, length = 0
+    cdef int seen = 0
+    cdef HeaderMeaning meaning
+
+    if (
+        size - start < REQUEST_LINE_BYTES
+        or memcmp(data + at, REQUEST_LINE, REQUEST_LINE_BYTES) != 0
+    ):
+        return False
+    at += REQUEST_LINE_BYTES
+    found.request_id = found.request_id_length = 0
+    limit = min(size, start + RECOGNISED_HEAD_MAX)
+    # Each turn reads one line; nothing at or behind ``limit`` is looked at.
+    while True:
+        if at + 2 > limit:
+            return False
+        if data[at] == c"\r":
+            if data[at + 1] != c"\n":
+                return False
+            at += 2
+            break
+        headers += 1
+        if headers > RECOGNISED_HEADERS_MAX:
+            return False
+        name = at
+        while at < limit and HEAD_BYTE[data[at]] & IN_NAME:
+            at += 1
+        name_length = at - name
+        if name_length == 0 or at >= limit or data[at] != c":":
+            return False
+        at += 1
+        if at < limit and data[at] == c" ":
+            at += 1
+        value = at
+        while at < limit and HEAD_BYTE[data[at]] & IN_VALUE:
+            at += 1
+        value_length = at - value
+        if at + 2 > limit or data[at] != c"\r" or data[at + 1] != c"\n":
+            return False
+        at += 2
+        # A value with blanks around it means the same to all, and is rare: not ours.
+        if value_length and (data[value] == c" " or data[value + value_length - 1] == c" "):
+            return False
+
+        meaning = header_meaning(data + name, name_length)
+        if meaning == PLAIN:
+            continue
+        if meaning == NOT_OURS:
+            return False
+        if meaning == KEEP_ALIVE_OR_NOT:
+            if not text_is(data + value, value_length, b"keep-alive", 10):
+                return False
+            continue
+        if seen & <int>meaning:
+            # Of several request ids the first line counts; all else may come once.
+            if meaning != REQUEST_ID:
+                return False
+            continue
+        seen |= <int>meaning
+        if meaning == REQUEST_ID:
+            # Empty, or too long to be echoed: a fresh one is made.
+            if 1 <= value_length <= REQUEST_ID_MAX:
+                found.request_id = value
+                found.request_id_length = value_length
+        elif meaning == HOST:
+            if not plain_host(data + value, value_length):
+                return False
+        elif meaning == LENGTH:
+            if not plain_length(data + value, value_length, &length):
+                return False
+
+    if not seen & HOST or not seen & LENGTH or size - at < length:
+        return False
+    found.body = at
+    found.end = at + length
+    return True
+
+
+cdef inline size_t skip_blanks(const uint8_t* data, size_t at, size_t end) noexcept nogil:
+    """Past JSON's white space."""
+    while at < end and (
+        data[at] == c" " or data[at] == c"\n" or data[at] == c"\r" or data[at] == c"\t"
+    ):
+        at += 1
+    return at
+
+
+cdef size_t skip_word(
+    const uint8_t* data, size_t at, size_t end, const char* word, size_t length
+) noexcept nogil:
+    """Past ``word`` and the blanks behind it; ``end + 1`` when it does not stand there."""
+    if at > end or end - at < length or memcmp(data + at, word, length) != 0:
+        return end + 1
+    return skip_blanks(data, at + length, end)
+
+
+cdef size_t match_credential(
+    const uint8_t* data, size_t at, size_t end, size_t* credential, size_t* length
+) noexcept nogil:
+    """Match ``{"credential":"...","expected_audiences":[]}``, the second member optional.
+
+    Returns the position behind the object, or ``end + 1``. The credential is of characters that
+    JSON writes as they are and that issued keys are made of; any other goes to the parser.
+    """
+    cdef size_t i
+    at = skip_word(data, at, end, b"{", 1)
+    at = skip_word(data, at, end, b'"credential"', 12)
+    at = skip_word(data, at, end, b":", 1)
+    if at >= end or data[at] != c'"':
+        return end + 1
+    i = at + 1
+    while i < end and is_word(data[i]):
+        i += 1
+    credential[0] = at + 1
+    length[0] = i - at - 1
+    at = skip_word(data, i, end, b'"', 1)
+    if at < end and data[at] == c",":
+        at = skip_word(data, at, end, b",", 1)
+        at = skip_word(data, at, end, b'"expected_audiences"', 20)
+        at = skip_word(data, at, end, b":", 1)
+        at = skip_word(data, at, end, b"[", 1)
+        at = skip_word(data, at, end, b"]", 1)
+    return skip_word(data, at, end, b"}", 1)
+
+
+def recognise_verify(bytes data not None, Py_ssize_t start=0):
+    cdef Recognised found
+    cdef size_t size = <size_t>PyBytes_GET_SIZE(data)
+    if start < 0 or <size_t>start > size:
+        raise ValueError("start lies outside of the data")
+    if not recognise(bytes_data(data), <size_t>start, size, &found):
+        return None
+    return (
+        data[found.body : found.end],
+        data[found.request_id : found.request_id + found.request_id_length],
+        found.end,
+    )
+
+
+def match_verify(bytes body not None):
+    cdef size_t credential, length
+    cdef size_t size = <size_t>PyBytes_GET_SIZE(body)
+    if match_credential(bytes_data(body), 0, size, &credential, &length) != size:
+        return None
+    return body[credential : credential + length]

@@ -1,0 +1,118 @@
+"""What the parsers read in a request to verify: the recogniser of the core may read nothing else.
+
+The reading is that of the server's own slow path: ``talos.serving`` finds where the request ends,
+gunicorn's parser reads its head, the HTTP applications' own functions read the rest.
+"""
+
+from dataclasses import dataclass
+
+import falcon
+from gunicorn.config import Config
+from gunicorn.http.errors import ParseException
+from gunicorn.http.message import Request as Parsed
+from gunicorn.http.unreader import IterUnreader
+
+from talos import _core
+from talos.domain.verification import CacheDirective
+from talos.errors import InvalidRequest
+from talos.http.messages import VERIFY
+from talos.http.middleware.request_id import RequestId
+from talos.http.request import Request, cache_directive
+from talos.serving.connection import Connection, Step, Timeouts
+from talos.serving.exchange import Ends, _close_requested, environ
+from talos.serving.framing import FramingError
+
+ENDS = Ends(peer=("127.0.0.1", 1), server=("127.0.0.1", 2))
+BODY_LIMIT = 4 * 1024 * 1024
+CONFIG = Config()
+LINE = ("POST", "/v2alpha1/admin/apiKeys:verify", "", "HTTP/1.1")
+
+# What a header can do beyond what is compared: none of these is in a plain request.
+MEANINGFUL = (
+    "HTTP_EXPECT",
+    "HTTP_UPGRADE",
+    "HTTP_TRANSFER_ENCODING",
+    "HTTP_TRAILER",
+    "HTTP_TE",
+    "HTTP_ORIGIN",
+    "HTTP_TRACEPARENT",
+    "HTTP_X_FORWARDED_HOST",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A request as the slow path reads it. ``request_id`` is empty where a fresh one is due."""
+
+    line: tuple[str, str, str, str]
+    body: bytes
+    request_id: str
+    plain: bool
+    length: int
+
+
+def read(data: bytes) -> Reading | None:
+    """Return the reading of the whole request that ``data`` starts with, None if there is none."""
+    connection = Connection(ENDS, Timeouts(), BODY_LIMIT, opened_at=0.0)
+    connection.buffer += data
+    try:
+        if connection.advance(0.0) is not Step.ANSWER:
+            return None
+        parsed = Parsed(CONFIG, IterUnreader([connection.head]), ENDS.peer)
+    except (FramingError, ParseException):
+        return None
+    variables = environ(parsed, connection.body, ENDS)
+    request = Request(variables)
+    return Reading(
+        line=(
+            variables["REQUEST_METHOD"],
+            variables["PATH_INFO"],
+            variables["QUERY_STRING"],
+            variables["SERVER_PROTOCOL"],
+        ),
+        body=bytes(connection.body or b""),
+        request_id=_request_id(request),
+        plain=cache_directive(request) is CacheDirective.DEFAULT
+        and not _close_requested(parsed)
+        and not parsed.should_close()
+        and not any(name in variables for name in MEANINGFUL),
+        length=len(data) - len(connection.buffer),
+    )
+
+
+def credential(body: bytes) -> str | None:
+    """Return the credential of a body that asks for nothing else; None for every other body."""
+    try:
+        draft = VERIFY.decode(body)
+    except InvalidRequest:
+        return None
+    return None if draft.expected_audiences else draft.credential
+
+
+def parity_of_request(data: bytes, start: int = 0) -> bool:
+    """Insist that what the core recognises is what the parsers read; tell whether it did."""
+    recognised = _core.recognise_verify(data, start)
+    if recognised is None:
+        return False
+    body, request_id, end = recognised
+    assert read(data[start:]) == Reading(LINE, body, request_id.decode("ascii"), True, end - start)
+    return True
+
+
+def parity_of_body(body: bytes) -> bool:
+    """Insist that the credential that the core finds is the one that decoding finds."""
+    matched = _core.match_verify(body)
+    if matched is None:
+        return False
+    assert credential(body) == matched.decode("ascii")
+    return True
+
+
+def _request_id(request: Request) -> str:
+    """Return what the middleware echoes; what it makes up is another at the second asking."""
+    ids = set()
+    for _ in range(2):
+        response = falcon.Response()
+        RequestId().process_request(request, response)
+        ids.add(response.get_header("X-Request-ID"))
+    return ids.pop() or "" if len(ids) == 1 else ""
