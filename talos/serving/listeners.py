@@ -46,8 +46,7 @@ def open_listeners(addresses: tuple[Address, ...]) -> tuple[socket.socket, ...]:
         for address in addresses:
             opened.append(_open(address))
     except OSError as error:
-        for listener in opened:
-            listener.close()
+        _close(opened)
         failed = addresses[len(opened)]
         cause = error.strerror or os.strerror(error.errno or 0)
         raise ListenError(f"{failed.server} server error: listen tcp {failed}: {cause}") from error
@@ -58,18 +57,42 @@ def inherited_listeners(environ: MutableMapping[str, str]) -> tuple[socket.socke
     """Return the listeners that the service manager handed over, None when there are none.
 
     What ``environ`` says of them is taken out, so that nobody else takes them. Raises
-    ``ListenError`` for any number but two: the main listener, then the metrics listener.
+    ``ListenError`` for any number but two, the main listener, then the metrics listener, and for
+    one that is no listening TCP socket.
     """
     if environ.get("LISTEN_PID") != str(os.getpid()):
         return None
-    count = int(environ.get("LISTEN_FDS", "0"))
+    count = environ.get("LISTEN_FDS", "0")
     for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
         environ.pop(name, None)
-    if count != len(_SERVERS):
+    if count != str(len(_SERVERS)):
         raise ListenError(
-            f"{count} listeners were handed over, two are needed: the main one, then the metrics'"
+            f"LISTEN_FDS is {count!r}; two are needed: the main listener, then the metrics listener"
         )
-    return tuple(socket.socket(fileno=_FIRST_INHERITED + index) for index in range(count))
+    inherited: list[socket.socket] = []
+    try:
+        for descriptor, server in enumerate(_SERVERS, _FIRST_INHERITED):
+            inherited.append(socket.socket(fileno=descriptor))
+            _require_tcp(inherited[-1], server)
+    except OSError as error:
+        _close(inherited)
+        raise ListenError(f"{server} server error: {error.strerror}") from error
+    except ListenError:
+        _close(inherited)
+        raise
+    return tuple(inherited)
+
+
+def _require_tcp(listener: socket.socket, server: str) -> None:
+    """Refuse any other socket: callers are known by their addresses."""
+    tcp = listener.family in (socket.AF_INET, socket.AF_INET6)
+    if not (tcp and listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)):
+        raise ListenError(f"{server} server error: what was handed over is no listening TCP socket")
+
+
+def _close(listeners: list[socket.socket]) -> None:
+    for listener in listeners:
+        listener.close()
 
 
 def _open(address: Address) -> socket.socket:

@@ -2,9 +2,11 @@
 
 import os
 import socket
+from pathlib import Path
 
 import pytest
 
+from talos.serving import listeners
 from talos.serving.listeners import Address, ListenError, inherited_listeners, open_listeners
 
 
@@ -81,8 +83,59 @@ def test_nothing_is_inherited_unless_it_is_for_this_process(environ: dict[str, s
     assert inherited_listeners(environ) is None
 
 
-def test_any_number_but_two_is_refused() -> None:
-    environ = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "3", "LISTEN_FDNAMES": "a:b:c"}
+@pytest.mark.parametrize("count", ["3", "1", "0", "-2", "", "two", "2.0", "\u0662"])
+def test_any_number_but_two_is_refused(count: str) -> None:
+    environ = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": count, "LISTEN_FDNAMES": "a:b:c"}
     with pytest.raises(ListenError, match="two are needed"):
         inherited_listeners(environ)
     assert environ == {}
+
+
+def hand_over(monkeypatch: pytest.MonkeyPatch, *files: socket.socket | int) -> dict[str, str]:
+    """Put copies of ``files`` where a service manager would, as far as this process has room."""
+    first = 900
+    for index, file in enumerate(files):
+        os.dup2(file if isinstance(file, int) else file.fileno(), first + index)
+    monkeypatch.setattr(listeners, "_FIRST_INHERITED", first)
+    return {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "2"}
+
+
+def test_two_listeners_are_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as main,
+        socket.create_server(("127.0.0.1", 0)) as metrics,
+    ):
+        taken = inherited_listeners(hand_over(monkeypatch, main, metrics))
+        assert taken is not None
+        assert [port_of(one) for one in taken] == [port_of(main), port_of(metrics)]
+        for one in taken:
+            one.close()
+
+
+@pytest.mark.parametrize("server", ["HTTP", "Metrics"])
+def test_a_unix_socket_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: str
+) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as tcp,
+        socket.socket(socket.AF_UNIX) as unix,
+    ):
+        unix.bind(str(tmp_path / "socket"))
+        unix.listen()
+        environ = hand_over(monkeypatch, *((unix, tcp) if server == "HTTP" else (tcp, unix)))
+        with pytest.raises(ListenError, match=f"{server} server error: .* no listening TCP"):
+            inherited_listeners(environ)
+
+
+def test_a_socket_that_does_not_listen_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as idle, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+        for files in ((idle, idle), (datagrams, datagrams)):
+            with pytest.raises(ListenError, match="no listening TCP"):
+                inherited_listeners(hand_over(monkeypatch, *files))
+
+
+def test_what_is_no_socket_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with (tmp_path / "file").open("w") as file:
+        environ = hand_over(monkeypatch, file.fileno(), file.fileno())
+        with pytest.raises(ListenError, match="HTTP server error: Socket operation"):
+            inherited_listeners(environ)
