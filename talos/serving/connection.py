@@ -1,6 +1,6 @@
 """The state of one client connection, without its socket: what has come in and what is due when.
 
-The event loop in ``talos.serving.worker`` owns the socket; this class owns the rules of when a
+The event loop in ``talos.serving.loop`` owns the socket; this class owns the rules of when a
 request has begun, is whole, or has taken too long (contract 1.1).
 """
 
