@@ -19,7 +19,7 @@ from talos.adapters.sql.database import SqlDatabase
 from talos.adapters.sql.dsn import DatabaseUrl, parse_dsn
 from talos.adapters.sql.engine import create_engine
 from talos.adapters.sql.faults import explain
-from talos.adapters.sql.last_used import BatchedLastUsed
+from talos.adapters.sql.last_used import FLUSH_TIMEOUT_S, BatchedLastUsed
 from talos.adapters.sql.repository import SqlKeyRepository
 from talos.config.directory import SingleTenantSource
 from talos.config.reload import ConfigSource, ConfigWatcher
@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 
 _COMMIT_VARIABLE: Final = "TALOS_BUILD_COMMIT"
 _BUILD_TIME_VARIABLE: Final = "TALOS_BUILD_TIME"
+
+CLOSE_TIMEOUT_S: Final = FLUSH_TIMEOUT_S + 2.0
+"""How long ``Assembly.close`` takes at most: what is queued is written, the rest takes no time."""
 
 
 class Surface(enum.Enum):

@@ -6,6 +6,7 @@ a second signal changes nothing (contract 13.5); and no signal is lost while a w
 """
 
 import logging
+import math
 import os
 import resource
 import signal
@@ -30,17 +31,20 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_FLUSH_S = 5.0
-"""What a worker may take, after its requests, to write what it still holds."""
 _DESCRIPTORS_BESIDE_CLIENTS = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How many may work at once. ``connections`` is per worker."""
+    """How many may work at once, and how long a worker's end may take.
+
+    ``connections`` is per worker. ``close_timeout_s`` is what ``Site.close`` may take, after the
+    requests, to write what is still held; a worker that takes longer is killed.
+    """
 
     workers: int
     threads: int
+    close_timeout_s: float
     connections: int = 2048
     worker_class: type[TalosWorker] = TalosWorker
 
@@ -134,7 +138,7 @@ class Server(BaseApplication):
             "workers": self._options.workers,
             "threads": self._options.threads,
             "worker_connections": self._options.connections,
-            "graceful_timeout": int(GRACE_S + _FLUSH_S),
+            "graceful_timeout": math.ceil(GRACE_S + self._options.close_timeout_s),
             "proc_name": "talos",
             # The heartbeat file must not wait for a disk.
             "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,  # noqa: S108

@@ -54,6 +54,7 @@ def serve(
         Options(
             workers=config.optional_integer("serve.http.workers") or usable_processors(),
             threads=config.integer("serve.http.threads"),
+            close_timeout_s=bootstrap.CLOSE_TIMEOUT_S,
         ),
         build=lambda: bootstrap.build(surface, source),
         on_reload=source.examine,

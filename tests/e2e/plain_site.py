@@ -74,6 +74,7 @@ def main(port: str, metrics_port: str, workers: str, threads: str, how: str = ""
     options = Options(
         workers=int(workers),
         threads=int(threads),
+        close_timeout_s=5,
         worker_class=QuickWorker if how == "quick" else TalosWorker,
     )
     code = Server(listeners, options, no_site if how == "broken" else Site).serve()

@@ -17,6 +17,8 @@ import pytest
 import yaml
 
 from talos.adapters.sql.dsn import parse_dsn
+from talos.bootstrap import CLOSE_TIMEOUT_S
+from talos.serving.worker import GRACE_S
 from tests.e2e.conftest import ADMIN, HMAC_SECRET, ISSUER, Talos, signing_keys
 from tests.e2e.processes import PYTHON, REPOSITORY, Server, clean_environment, free_ports
 from tests.servers import MySqlService, PostgresService
@@ -205,8 +207,13 @@ def test_the_default_address_of_the_database_is_one() -> None:
 
 
 def test_the_time_to_stop_is_more_than_a_drain_takes() -> None:
+    longest_s = GRACE_S + CLOSE_TIMEOUT_S
     for name in ("admin", "public"):
-        assert int(SERVICES[name]["stop_grace_period"].removesuffix("s")) > 35
+        assert int(SERVICES[name]["stop_grace_period"].removesuffix("s")) > longest_s
+    told = (REPOSITORY / "docs" / "deployment.md").read_text()
+    [systemd] = re.findall(r"TimeoutStopSec=(\d+)", told)
+    [container] = re.findall(r"Give it (\d+) s\s+to stop", told)
+    assert min(int(systemd), int(container)) > longest_s
 
 
 def test_the_image_is_built_in_two_stages_and_runs_as_nobody() -> None:

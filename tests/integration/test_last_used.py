@@ -226,6 +226,25 @@ def test_after_closing_nothing_is_noted(keys: RecordingKeys, marks: BatchedLastU
     assert ids(keys) == ["a"]
 
 
+@pytest.mark.parametrize("queue_size", [1, 100])
+def test_closing_gives_a_silent_database_up_and_says_so(
+    keys: RecordingKeys,
+    clock: FrozenClock,
+    caplog: pytest.LogCaptureFixture,
+    queue_size: int,
+) -> None:
+    keys.open.clear()
+    marks = started(keys, clock, queue_size=queue_size, flush_size=1)
+    marks.mark(make_key("n", key_id="first"), NOW_NS)
+    assert keys.entered.wait(20)
+    marks.mark(make_key("n", key_id="second"), NOW_NS)
+    marks.close(timeout_s=0)
+    assert caplog.messages == ["last_used times not written: the database takes too long"]
+    keys.open.set()
+    keys.wait_for(lambda: ids(keys) == ["first", "second"])
+    marks.close()
+
+
 def test_it_reaches_the_database(
     repository: SqlKeyRepository, network: str, clock: FrozenClock
 ) -> None:

@@ -12,7 +12,8 @@ from talos.errors import TalosError
 from talos.services.ports import Clock, KeyRepository
 
 _NS_PER_DAY: Final = 86_400 * NS_PER_S
-_CLOSE_TIMEOUT_S: Final = 30.0
+FLUSH_TIMEOUT_S: Final = 10.0
+"""How long the writing of everything queued may take (contract 12)."""
 
 _Mark = tuple[str, KeyKind, str]
 _logger = logging.getLogger(__name__)
@@ -65,19 +66,21 @@ class BatchedLastUsed:
         except queue.Full:
             return
 
-    def close(self) -> None:
+    def close(self, timeout_s: float = FLUSH_TIMEOUT_S) -> None:
         """Write what is queued and end the threads; return when that is done, or takes too long."""
         with self._starting:
             self._closed = True
-        deadline_s = time.monotonic() + _CLOSE_TIMEOUT_S
+        deadline_s = time.monotonic() + timeout_s
         try:
             for _ in self._threads:
                 self._queue.put(None, timeout=max(0.0, deadline_s - time.monotonic()))
+            for thread in self._threads:
+                thread.join(max(0.0, deadline_s - time.monotonic()))
+            late = any(thread.is_alive() for thread in self._threads)
         except queue.Full:
+            late = True
+        if late:
             _logger.warning("last_used times not written: the database takes too long")
-            return
-        for thread in self._threads:
-            thread.join(max(0.0, deadline_s - time.monotonic()))
 
     def _start(self) -> None:
         with self._starting:
