@@ -5,6 +5,7 @@ fork, since neither connections nor threads survive one.
 """
 
 import enum
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,6 +50,8 @@ _BUILD_TIME_VARIABLE: Final = "TALOS_BUILD_TIME"
 
 CLOSE_TIMEOUT_S: Final = FLUSH_TIMEOUT_S + 2.0
 """How long ``Assembly.close`` takes at most: what is queued is written, the rest takes no time."""
+
+_log = logging.getLogger(__name__)
 
 
 class Surface(enum.Enum):
@@ -148,6 +151,7 @@ def build(surface: Surface, source: ConfigSource) -> Assembly:
         watcher.stop(timeout_s=0)
         last_used.close()
         database.close()
+        _log.info("database closed")
 
     return Assembly(
         main=_APPLICATIONS[surface](dependencies),

@@ -13,7 +13,8 @@ from talos.errors import TalosError
 
 _BACKLOG = 2048
 _FIRST_INHERITED = 3
-_SERVERS = ("HTTP", "Metrics")
+SERVERS = ("HTTP", "Metrics")
+"""What listens, in the order of the listeners, as the messages of contract 13.5 name it."""
 
 
 class ListenError(TalosError):
@@ -65,13 +66,13 @@ def inherited_listeners(environ: MutableMapping[str, str]) -> tuple[socket.socke
     count = environ.get("LISTEN_FDS", "0")
     for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
         environ.pop(name, None)
-    if count != str(len(_SERVERS)):
+    if count != str(len(SERVERS)):
         raise ListenError(
             f"LISTEN_FDS is {count!r}; two are needed: the main listener, then the metrics listener"
         )
     inherited: list[socket.socket] = []
     try:
-        for descriptor, server in enumerate(_SERVERS, _FIRST_INHERITED):
+        for descriptor, server in enumerate(SERVERS, _FIRST_INHERITED):
             inherited.append(socket.socket(fileno=descriptor))
             _require_tcp(inherited[-1], server)
     except OSError as error:

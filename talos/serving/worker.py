@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 from gunicorn.workers.base import Worker
 
 from talos.serving.connection import Timeouts
+from talos.serving.listeners import SERVERS
 from talos.serving.loop import Loop
 from talos.serving.site import Site
 
@@ -63,6 +64,8 @@ class TalosWorker(Worker):
         while self.alive:
             loop.turn()
         finished = loop.drain(self.grace_s)
+        for server in SERVERS:
+            _log.info(f"{server} server stopped")
         site.close()
         if not finished:
             _log.warning("gave up requests that were still running after %d s", self.grace_s)

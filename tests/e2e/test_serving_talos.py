@@ -164,6 +164,20 @@ def test_the_start_says_what_is_served(serve: Serve) -> None:
     ]
 
 
+def test_the_end_says_what_is_stopped(serve: Serve) -> None:
+    talos = serve(over={"serve": {"http": {"workers": 1}}})
+    assert talos.server.stop() == 0
+    said = messages(talos)
+    stages = [
+        "Handling signal: term",
+        "HTTP server stopped",
+        "Metrics server stopped",
+        "database closed",
+        "stopped",
+    ]
+    assert [message for message in said if message in stages] == stages
+
+
 def test_a_configuration_fault_ends_the_start(serve: Serve) -> None:
     talos = serve(over={"serve": {"http": {"port": 0}}, "secrets": {"x": 1}}, ready=False)
     assert talos.server.wait() == 1
