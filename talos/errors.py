@@ -4,7 +4,6 @@
 
     TalosError
     ├── InvalidRequest              400  bad_request
-    │   ├── CredentialRequired           credential_required
     │   └── DerivedTokenNotRevocable     derived_token_not_revocable
     ├── Unauthorized                401  unauthorized
     │   └── ApiKeyExpired                api_key_expired
@@ -49,13 +48,6 @@ class InvalidRequest(TalosError):
 
     reason = "bad_request"
     default_message = "the request is malformed or invalid"
-
-
-class CredentialRequired(InvalidRequest):
-    """No credential was given where one is needed."""
-
-    reason = "credential_required"
-    default_message = "a credential is required"
 
 
 class DerivedTokenNotRevocable(InvalidRequest):

@@ -25,7 +25,6 @@ class WireStatus(NamedTuple):
 
 STATUSES: Final[Mapping[str, WireStatus]] = {
     "bad_request": WireStatus(HTTPStatus.BAD_REQUEST, "INVALID_ARGUMENT"),
-    "credential_required": WireStatus(HTTPStatus.BAD_REQUEST, "INVALID_ARGUMENT"),
     "derived_token_not_revocable": WireStatus(HTTPStatus.BAD_REQUEST, "INVALID_ARGUMENT"),
     "unauthorized": WireStatus(HTTPStatus.UNAUTHORIZED, "UNAUTHENTICATED"),
     "api_key_expired": WireStatus(HTTPStatus.UNAUTHORIZED, "UNAUTHENTICATED"),
