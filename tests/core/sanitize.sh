@@ -2,7 +2,7 @@
 # Runs the core's tests on a build with AddressSanitizer and UndefinedBehaviorSanitizer.
 #
 #   tests/core/sanitize.sh [pytest arguments]
-#   tests/core/sanitize.sh fuzz      the inputs that `make fuzz` has collected, instead of the tests
+#   tests/core/sanitize.sh fuzz      the inputs that fuzzing has collected, instead of the tests
 #
 # The build is made by .venv/bin/python in a temporary copy of the checkout, which is removed in the
 # end: neither the checkout nor its own build is touched. CC names the compiler, gcc where it is not
@@ -18,11 +18,10 @@ compiler=${CC:-gcc}
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 trap 'exit 130' INT TERM
-mkdir "$copy/talos"
 cp "$checkout/setup.py" "$copy"
-cp "$checkout"/talos/__init__.py "$checkout"/talos/_core.py[ix] "$copy/talos"
-cp -R "$checkout/talos/native" "$copy/talos"
-cp -R "$checkout/tests" "$copy"
+# All of it, since the recogniser is held to the reading of the Python that it stands before.
+cp -R "$checkout/talos" "$checkout/tests" "$copy"
+rm -f "$copy"/talos/_core.*.so
 
 cd "$copy"
 TALOS_SANITIZE=address,undefined CC="$compiler" "$python" setup.py --quiet build_ext --inplace
@@ -50,9 +49,10 @@ run() {
 run -c 'import sys, talos._core; assert talos._core.__file__.startswith(sys.argv[1])' "$copy"
 if [ "${1:-}" = fuzz ]; then
     # Replayed, not fuzzed: beside the sanitizer's runtime atheris cannot measure coverage.
-    mkdir -p build/fuzz "$checkout/build/fuzz/corpus"
-    cp -R "$checkout/build/fuzz/corpus" build/fuzz
+    mkdir -p build/fuzz "$checkout/build/fuzz/corpus" "$checkout/build/fuzz/recogniser"
+    cp -R "$checkout/build/fuzz/corpus" "$checkout/build/fuzz/recogniser" build/fuzz
     run tests/fuzz/fuzz_core.py -runs=0
+    run tests/fuzz/fuzz_recogniser.py -runs=0
 else
     # Only what Python prints is captured: a sanitizer's report goes to the terminal.
     run -m pytest --noconftest --capture=sys -p no:cacheprovider tests/core "$@"
