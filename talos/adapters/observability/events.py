@@ -2,13 +2,17 @@
 
 import logging
 
+from talos.adapters.observability.logs import AUDIT
 from talos.domain.events import AuditEvent
 
-_log = logging.getLogger("talos.audit")
+_log = logging.getLogger(AUDIT)
 
 
 class LogEventEmitter:
-    """Implements ``services.ports.EventEmitter``: one record at level INFO for each event."""
+    """Implements ``services.ports.EventEmitter``: one record for each event.
+
+    Its level is INFO, and ``log.level`` does not suppress it.
+    """
 
     def emit(self, event: AuditEvent) -> None:
         """Write the event, its network under the name ``ProjectID``."""

@@ -34,6 +34,7 @@ _LEVELS: Final = {
     "error": logging.ERROR,
 }
 _OURS: Final = ("talos", "gunicorn")
+AUDIT: Final = "talos.audit"
 _SECRETS: Final = re.compile(
     r"(?<=base64://)[A-Za-z0-9+/=_-]+"  # signing keys (8.3)
     r"|(?<=://)[^\s/@\"]*:[^\s@\"]*(?=@)"  # user and password of a DSN (8.5)
@@ -44,8 +45,9 @@ _NEEDS_QUOTES: Final = re.compile(r'[\s"=]|^$')
 def configure(level: Level, style: Format, stream: TextIO | None = None) -> None:
     """Send every record of the process to ``stream`` (standard error), from ``level`` on.
 
-    Records of other people's libraries are written from WARN on, whatever the level. Warnings and
-    exceptions that nobody caught become records too. Can be called again.
+    Records of other people's libraries are written from WARN on, whatever the level; audit events
+    (contract 11.3) always. Warnings and exceptions that nobody caught become records too. Can be
+    called again.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(LineFormatter(style, with_stacktraces=level in ("debug", "info")))
@@ -56,6 +58,8 @@ def configure(level: Level, style: Format, stream: TextIO | None = None) -> None
     root.setLevel(max(_LEVELS[level], logging.WARNING))
     for name in _OURS:
         logging.getLogger(name).setLevel(_LEVELS[level])
+    # Whoever restores a backup revokes again what these name: a quieter log must not lose them.
+    logging.getLogger(AUDIT).setLevel(logging.INFO)
     logging.captureWarnings(True)
     threading.excepthook = _log_thread_exception
 

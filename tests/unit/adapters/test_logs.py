@@ -23,7 +23,7 @@ JWT = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhIn0.c2ln"
 @pytest.fixture(autouse=True)
 def _restored_logging() -> Iterator[None]:
     root = logging.getLogger()
-    loggers = [root, logging.getLogger("talos"), logging.getLogger("gunicorn")]
+    loggers = [root, *map(logging.getLogger, ("talos", "talos.audit", "gunicorn"))]
     levels = [logger.level for logger in loggers]
     handlers, hook = list(root.handlers), threading.excepthook
     yield
@@ -168,8 +168,9 @@ def test_warnings_and_dying_threads_are_records_too() -> None:
     assert died["msg"] == "a thread ended abnormally"
 
 
-def test_an_audit_event_is_a_record() -> None:
-    stream = start()
+@pytest.mark.parametrize("level", ["debug", "info", "warn", "error"])
+def test_an_audit_event_is_a_record_whatever_the_level(level: Level) -> None:
+    stream = start(level)
     event = AuditEvent(EventName.ISSUED_CREATED, "net", {"APIKeyID": "k", "Visibility": "secret"})
     LogEventEmitter().emit(event)
     [record] = records(stream)
