@@ -7,6 +7,7 @@ from talos.credentials import issued
 from talos.domain import rules
 from talos.domain.drafts import KeyDraft
 from talos.domain.keys import NO_METADATA, Key, KeyKind, KeyStatus, KeyVisibility
+from talos.errors import InvalidRequest, QuotaExceeded
 from talos.services import audit
 from talos.services.lifetimes import expiry_ns, key_lifetime_ns
 from talos.services.ports import Clock, EventEmitter, KeyRepository
@@ -45,6 +46,7 @@ class IssueService:
         lifetime_ns = key_lifetime_ns(draft.ttl_ns, tenant)
         now_ns = self._clock.now_ns()
         visibility = made_visibility(draft.visibility)
+        prefix = self._prefix(tenant, visibility, now_ns)
         key_id = str(uuid.uuid4())
         secret = issued.mint(tenant.credentials, visibility, key_id, now_ns)
         key = new_key(
@@ -58,13 +60,24 @@ class IssueService:
         key = replace(
             key,
             request_id=draft.request_id or None,
-            token_prefix=minting_prefix(tenant, visibility),
+            token_prefix=prefix,
         )
         inserted = self._keys.insert(key, quota=tenant.api_keys_max, now_ns=now_ns)
         if not inserted.created:
             return Issued(shown(inserted.key, now_ns), secret="")
         self._events.emit(audit.created(inserted.key))
         return Issued(inserted.key, secret)
+
+    def _prefix(self, tenant: Tenant, visibility: KeyVisibility, now_ns: int) -> str:
+        try:
+            return minting_prefix(tenant, visibility)
+        except InvalidRequest:
+            # The quota comes first (contract 4.1), and the insert, which holds to it, is not
+            # reached. As nothing is inserted, no other call can make this answer a wrong one.
+            quota = tenant.api_keys_max
+            if quota > 0 and self._keys.is_full(tenant.network_id, quota=quota, now_ns=now_ns):
+                raise QuotaExceeded from None
+            raise
 
 
 def new_key(

@@ -76,6 +76,13 @@ class KeyRepository(Protocol):
         """
         ...
 
+    def is_full(self, network_id: str, *, quota: int, now_ns: int) -> bool:
+        """Tell whether ``quota`` keys of the network, or more, can still verify at ``now_ns``.
+
+        For who will not insert: nothing keeps the answer true after it was given.
+        """
+        ...
+
     def insert_batch(self, keys: Sequence[Key], *, quota: int, now_ns: int) -> BatchInserted:
         """Insert imported keys with pairwise different ids in one transaction (contract 4.8).
 

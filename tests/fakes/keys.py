@@ -42,6 +42,10 @@ class InMemoryKeys:
             self.rows[_name(key)] = key
             return Inserted(key, created=True)
 
+    def is_full(self, network_id: str, *, quota: int, now_ns: int) -> bool:
+        self._fail()
+        return self._living(network_id, now_ns) >= quota
+
     def insert_batch(self, keys: Sequence[Key], *, quota: int, now_ns: int) -> BatchInserted:
         self._fail()
         with self._lock:

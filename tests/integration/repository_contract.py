@@ -272,6 +272,21 @@ class RepositoryContract:
         # One nanosecond later the first has expired.
         assert repository.insert(make_key(network, kind), quota=3, now_ns=NOW_NS + 1).created
 
+    def test_a_network_is_full_when_an_insert_would_be_refused(
+        self, repository: KeyRepository, network: str, other_network: str
+    ) -> None:
+        add(
+            repository,
+            make_key(network, KeyKind.ISSUED, expires_at_ns=NOW_NS),
+            make_key(network, KeyKind.IMPORTED, expires_at_ns=None),
+            make_key(network, KeyKind.IMPORTED, status=KeyStatus.REVOKED),
+            make_key(other_network, KeyKind.ISSUED),
+        )
+        assert repository.is_full(network, quota=1, now_ns=NOW_NS)
+        assert repository.is_full(network, quota=2, now_ns=NOW_NS)
+        assert not repository.is_full(network, quota=3, now_ns=NOW_NS)
+        assert not repository.is_full(network, quota=2, now_ns=NOW_NS + 1)
+
     def test_racing_inserts_do_not_pass_the_quota(
         self, repository: KeyRepository, network: str
     ) -> None:

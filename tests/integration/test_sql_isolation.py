@@ -58,6 +58,7 @@ def test_every_statement_carries_the_network(
             repository.insert(replace(keys[0], request_id=None), quota=0, now_ns=NOW_NS)
         repository.insert_batch([keys[0], make_key(network, kind)], quota=100, now_ns=NOW_NS)
         ids = [key.key_id for key in keys]
+        repository.is_full(network, quota=10, now_ns=NOW_NS)
         repository.get(network, kind, ids[0])
         repository.get_many(network, kind, ids)
         repository.change(network, kind, ids[0], lambda key: replace(key, name="new"))

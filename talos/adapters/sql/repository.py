@@ -67,6 +67,13 @@ class SqlKeyRepository:
                 return inserted
         raise InternalError("create API key")
 
+    def is_full(self, network_id: str, *, quota: int, now_ns: int) -> bool:
+        """See ``KeyRepository.is_full``."""
+        return self._transactions.read(
+            "count API keys",
+            lambda connection: _live_keys(connection, network_id, now_ns, quota) >= quota,
+        )
+
     def insert_batch(self, keys: Sequence[Key], *, quota: int, now_ns: int) -> BatchInserted:
         """See ``KeyRepository.insert_batch``. The keys are of one network and one kind."""
         if not keys:

@@ -172,6 +172,19 @@ def test_public_keys_need_a_public_prefix(house: House) -> None:
     assert house.keys.rows == {}
 
 
+def test_the_quota_comes_before_the_public_prefix(house: House) -> None:
+    full = tenant(api_keys_max=1, public_prefix=None)
+    public = replace(DRAFT, visibility=2)
+    with pytest.raises(InvalidRequest):
+        house.issue(public, full)
+    house.issue(replace(DRAFT, ttl_ns=S), full)
+    with pytest.raises(QuotaExceeded):
+        house.issue(public, full)
+    house.clock.advance(s=2)
+    with pytest.raises(InvalidRequest):
+        house.issue(public, full)
+
+
 # Quota
 
 
