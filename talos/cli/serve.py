@@ -4,10 +4,7 @@ import os
 
 import click
 
-from talos.bootstrap import Surface
 from talos.cli.command import Failure, Group, current_invocation
-from talos.errors import ConfigurationError, TalosError
-from talos.serving.start import serve as serve_surface
 
 
 @click.command(
@@ -27,25 +24,30 @@ def serve(context: click.Context) -> None:
     that reaches them; docs/deployment.md says how to keep others away.
     """
     if context.invoked_subcommand is None:
-        _run(Surface.ALL)
+        _run("all")
 
 
 @serve.command(examples=["talos serve admin --config talos.yaml"])
 def admin() -> None:
     """Serve the admin operations alone, which trust every caller."""
-    _run(Surface.ADMIN)
+    _run("admin")
 
 
 @serve.command(examples=["talos serve public --config talos.yaml"])
 def public() -> None:
     """Serve what may face the internet: self-revocation and the key set."""
-    _run(Surface.PUBLIC)
+    _run("public")
 
 
-def _run(surface: Surface) -> None:
+def _run(surface: str) -> None:
     """Serve until told to end; what keeps the server from starting is the last line on stderr."""
+    # Help and completion do without the server.
+    from talos.bootstrap import Surface
+    from talos.errors import ConfigurationError, TalosError
+    from talos.serving.start import serve as serve_surface
+
     try:
-        code = serve_surface(surface, current_invocation().config_path, os.environ)
+        code = serve_surface(Surface(surface), current_invocation().config_path, os.environ)
     except ConfigurationError as error:
         raise Failure("\n".join([error.message, *error.faults])) from error
     except TalosError as error:

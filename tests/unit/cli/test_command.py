@@ -201,6 +201,37 @@ def test_the_module_runs_as_a_program() -> None:
     assert result.stderr == 'unknown command "verfy" for "talos keys"; did you mean verify?\n'
 
 
+HEAVY = {"sqlalchemy", "alembic", "falcon", "gunicorn", "jsonschema", "rich", "yaml", "joserfc",
+         "cryptography", "structlog", "msgspec", "watchfiles"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment"),
+    [
+        (["serve", "--help"], {}),
+        (["serve", "public", "--help"], {}),
+        ([], {"_TALOS_COMPLETE": "bash_complete", "COMP_WORDS": "talos serve ", "COMP_CWORD": "2"}),
+    ],
+)
+def test_help_and_completion_of_serve_import_no_server(
+    arguments: list[str], environment: dict[str, str]
+) -> None:
+    program = (
+        "import json, os, sys\n"
+        "arguments, environment = json.loads(sys.argv[1])\n"
+        "os.environ.update(environment)\n"
+        "from talos.cli.app import app\n"
+        "try:\n"
+        "    app.main(arguments, prog_name='talos')\n"
+        "finally:\n"
+        "    print(json.dumps(sorted(sys.modules)))\n"
+    )
+    result = in_a_process("-c", program, json.dumps([arguments, environment]))
+    assert "public" in result.stdout
+    loaded = {name.split(".")[0] for name in json.loads(result.stdout.splitlines()[-1])}
+    assert loaded.isdisjoint(HEAVY)
+
+
 def test_verifying_a_key_imports_no_server() -> None:
     """What makes starting slow stays out of a client command."""
     program = (
@@ -215,9 +246,7 @@ def test_verifying_a_key_imports_no_server() -> None:
     assert "Connection refused" in result.stderr
     loaded = {name.split(".")[0] for name in json.loads(result.stdout)}
     assert "urllib3" in loaded
-    heavy = {"sqlalchemy", "alembic", "falcon", "gunicorn", "jsonschema", "rich", "yaml", "joserfc",
-             "cryptography", "structlog", "msgspec", "watchfiles"}  # fmt: skip
-    assert loaded.isdisjoint(heavy)
+    assert loaded.isdisjoint(HEAVY)
 
 
 def test_a_closed_pipe_is_no_traceback() -> None:
