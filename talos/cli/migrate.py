@@ -57,7 +57,7 @@ def up(database: str | None) -> None:
     if done.after == done.before:
         note(f"Nothing to apply: the schema has version {done.after}.")
     else:
-        note(f"Applied {_migrations(done.after - done.before)}: {_now(done.after)}.")
+        note(f"Applied {_counted(done.after - done.before, 'migration')}: {_now(done.after)}.")
 
 
 @migrate.command(examples=["talos migrate down", "talos migrate down --steps 2"])
@@ -76,7 +76,7 @@ def down(database: str | None, steps: int) -> None:
     if count == 0:
         note("Nothing to roll back: the database is not initialised.")
         return
-    note(f"Rolled back {_migrations(count)}: {_now(done.after)}.")
+    note(f"Rolled back {_counted(count, 'migration')}: {_now(done.after)}.")
     if count < steps:
         note(f"There were no more than {count} of the {steps} asked for.")
 
@@ -151,7 +151,10 @@ def adopt(source: str, database: str | None) -> None:
         outcome = take_over(old, new, progress=show)
     for fault in outcome.faults:
         note(f"{fault.table} {fault.network_id} {fault.key_id}: {fault.problem}")
-    note(f"Adopted {outcome.adopted} keys; {outcome.already_there} were there already.")
+    there = (
+        f"{outcome.already_there} {'was' if outcome.already_there == 1 else 'were'} there already"
+    )
+    note(f"Adopted {_counted(outcome.adopted, 'key')}; {there}.")
     if outcome.faults:
         raise Failure(f"{len(outcome.faults)} could not be taken over")
 
@@ -179,5 +182,5 @@ def _now(version: int) -> str:
     return f"the schema has version {version}" if version else "the database is not initialised"
 
 
-def _migrations(count: int) -> str:
-    return f"{count} migration{'' if count == 1 else 's'}"
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

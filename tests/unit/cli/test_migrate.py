@@ -208,7 +208,15 @@ def test_adopt(talos: Run, migrate: Callable[..., str], tmp_path: Path, dsn: str
     assert (result.exit_code, result.stdout) == (1, "")
     report = result.stderr.splitlines()
     assert report[0].startswith("issued_api_keys 00000000-0000-0000-0000-000000000000 k3: ")
-    assert report[1:] == ["Adopted 1 keys; 2 were there already.", "1 could not be taken over"]
+    assert report[1:] == ["Adopted 1 key; 2 were there already.", "1 could not be taken over"]
+
+
+def test_adopt_counts_one_as_one(migrate: Callable[..., str], tmp_path: Path) -> None:
+    old = OldEdition(tmp_path / "old.db")
+    old.add_issued("k1")
+    migrate("up")
+    assert migrate("adopt", "--from", old.dsn) == "Adopted 1 key; 0 were there already.\n"
+    assert migrate("adopt", "--from", old.dsn) == "Adopted 0 keys; 1 was there already.\n"
 
 
 @pytest.mark.parametrize("source", ["sqlite:///nowhere/old.db", "postgres://h/db", "old.txt"])
