@@ -11,18 +11,22 @@ from talos.cli.output import note
 if TYPE_CHECKING:
     from talos.adapters.sql.dsn import DatabaseUrl
 
-_VARIABLES: Final = ("DB_DSN", "TALOS_DB_DSN", "DSN")
+_SERVED: Final = "TALOS_DB_DSN"
+_VARIABLES: Final = ("DB_DSN", _SERVED, "DSN")
 
 
 def chosen_database(flag: str | None) -> "DatabaseUrl":
     """Return the database of ``--database``, else of the environment, else of ``--config``.
 
-    An empty flag or variable counts as absent. Raises ``Failure``, whose text never holds a
-    password.
+    An empty flag or variable counts as absent. Where the environment names another database to
+    ``talos serve``, a line says so. Raises ``Failure``, whose text never holds a password.
     """
     from talos.adapters.sql.dsn import parse_migrate_dsn
 
-    text = flag or next(filter(None, map(os.environ.get, _VARIABLES)), None) or _configured()
+    variable = next(filter(os.environ.get, _VARIABLES), None)
+    if not flag and variable is not None:
+        _warn_of_another(variable)
+    text = flag or (os.environ[variable] if variable else _configured())
     if not text:
         raise Failure(
             f"no database is named: give --database, set {' or '.join(_VARIABLES)}, "
@@ -58,6 +62,16 @@ def explained() -> Iterator[None]:
         raise Failure(error.message) from None
     except ValueError as error:
         raise Failure(str(error)) from None
+
+
+def _warn_of_another(variable: str) -> None:
+    """Say when the server would work on another database than this command; names, no values."""
+    served = os.environ.get(_SERVED)
+    if served and served != os.environ[variable]:
+        note(
+            f"warning: {variable} and {_SERVED} name different databases: this command takes "
+            f"{variable}, talos serve takes {_SERVED}"
+        )
 
 
 def _configured() -> str | None:

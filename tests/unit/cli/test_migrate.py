@@ -146,6 +146,30 @@ def test_the_database_is_the_first_that_is_named(
     assert (tmp_path / "bare.db").exists()
 
 
+def test_another_database_for_serve_is_told(
+    talos: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = (f"sqlite://{tmp_path}/{name}.db" for name in ("one", "other"))
+
+    def warnings(*args: str) -> list[str]:
+        result = talos("migrate", "status", *args)
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert str(tmp_path) not in result.stderr
+        return [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+
+    monkeypatch.setenv("DB_DSN", one)
+    assert warnings() == []
+    monkeypatch.setenv("TALOS_DB_DSN", one)
+    assert warnings() == []
+    monkeypatch.setenv("TALOS_DB_DSN", other)
+    assert warnings() == [
+        "warning: DB_DSN and TALOS_DB_DSN name different databases: "
+        "this command takes DB_DSN, talos serve takes TALOS_DB_DSN"
+    ]
+    # What the command line says was meant for this command.
+    assert warnings("--database", one) == []
+
+
 def test_no_database_is_named(talos: Run, tmp_path: Path) -> None:
     file = tmp_path / "talos.yaml"
     file.write_text("log:\n  level: debug\n")
