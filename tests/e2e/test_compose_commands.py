@@ -175,8 +175,23 @@ def test_both_surfaces_wait_for_the_migration() -> None:
     for name in ("admin", "public"):
         condition = SERVICES[name]["depends_on"]["migrate"]["condition"]
         assert condition == "service_completed_successfully"
-    assert SERVICES["migrate"]["depends_on"]["postgres"]["condition"] == "service_healthy"
+
+
+@pytest.mark.parametrize("name", ["postgres", "mariadb"])
+def test_the_migration_waits_for_its_database(name: str) -> None:
+    """It does not wait by itself, and is not run again after it failed."""
+    awaited = SERVICES["migrate"]["depends_on"][name]
+    assert awaited["condition"] == "service_healthy"
+    # A database that stands in a profile is not there unless somebody asks for it.
+    assert awaited.get("required", True) is ("profiles" not in SERVICES[name])
     assert SERVICES["migrate"]["restart"] == "no"
+
+
+def test_a_database_is_healthy_only_once_it_can_be_reached() -> None:
+    """While the images make their first database, a server answers on its local socket alone."""
+    postgres = SERVICES["postgres"]["healthcheck"]["test"]
+    assert postgres[postgres.index("--host") + 1] == "127.0.0.1"
+    assert "--connect" in SERVICES["mariadb"]["healthcheck"]["test"]
 
 
 def test_every_database_of_the_contract_is_there() -> None:
