@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Listening:
-    """One listener of one worker. ``idle`` is in the order in which clients became idle."""
+    """One listener of one worker."""
 
     socket: socket.socket
     application: "WSGIApplication"
@@ -22,12 +22,17 @@ class Listening:
     """Most clients at once."""
     clients: int = 0
     accepting: bool = False
-    idle: "dict[Client, None]" = field(default_factory=dict)
+    exhausted: bool = False
+    """The last attempt to accept failed, for want of descriptors most likely."""
+    asking_nothing: "dict[Client, None]" = field(default_factory=dict)
+    """Clients whose next request has not come, or not to the end of its head; who has asked nothing
+    for longest is the first.
+    """
 
     @property
-    def has_room(self) -> bool:
-        """Whether another client may come."""
-        return self.clients < self.capacity
+    def welcoming(self) -> bool:
+        """Whether another client may come: there is room, or somebody who can make room."""
+        return not self.exhausted and (self.clients < self.capacity or bool(self.asking_nothing))
 
 
 @dataclass(slots=True, eq=False)

@@ -89,8 +89,16 @@ class Loop:
     def turn(self) -> None:
         """Wait for something to happen, a second at most, and deal with it."""
         interval_s = _DRAIN_SWEEP_INTERVAL_S if self._draining else SWEEP_INTERVAL_S
+        doors = []
         for key, mask in self._selector.select(interval_s):
-            key.data(mask)
+            if isinstance(key.data, Listening):
+                doors.append(key.data)
+            else:
+                key.data(mask)
+        # Last, so that who has asked something is known not to be asking nothing.
+        for listening in doors:
+            if listening.accepting:
+                self._accept(listening)
         now = time.monotonic()
         if now >= self._next_sweep:
             self._next_sweep = now + interval_s
@@ -127,9 +135,9 @@ class Loop:
         self._on_sweep()
         for client in [c for c in self._clients if c.connection.deadline <= now]:
             self._close(client)
-        if not self._draining:
-            for listening in self._listening:
-                self._accept_on(listening, listening.has_room)
+        for listening in self._listening:
+            listening.exhausted = False
+            self._mind_the_door(listening)
 
     # Clients
 
@@ -138,9 +146,7 @@ class Loop:
             return
         listening.accepting = wanted
         if wanted:
-            self._selector.register(
-                listening.socket, selectors.EVENT_READ, lambda mask: self._accept(listening)
-            )
+            self._selector.register(listening.socket, selectors.EVENT_READ, listening)
         else:
             self._selector.unregister(listening.socket)
 
@@ -152,7 +158,8 @@ class Loop:
             return False
         except OSError as error:
             _log.error("cannot accept a connection", extra={"fields": {"cause": error.strerror}})
-            self._accept_on(listening, False)
+            listening.exhausted = True
+            self._mind_the_door(listening)
             return False
         connected.setblocking(False)
         connection = Connection(
@@ -164,17 +171,12 @@ class Loop:
         client = Client(socket=connected, connection=connection, home=listening)
         self._clients.add(client)
         listening.clients += 1
+        listening.asking_nothing[client] = None
         self._want(client, selectors.EVENT_READ)
-        if not listening.has_room:
-            self._make_room(listening)
+        if listening.clients > listening.capacity:
+            # Strangers who connect and say nothing shall not keep out those who do.
+            self._close(next(iter(listening.asking_nothing)))
         return True
-
-    def _make_room(self, listening: Listening) -> None:
-        """Close the client that has been idle longest; without one, accept no more."""
-        if listening.idle:
-            self._close(next(iter(listening.idle)))
-        else:
-            self._accept_on(listening, False)
 
     def _want(self, client: Client, mask: int) -> None:
         """Register interest in ``mask``, 0 for none."""
@@ -224,10 +226,14 @@ class Loop:
         client.socket.close()
         self._clients.discard(client)
         self._release(client)
-        client.home.idle.pop(client, None)
+        client.home.asking_nothing.pop(client, None)
         client.home.clients -= 1
+        self._mind_the_door(client.home)
+
+    def _mind_the_door(self, listening: Listening) -> None:
+        """Accept clients exactly while they are welcome."""
         if not self._draining:
-            self._accept_on(client.home, client.home.has_room)
+            self._accept_on(listening, listening.welcoming)
 
     # Requests
 
@@ -239,10 +245,11 @@ class Loop:
         except FramingError as error:
             self._refuse(client, error)
             return
-        if connection.idle:
-            client.home.idle[client] = None
+        if connection.phase is Phase.HEAD:
+            client.home.asking_nothing.setdefault(client)
         else:
-            client.home.idle.pop(client, None)
+            client.home.asking_nothing.pop(client, None)
+        self._mind_the_door(client.home)
         large = len(connection.body or b"") > _LARGE_BODY_BYTES
         if step is Step.ANSWER:
             threads = self._large_body_threads if large else client.home.threads
@@ -301,7 +308,7 @@ class Loop:
     def _refuse(self, client: Client, error: FramingError) -> None:
         fields = {"status": int(error.status), "cause": error.text}
         _log.info("request refused", extra={"fields": fields})
-        client.home.idle.pop(client, None)
+        client.home.asking_nothing.pop(client, None)
         client.connection.outgoing = memoryview(refusal(error.status, error.text).data)
         client.connection.keep_alive = False
         self._send(client)
