@@ -69,6 +69,10 @@ fuzz-recogniser: $(VENV)/.installed-fuzz ## Fuzz the recogniser of requests agai
 sanitize: $(VENV)/.installed-test ## Run the core's tests under AddressSanitizer and UBSan
 	@tests/core/sanitize.sh
 
+.PHONY: torture
+torture: $(VENV)/.installed-test ## Kill processes at work on the shared cache (SECONDS=60)
+	@$(BIN)/python -m tests.core.torture --seconds $(or $(SECONDS),60)
+
 .PHONY: timing
 timing: $(VENV)/.installed ## Look for timing differences in the comparisons of secrets
 	@$(BIN)/python bench/timing_compare.py

@@ -157,3 +157,174 @@ def match_verify(body: bytes) -> bytes | None:
     The body is one JSON object in plain spelling, its credential of ``[A-Za-z0-9_]``, and it may
     name an empty list of expected audiences.
     """
+
+@final
+class SharedMemory:
+    """One mapping for all processes of a host that are forked after it was made.
+
+    It holds the keys of a ``KeyCache`` and counters; ``docs/shared-memory.md`` draws it. Making it
+    takes address space; memory is taken as it is written to. It cannot be pickled, and goes when
+    the last process that has it ends.
+    """
+
+    def __init__(self, size_bytes: int, *, hash_in_python: bool = False) -> None:
+        """Map ``size_bytes``, all that it will ever take.
+
+        ``hash_in_python`` computes hashes through the face of the xxhash package instead of its
+        library, as happens by itself where that cannot be reached: the same numbers, more slowly.
+        Raises ValueError for a size that holds not even one set (about 420 kB), and OSError where
+        the system refuses.
+        """
+
+    @property
+    def size_bytes(self) -> int:
+        """What was asked for."""
+    @property
+    def attached(self) -> bool:
+        """Whether this process has an owner slot."""
+
+    def attach(self) -> bool:
+        """Take an owner slot, without which this process publishes and counts nothing.
+
+        To be called once in each process that writes, after the fork; a child never writes in its
+        parent's name. A second call does nothing. False where 256 living processes have all slots:
+        then this process reads, holds and evicts all the same.
+        """
+
+    def add(self, counter: int, amount: int = 1) -> None:
+        """Add to a counter, 0 to 47, of this process; without a slot nothing is counted."""
+
+    def counted(self, counter: int) -> int:
+        """The sum of a counter over all processes, those that have ended included."""
+
+PUBLISH_DONE: Final[int]
+PUBLISH_STALE: Final[int]
+"""Evicted or held since the lease was taken, or no lease at all, or expired already."""
+PUBLISH_BUSY: Final[int]
+"""Others were writing where the key belongs, or this process has no owner slot."""
+PUBLISH_COLD: Final[int]
+"""All room is taken by keys in use; the same key is let in if it asks again soon."""
+PUBLISH_LARGE: Final[int]
+"""The payload is longer than 4096 bytes."""
+
+@final
+class KeyCache:
+    """The shared key cache (contract 6.8): what was published for (network, kind, id).
+
+    ``network`` is a UUID in its canonical spelling or its 16 bytes, ``kind`` is 0 to 255,
+    ``key_id`` a UUID in its canonical spelling or 64 lower-case hexadecimal digits. A key of any
+    other spelling is never cached: it is missed, leased 0, and there is nothing to hold or evict.
+
+    No call waits for another process. Expiry is by the wall clock, in nanoseconds since the epoch,
+    which the caller gives; holds are by the monotonic clock.
+    """
+
+    def __init__(self, memory: SharedMemory) -> None:
+        """Look at ``memory``; of several caches over one all are the same cache."""
+
+    def get(self, network: str | bytes, kind: int, key_id: str, *, now_ns: int) -> bytes | None:
+        """The payload, if it has been neither evicted nor overtaken by ``now_ns``; else None."""
+
+    def lease(self, network: str | bytes, kind: int, key_id: str) -> int:
+        """The right to publish what is read from the database after this; 0 while a hold stands."""
+
+    def publish(
+        self,
+        lease: int,
+        network: str | bytes,
+        kind: int,
+        key_id: str,
+        payload: bytes,
+        *,
+        expires_at_ns: int,
+        now_ns: int,
+    ) -> int:
+        """Publish until ``expires_at_ns``; one of the ``PUBLISH_`` values tells what came of it."""
+
+    def hold(self, network: str | bytes, kind: int, key_id: str, *, for_ns: int) -> int:
+        """Evict the key, and give out no lease for it for ``for_ns``; the token lifts the hold.
+
+        Other keys may share the hold. Raises ValueError unless ``for_ns`` is 1 to a day.
+        """
+
+    def lift(self, token: int, network: str | bytes, kind: int, key_id: str) -> bool:
+        """Evict the key again and end the hold. False if it had lapsed before."""
+
+    def evict(self, network: str | bytes, kind: int, key_id: str) -> None:
+        """Forget the key, and make every lease taken on it so far worthless."""
+
+    def flush(self) -> None:
+        """Evict every key."""
+
+    def statistics(self) -> dict[str, int]:
+        """Counts over all attached processes since the mapping was made.
+
+        ``hits``, ``misses``; the outcomes of ``publish``: ``published``, ``refused_stale``,
+        ``refused_busy``, ``refused_cold``, ``refused_large``; ``evictions``, ``holds``; and
+        ``takeovers``, sets that were emptied because their writer had died.
+        """
+
+def pack_answer(
+    body: bytes, tail: bytes, *, generation: int, expires_at_ns: int | None, plain: bool
+) -> bytes:
+    """What is published for a key that ``HotPath`` may answer for: its gates, and the answer.
+
+    ``body`` is sent as it is. ``tail`` is kept beside it for other readers of the entry. A key that
+    is not ``plain`` has more gates than the hot path knows, and is never answered for by it.
+    """
+
+def unpack_answer(payload: bytes) -> tuple[bytes, bytes] | None:
+    """The body and the tail that were packed; None for a payload of another layout."""
+
+@final
+class HotPath:
+    """Answers verifications from memory: bytes of a connection in, bytes to send out.
+
+    It says again what was published for a key, and only to who holds the key (contract 6.2, steps
+    1 to 3, and 6). What it declines is not thereby refused. To be made after the fork, and for one
+    thread. It starts disabled.
+    """
+
+    def __init__(
+        self,
+        cache: KeyCache,
+        *,
+        kind: int,
+        counter: int,
+        head: tuple[bytes, bytes, bytes, bytes],
+    ) -> None:
+        """Answer for keys of ``kind``, and count answers under ``counter`` of the shared memory.
+
+        ``head`` is the head of an answer in four pieces: between them stand the date, the request
+        id and the length of the body. Raises ValueError where they are over 1536 bytes.
+        """
+
+    def disable(self) -> None:
+        """Decline everything, and forget the secrets."""
+
+    def configure(
+        self,
+        *,
+        network: bytes,
+        secrets: list[tuple[bytes, int | None]],
+        prefixes: tuple[bytes, ...],
+        foreign: tuple[bytes, ...],
+        max_ttl_ns: int,
+        skew_ns: int,
+        generation: int,
+    ) -> bool:
+        """Judge by these settings from now on; False, and disabled, where there are too many.
+
+        ``secrets`` are those accepted, each with the instant from which it is not (None: never).
+        ``foreign`` are beginnings of credentials that are no issued keys. ``max_ttl_ns`` of 0 is no
+        limit, and ``skew_ns`` counts for at most 10 minutes (contract 5.2). Raises ValueError where
+        ``network`` is not 16 bytes.
+        """
+
+    def answer(self, data: bytes, start: int = 0, *, now_ns: int) -> tuple[bytes, int]:
+        """The answers to the requests that ``data`` holds at ``start``, as far as they go.
+
+        With them comes the position behind the last request answered: what is there is for the
+        parser, or for another call, since one gives at most about 60 kB. Raises ValueError where
+        ``start`` lies outside of ``data``.
+        """

@@ -1,8 +1,8 @@
 """The compiled core: what every verification runs through.
 
 Constant-time comparison, Base58, the routing of credentials, issued keys, macaroons, HMAC under a key
-that stays, and the recogniser of plain requests. The types and contracts of what Python sees are in
-``_core.pyi``; the code is in ``native/``, a file a subject.
+that stays, the recogniser of plain requests, the shared key cache, and the hot path. The types and
+contracts of what Python sees are in ``_core.pyi``; the code is in ``native/``, a file a subject.
 
 Rules for everything in here:
 
@@ -29,3 +29,9 @@ include "native/macaroon.pxi"
 include "native/routing.pxi"
 include "native/keyed_hmac.pxi"
 include "native/recogniser.pxi"
+include "native/xxh3.pxi"
+include "native/shared_memory.pxi"
+include "native/key_cache.pxi"
+include "native/key_sets.pxi"
+include "native/key_cache_face.pxi"
+include "native/hot_path.pxi"

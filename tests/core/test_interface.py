@@ -36,8 +36,9 @@ def test_the_stub_names_everything_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_signatures_are_those_of_the_stub(name: str) -> None:
+    stub = FUNCTIONS[name].args
     parameters = inspect.signature(getattr(_core, name)).parameters
-    assert list(parameters) == [argument.arg for argument in FUNCTIONS[name].args.args]
+    assert list(parameters) == [argument.arg for argument in (*stub.args, *stub.kwonlyargs)]
 
 
 def members(name: str) -> dict[str, ast.FunctionDef]:

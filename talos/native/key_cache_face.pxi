@@ -1,0 +1,192 @@
+# What Python sees of the shared key cache.
+
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
+
+cdef enum:
+    # Spellings of an id, so that no two texts share a key. They stand beside the kind.
+    SPELLING_NONE = 0
+    SPELLING_UUID = 1
+    SPELLING_HASH = 2
+    KIND_BITS = 8
+    NETWORK_BYTES = 16
+    HASH_TEXT = 64
+    # A hold's token: its end << 4 | its place in the line.
+    PLACE_BITS = 4
+    PLACE_MASK = 0xF
+
+PUBLISH_DONE = PUBLICATION_DONE
+PUBLISH_STALE = PUBLICATION_STALE
+PUBLISH_BUSY = PUBLICATION_BUSY
+PUBLISH_COLD = PUBLICATION_COLD
+PUBLISH_LARGE = PUBLICATION_LARGE
+
+cdef int64_t LONGEST_HOLD_NS = 86_400 * 1_000_000_000
+cdef tuple STATISTICS = (
+    ("hits", HITS),
+    ("misses", MISSES),
+    ("published", PUBLISHED),
+    ("refused_stale", STALE),
+    ("refused_busy", BUSY),
+    ("refused_cold", COLD),
+    ("refused_large", LARGE),
+    ("evictions", EVICTIONS),
+    ("holds", HOLDS_PUT_UP),
+    ("takeovers", TAKEOVERS),
+)
+
+
+cdef uint64_t monotonic_ns() noexcept nogil:
+    cdef timespec now
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return <uint64_t>now.tv_sec * 1_000_000_000 + <uint64_t>now.tv_nsec
+
+
+cdef inline int nibble(uint8_t c) noexcept nogil:
+    """A hexadecimal digit in lower case; -1 for anything else."""
+    if c"0" <= c <= c"9":
+        return c - c"0"
+    if c"a" <= c <= c"f":
+        return c - c"a" + 10
+    return -1
+
+
+cdef bint hex_bytes(const uint8_t* text, Py_ssize_t length, uint8_t* out) noexcept nogil:
+    """Two lower-case digits a byte; ``length`` is even."""
+    cdef Py_ssize_t i
+    cdef int high, low
+    for i in range(length // 2):
+        high = nibble(text[2 * i])
+        low = nibble(text[2 * i + 1])
+        if high < 0 or low < 0:
+            return False
+        out[i] = <uint8_t>(high << 4 | low)
+    return True
+
+
+cdef bint uuid_bytes(const uint8_t* text, Py_ssize_t length, uint8_t* out) noexcept nogil:
+    """The one canonical spelling only: lower case, hyphens at 8, 13, 18 and 23."""
+    return (
+        length == UUID_TEXT
+        and text[8] == text[13] == text[18] == text[23] == c"-"
+        and hex_bytes(text, 8, out)
+        and hex_bytes(text + 9, 4, out + 4)
+        and hex_bytes(text + 14, 4, out + 6)
+        and hex_bytes(text + 19, 4, out + 8)
+        and hex_bytes(text + 24, 12, out + 10)
+    )
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class KeyCache:
+    cdef SharedMemory memory
+    cdef CacheView view
+
+    def __cinit__(self, SharedMemory memory not None):
+        cdef uint64_t* base = memory.base
+        self.memory = memory
+        self.view.process = &memory.process
+        self.view.epochs = base + memory.layout.epochs
+        self.view.holds = base + memory.layout.holds
+        self.view.sets = base + memory.layout.sets
+        self.view.set_count = memory.layout.set_count
+        self.view.stripe_mask = memory.layout.stripe_count - 1
+        self.view.seed = base[SEED]
+        self.view.xxh3 = memory.xxh3
+
+    def __reduce__(self):
+        raise TypeError("a KeyCache cannot be pickled")
+
+    cdef bint name(self, CacheKey* key, object network, int kind, str key_id) except -1:
+        """Locate a key; False for one that is never cached, whose spelling is not canonical.
+
+        Every operation asks here first, so what cannot be evicted cannot be published either.
+        """
+        cdef Py_ssize_t length
+        cdef const uint8_t* text
+        cdef uint8_t* words = <uint8_t*>key.words
+        cdef uint64_t spelling
+        if not 0 <= kind < 1 << KIND_BITS:
+            raise ValueError("a kind is 0 to 255")
+        if isinstance(network, bytes):
+            if PyBytes_GET_SIZE(network) != NETWORK_BYTES:
+                raise ValueError("a network is 16 bytes")
+            memcpy(words, PyBytes_AS_STRING(network), NETWORK_BYTES)
+        else:
+            text = ascii_data(<str?>network, &length)
+            if text == NULL or not uuid_bytes(text, length, words):
+                return False
+        words += NETWORK_BYTES
+        memset(words, 0, WORD * KEY_WORDS - NETWORK_BYTES)
+        text = ascii_data(key_id, &length)
+        if text == NULL:
+            return False
+        if uuid_bytes(text, length, words):
+            spelling = SPELLING_UUID
+        elif length == HASH_TEXT and hex_bytes(text, length, words):
+            spelling = SPELLING_HASH
+        else:
+            return False
+        key.kind = spelling << KIND_BITS | <uint64_t>kind
+        locate(&self.view, key)
+        return True
+
+    def get(self, network not None, int kind, str key_id not None, *, int64_t now_ns):
+        cdef CacheKey key
+        cdef uint64_t value[MAX_VALUE_WORDS]
+        cdef int length
+        if not self.name(&key, network, kind, key_id):
+            return None
+        length = cache_read(&self.view, &key, now_ns, value)
+        if length == READ_MISS:
+            return None
+        return PyBytes_FromStringAndSize(<char*>&value[VALUE_HEADER_WORDS], length)
+
+    def lease(self, network not None, int kind, str key_id not None):
+        cdef CacheKey key
+        if not self.name(&key, network, kind, key_id):
+            return 0
+        return cache_lease(&self.view, &key, monotonic_ns())
+
+    def publish(
+        self, uint64_t lease, network not None, int kind, str key_id not None,
+        bytes payload not None, *, int64_t expires_at_ns, int64_t now_ns
+    ):
+        cdef CacheKey key
+        if not self.name(&key, network, kind, key_id):
+            return PUBLISH_STALE
+        return <int>cache_publish(
+            &self.view, &key, lease, bytes_data(payload), <uint64_t>PyBytes_GET_SIZE(payload),
+            now_ns, expires_at_ns
+        )
+
+    def hold(self, network not None, int kind, str key_id not None, *, int64_t for_ns):
+        cdef CacheKey key
+        cdef uint64_t now, until
+        if not 0 < for_ns <= LONGEST_HOLD_NS:
+            raise ValueError("a hold lasts more than nothing and at most a day")
+        if not self.name(&key, network, kind, key_id):
+            return 0
+        now = monotonic_ns()
+        until = now + <uint64_t>for_ns
+        return until << PLACE_BITS | <uint64_t>cache_hold(&self.view, &key, now, until)
+
+    def lift(self, uint64_t token, network not None, int kind, str key_id not None):
+        cdef CacheKey key
+        cdef uint64_t until = token >> PLACE_BITS
+        if not self.name(&key, network, kind, key_id):
+            return False
+        cache_lift(&self.view, &key, <int>(token & PLACE_MASK), until)
+        return monotonic_ns() < until
+
+    def evict(self, network not None, int kind, str key_id not None):
+        cdef CacheKey key
+        if self.name(&key, network, kind, key_id):
+            cache_evict(&self.view, &key)
+
+    def flush(self):
+        with nogil:
+            cache_flush(&self.view)
+
+    def statistics(self):
+        return {name: self.memory.sum_of(counter) for name, counter in STATISTICS}

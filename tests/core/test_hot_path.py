@@ -1,0 +1,386 @@
+"""The hot path answers what was published, to who holds the key, and nothing else."""
+
+import pickle
+import re
+import uuid
+from dataclasses import dataclass, field
+from email.utils import formatdate
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from talos import _core
+from tests.core.strategies import CURRENT, RETIRED, STRANGE, quick
+from tests.core.test_recogniser import request
+
+NETWORK = uuid.UUID(int=0)
+ISSUED = 0
+COUNTER = 7
+S = 1_000_000_000
+MADE_S = 1_700_000_000
+NOW_NS = (MADE_S + 3600) * S + 123
+HEAD = (
+    b"HTTP/1.1 200 OK\r\nDate: ",
+    b"\r\nX-Request-Id: ",
+    b"\r\nContent-Length: ",
+    b"\r\nContent-Type: application/json\r\n\r\n",
+)
+UUID4 = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+@dataclass
+class Host:
+    """A shared cache with a hot path over it, and keys to ask for."""
+
+    memory: _core.SharedMemory = field(default_factory=lambda: _core.SharedMemory(2 << 20))
+
+    def __post_init__(self) -> None:
+        assert self.memory.attach()
+        self.cache = _core.KeyCache(self.memory)
+        self.hot = _core.HotPath(self.cache, kind=ISSUED, counter=COUNTER, head=HEAD)
+        self.configure()
+
+    def configure(
+        self,
+        *,
+        network: bytes = NETWORK.bytes,
+        secrets: tuple[tuple[bytes, int | None], ...] = ((CURRENT, None), (RETIRED, NOW_NS + S)),
+        prefixes: tuple[bytes, ...] = (b"ory_ak", b"old"),
+        foreign: tuple[bytes, ...] = (b"mc_v1_",),
+        max_ttl_ns: int = 0,
+        skew_ns: int = 300 * S,
+        generation: int = 1,
+    ) -> bool:
+        return self.hot.configure(
+            network=network,
+            secrets=list(secrets),
+            prefixes=prefixes,
+            foreign=foreign,
+            max_ttl_ns=max_ttl_ns,
+            skew_ns=skew_ns,
+            generation=generation,
+        )
+
+    def key(
+        self,
+        *,
+        prefix: str = "ory_ak",
+        made_s: int = MADE_S,
+        secret: bytes = CURRENT,
+        body: bytes = b'{"is_valid":true}',
+        generation: int = 1,
+        expires_at_ns: int | None = None,
+        entry_ends_ns: int = NOW_NS + 3600 * S,
+        plain: bool = True,
+    ) -> str:
+        """Mint a key and publish its answer."""
+        key_id = str(uuid.uuid4())
+        payload = _core.pack_answer(
+            body, b"tail", generation=generation, expires_at_ns=expires_at_ns, plain=plain
+        )
+        self.publish(key_id, payload, entry_ends_ns)
+        return _core.mint_issued_key(prefix, made_s, key_id, secret)
+
+    def publish(self, key_id: str, payload: bytes, entry_ends_ns: int = NOW_NS + 3600 * S) -> None:
+        lease = self.cache.lease(NETWORK.bytes, ISSUED, key_id)
+        outcome = self.cache.publish(
+            lease,
+            NETWORK.bytes,
+            ISSUED,
+            key_id,
+            payload,
+            expires_at_ns=entry_ends_ns,
+            now_ns=0,
+        )
+        assert outcome == _core.PUBLISH_DONE
+
+    def evict(self, key: str) -> None:
+        parsed = _core.parse_issued_key(key)
+        assert parsed is not None
+        self.cache.evict(NETWORK.bytes, ISSUED, parsed.key_id)
+
+    def answers(self, key: str, now_ns: int = NOW_NS) -> bool:
+        """Ask for the key, and tell whether that was answered, whole."""
+        data = asking(key)
+        answer, end = self.hot.answer(data, now_ns=now_ns)
+        assert (end == len(data)) is bool(answer)
+        return bool(answer)
+
+
+def asking(key: str, *lines: bytes) -> bytes:
+    return request(*lines, body=b'{"credential":"%b"}' % key.encode())
+
+
+@pytest.fixture
+def host() -> Host:
+    return Host()
+
+
+@pytest.fixture(scope="module")
+def shared() -> Host:
+    """One host for the properties, which publish nothing and change no setting."""
+    return Host()
+
+
+def test_an_answer_is_the_head_and_the_body_that_was_published(host: Host) -> None:
+    body = b'{"is_valid":true,"key_id":"x"}'
+    data = asking(host.key(body=body), b"X-Request-Id: an id")
+    answer, end = host.hot.answer(data, now_ns=NOW_NS)
+    date = formatdate(NOW_NS // S, usegmt=True).encode()
+    expected = b"".join((HEAD[0], date, HEAD[1], b"an id", HEAD[2], b"30", HEAD[3], body))
+    assert answer == expected
+    assert end == len(data)
+
+
+def test_request_ids_are_fresh_version_4_uuids(host: Host) -> None:
+    data = asking(host.key())
+    ids = set()
+    for _ in range(600):
+        answer, _ = host.hot.answer(data, now_ns=NOW_NS)
+        found = re.search(rb"X-Request-Id: ([^\r]*)\r\n", answer)
+        assert found is not None
+        assert UUID4.fullmatch(found[1])
+        ids.add(found[1])
+    assert len(ids) == 600
+
+
+def test_the_date_follows_the_clock(host: Host) -> None:
+    data = asking(host.key())
+    for second in (0, 1, 1, 5, 3, 86_400):
+        now_ns = NOW_NS + (second - 7200) * S
+        host.configure(skew_ns=600 * S, secrets=((CURRENT, None),))
+        if second == 86_400:
+            now_ns = NOW_NS + 60 * S
+        answer, _ = host.hot.answer(data, now_ns=max(now_ns, MADE_S * S))
+        date = formatdate(max(now_ns, MADE_S * S) // S, usegmt=True).encode()
+        assert b"Date: " + date + b"\r\n" in answer
+
+
+def test_pipelined_requests_are_answered_in_order(host: Host) -> None:
+    keys = [host.key(body=b'{"number":%d}' % number) for number in range(3)]
+    unknown = _core.mint_issued_key("ory_ak", MADE_S, str(uuid.uuid4()), CURRENT)
+    known = b"".join(map(asking, keys))
+    answer, end = host.hot.answer(known + asking(unknown) + asking(keys[0]), now_ns=NOW_NS)
+    assert re.findall(rb'\{"number":(\d)\}', answer) == [b"0", b"1", b"2"]
+    assert end == len(known)
+
+
+def test_one_call_answers_as_much_as_it_has_room_for(host: Host) -> None:
+    body = b'{"text":"' + b"a" * 3900 + b'"}'
+    one = asking(host.key(body=body))
+    data = one * 40
+    answered, start = 0, 0
+    while start < len(data):
+        answer, end = host.hot.answer(data, start, now_ns=NOW_NS)
+        assert end > start
+        assert answer.count(body) == (end - start) // len(one)
+        answered += answer.count(body)
+        start = end
+    assert answered == 40
+
+
+def test_answers_are_counted(host: Host) -> None:
+    data = asking(host.key())
+    host.hot.answer(data * 3, now_ns=NOW_NS)
+    host.hot.answer(b"GET / HTTP/1.1\r\n\r\n", now_ns=NOW_NS)
+    assert host.memory.counted(COUNTER) == 3
+
+
+def test_an_evicted_key_is_not_answered_for(host: Host) -> None:
+    key = host.key()
+    assert host.answers(key)
+    host.evict(key)
+    assert not host.answers(key)
+
+
+def test_an_entry_that_has_ended_is_not_answered_from(host: Host) -> None:
+    key = host.key(entry_ends_ns=NOW_NS + 5)
+    assert host.answers(key, NOW_NS + 4)
+    assert not host.answers(key, NOW_NS + 5)
+
+
+def test_a_key_is_alive_at_the_very_instant_of_its_expiry(host: Host) -> None:
+    key = host.key(expires_at_ns=NOW_NS + 5)
+    assert host.answers(key, NOW_NS + 5)
+    assert not host.answers(key, NOW_NS + 6)
+
+
+def test_an_expiry_beyond_the_clock_is_none(host: Host) -> None:
+    assert host.answers(host.key(expires_at_ns=2**70))
+
+
+def test_a_key_with_further_gates_is_declined(host: Host) -> None:
+    assert not host.answers(host.key(plain=False))
+
+
+def test_an_answer_of_other_settings_is_declined(host: Host) -> None:
+    key = host.key(generation=1)
+    host.configure(generation=2)
+    assert not host.answers(key)
+    assert host.answers(host.key(generation=2))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"\0" * 24,
+        b"\xff" * 64,
+        _core.pack_answer(b"body", b"", generation=1, expires_at_ns=None, plain=True)[:-1],
+    ],
+)
+def test_a_payload_of_another_layout_is_declined(host: Host, payload: bytes) -> None:
+    key_id = str(uuid.uuid4())
+    host.publish(key_id, payload)
+    assert not host.answers(_core.mint_issued_key("ory_ak", MADE_S, key_id, CURRENT))
+
+
+def test_a_key_of_another_network_is_not_found(host: Host) -> None:
+    key = host.key()
+    host.configure(network=uuid.UUID(int=1).bytes)
+    assert not host.answers(key)
+
+
+def test_a_secret_of_someone_else_proves_nothing(host: Host) -> None:
+    assert not host.answers(host.key(secret=STRANGE))
+
+
+def test_a_retired_secret_counts_until_its_end(host: Host) -> None:
+    key = host.key(secret=RETIRED)
+    assert host.answers(key, NOW_NS + S - 1)
+    assert not host.answers(key, NOW_NS + S)
+    host.configure(secrets=((CURRENT, None),))
+    assert not host.answers(key)
+
+
+def test_a_retired_secret_without_an_end_counts_always(host: Host) -> None:
+    host.configure(secrets=((CURRENT, None), (RETIRED, None)))
+    assert host.answers(host.key(secret=RETIRED))
+
+
+def test_only_accepted_prefixes_are_answered_for(host: Host) -> None:
+    key = host.key(prefix="old")
+    assert host.answers(key)
+    host.configure(prefixes=(b"ory_ak", b"ol", b"old_"))
+    assert not host.answers(key)
+
+
+def test_what_is_routed_elsewhere_is_declined(host: Host) -> None:
+    host.configure(prefixes=(b"mc",))
+    assert not host.answers(host.key(prefix="mc"))
+
+
+@pytest.mark.parametrize("max_ttl_ns", [1, S // 2, S, 90 * S])
+def test_a_key_older_than_the_limit_is_declined(host: Host, max_ttl_ns: int) -> None:
+    key = host.key()
+    host.configure(max_ttl_ns=max_ttl_ns, secrets=((CURRENT, None),))
+    assert host.answers(key, MADE_S * S + max_ttl_ns)
+    assert not host.answers(key, MADE_S * S + max_ttl_ns + 1)
+
+
+@pytest.mark.parametrize(("skew_ns", "counted_ns"), [(0, 0), (5, 5), (S, S), (3600 * S, 600 * S)])
+def test_a_key_from_the_future_is_declined(host: Host, skew_ns: int, counted_ns: int) -> None:
+    key = host.key()
+    host.configure(skew_ns=skew_ns)
+    assert host.answers(key, MADE_S * S - counted_ns)
+    assert not host.answers(key, MADE_S * S - counted_ns - 1)
+
+
+@pytest.mark.parametrize("made_s", [-1, -(2**63), 2**63 - 1, 2**33 + 2**31])
+def test_an_impossible_age_is_declined(host: Host, made_s: int) -> None:
+    key = host.key(made_s=made_s)
+    assert not host.answers(key)
+    assert not host.answers(key, 2**63 - 1)
+    assert not host.answers(key, -1)
+
+
+def test_a_disabled_path_declines(host: Host) -> None:
+    key = host.key()
+    host.hot.disable()
+    assert not host.answers(key)
+    host.configure()
+    assert host.answers(key)
+
+
+def test_it_starts_disabled(host: Host) -> None:
+    data = asking(host.key())
+    hot = _core.HotPath(host.cache, kind=ISSUED, counter=COUNTER, head=HEAD)
+    assert hot.answer(data, now_ns=NOW_NS) == (b"", 0)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"secrets": tuple((b"%d" % number, None) for number in range(17))},
+        {"prefixes": tuple(b"p%d" % number for number in range(65))},
+    ],
+)
+def test_too_many_settings_disable_it(host: Host, settings: dict[str, tuple[bytes, ...]]) -> None:
+    key = host.key()
+    assert not host.configure(**settings)  # type: ignore[arg-type]
+    assert not host.answers(key)
+
+
+def test_settings_that_fail_leave_it_disabled(host: Host) -> None:
+    key = host.key()
+    with pytest.raises(ValueError, match="16 bytes"):
+        host.configure(network=b"short")
+    assert not host.answers(key)
+
+
+@pytest.mark.parametrize("line", [b"Cache-Control: no-cache", b"Connection: close", b"X: a\x00"])
+def test_what_the_recogniser_leaves_is_left(host: Host, line: bytes) -> None:
+    assert host.hot.answer(asking(host.key(), line), now_ns=NOW_NS) == (b"", 0)
+
+
+@pytest.mark.parametrize("start", [-1, 10**6])
+def test_a_start_outside_is_an_error(host: Host, start: int) -> None:
+    with pytest.raises(ValueError, match="outside"):
+        host.hot.answer(b"data", start, now_ns=NOW_NS)
+
+
+def test_a_head_has_an_end(host: Host) -> None:
+    with pytest.raises(ValueError, match="too long"):
+        _core.HotPath(host.cache, kind=ISSUED, counter=COUNTER, head=(b"a" * 1537, b"", b"", b""))
+
+
+def test_it_cannot_be_pickled(host: Host) -> None:
+    with pytest.raises(TypeError):
+        pickle.dumps(host.hot)
+
+
+@quick
+@given(
+    body=st.binary(max_size=80),
+    tail=st.binary(max_size=80),
+    plain=st.booleans(),
+    expires_at_ns=st.none() | st.integers(0, 2**70),
+)
+def test_what_is_packed_can_be_unpacked(
+    body: bytes, tail: bytes, plain: bool, expires_at_ns: int | None
+) -> None:
+    payload = _core.pack_answer(
+        body, tail, generation=2**63 - 1, expires_at_ns=expires_at_ns, plain=plain
+    )
+    assert len(payload) == 24 + len(body) + len(tail)
+    assert _core.unpack_answer(payload) == (body, tail)
+
+
+@quick
+@given(payload=st.binary(max_size=64))
+def test_any_payload_can_be_looked_at(payload: bytes) -> None:
+    unpacked = _core.unpack_answer(payload)
+    assert unpacked is None or payload.endswith(b"".join(unpacked))
+
+
+@quick
+@given(position=st.integers(0, 400), byte=st.integers(0, 255), made_s=st.integers(0, 2**40))
+def test_no_edit_of_a_credential_is_answered(
+    shared: Host, position: int, byte: int, made_s: int
+) -> None:
+    key = shared.key(made_s=min(made_s, MADE_S)).encode()
+    position %= len(key)
+    edited = key[:position] + bytes([byte]) + key[position + 1 :]
+    answer, _ = shared.hot.answer(request(body=b'{"credential":"%b"}' % edited), now_ns=NOW_NS)
+    assert bool(answer) is (edited == key)
