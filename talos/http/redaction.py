@@ -5,6 +5,7 @@ shaped like a credential of ours is cut out: people do paste a key where its id 
 """
 
 from typing import Final
+from urllib.parse import unquote
 
 from talos.credentials.redaction import REDACTED, redacted
 
@@ -28,3 +29,13 @@ def header(name: str, value: str) -> str:
 def text(value: str) -> str:
     """Return ``value`` with every credential cut out."""
     return redacted(value)
+
+
+def path(escaped: str) -> str:
+    """Return a path, given with its escapes, with every credential cut out.
+
+    One whose shape only shows when the escapes are gone makes the path be shown without them.
+    """
+    plain = unquote(escaped, "latin-1")
+    shown = redacted(plain)
+    return redacted(escaped) if shown == plain else shown

@@ -167,6 +167,7 @@ class Server(BaseApplication):
 
     def serve(self) -> int:
         """Serve until told to end; return the exit code of the process."""
+        _forbid_core_files()
         _allow_descriptors(self._options.connections + _DESCRIPTORS_BESIDE_CLIENTS)
         master = os.getpid()
         try:
@@ -177,6 +178,15 @@ class Server(BaseApplication):
                 raise
             return 0 if end.code in (0, None) else 1
         return 1
+
+
+def _forbid_core_files() -> None:
+    """Keep secrets in memory: a crash shall not write them to a disk.
+
+    Who debugs one can raise the soft limit of the running process again (``prlimit``).
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
 
 
 def _allow_descriptors(wanted: int) -> None:

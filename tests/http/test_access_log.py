@@ -166,6 +166,18 @@ class TestWhatIsNotLogged:
         for name in names:
             assert headers[name.lower()] == "[REDACTED]"
 
+    def test_a_credential_in_a_path_whose_escapes_hide_its_shape(
+        self, surface: Surface, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        secret = surface.issue()["secret"]
+        caplog.clear()
+        hidden = secret.replace("_", "%5f")
+        surface.send("GET", f"{ISSUED}/{hidden}")
+        for record in caplog.records:
+            assert secret[-20:] not in str(vars(record))
+        path = only(caplog, REQUEST).fields["http_request"]["path"]  # type: ignore[attr-defined]
+        assert path == f"{ISSUED}/ory_ak_v1_[REDACTED]"
+
     @pytest.mark.parametrize("status", [200, 400, 404, 500])
     def test_credentials_wherever_they_are_sent(
         self, surface: Surface, caplog: pytest.LogCaptureFixture, status: int

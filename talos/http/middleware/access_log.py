@@ -90,7 +90,7 @@ def http_request(req: Request) -> dict[str, Any]:
     return {
         "remote": environ.get("REMOTE_ADDR", ""),
         "method": req.method,
-        "path": redaction.text(escaped_path(environ)),
+        "path": redaction.path(escaped_path(environ)),
         "scheme": environ.get("wsgi.url_scheme", ""),
         "host": redaction.text(host(req)),
         "request_id": redaction.text(getattr(req.context, "request_id", "")),

@@ -1,0 +1,1 @@
+"""How the cost of a verification grows: with keys, connections, workers, sizes, and the like."""

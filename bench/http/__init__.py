@@ -1,0 +1,1 @@
+"""Whole servers over HTTP, in interleaved rounds on the same cores."""

@@ -1,0 +1,1 @@
+"""The load generators. Both send the very bytes of a file of requests (``requests.py``)."""
