@@ -226,6 +226,51 @@ def test_a_killed_database_gives_no_wrong_verdict_and_is_found_again(
         assert server.workers() == workers
 
 
+def test_every_operation_tells_of_an_outage_and_of_nothing_else(
+    serve: Serve,
+) -> None:
+    """Contract 16 (19): no 401, 404 or NOT_FOUND because the database is down."""
+    with database_of_ones_own("postgres") as (process, dsn):
+        talos = serve(dsn=dsn)
+        issued = talos.issue()
+        secret, key_id = issued["secret"], issued["issued_api_key"]["key_id"]
+        key = {"name": "n", "actor_id": "a", "ttl": "1h"}
+        process.kill()
+        credential = {"credential": secret}
+        raw_key = {**key, "raw_key": "raw"}
+        for method, path, body in (
+            ("POST", f"{ADMIN}/issuedApiKeys", key),
+            ("GET", f"{ADMIN}/issuedApiKeys", None),
+            ("GET", f"{ADMIN}/issuedApiKeys/{key_id}", None),
+            ("PATCH", f"{ADMIN}/issuedApiKeys/{key_id}", {"name": "m"}),
+            ("POST", f"{ADMIN}/issuedApiKeys/{key_id}:rotate", {}),
+            ("POST", f"{ADMIN}/issuedApiKeys/{key_id}:revoke", {}),
+            ("POST", f"{ADMIN}/importedApiKeys", raw_key),
+            ("POST", f"{ADMIN}/importedApiKeys:batchCreate", {"requests": [raw_key]}),
+            ("GET", f"{ADMIN}/importedApiKeys", None),
+            ("GET", f"{ADMIN}/importedApiKeys/x", None),
+            ("PATCH", f"{ADMIN}/importedApiKeys/x", {"name": "m"}),
+            ("DELETE", f"{ADMIN}/importedApiKeys/x", None),
+            ("POST", f"{ADMIN}/importedApiKeys/x:revoke", {}),
+            ("POST", f"{ADMIN}/apiKeys/{key_id}:revoke", {}),
+            ("POST", f"{ADMIN}/apiKeys:derive", credential),
+            ("POST", f"{ADMIN}/apiKeys:batchVerify", {"requests": [credential]}),
+            ("POST", "/v2alpha1/apiKeys:selfRevoke", credential),
+            ("GET", "/health/ready", None),
+        ):
+            status, answer = talos.ask(method, path, body)
+            assert (status, answer["error"]["status"]) == (503, "UNAVAILABLE"), (path, answer)
+        verdict = talos.verify(secret)
+        assert (verdict["is_valid"], verdict["error_code"]) == (
+            False,
+            "VERIFICATION_ERROR_INTERNAL",
+        )
+        assert talos.ask("GET", "/v2alpha1/derivedKeys/jwks.json")[0] == 200
+        process.start()
+        assert talos.verify(secret)["is_valid"] is True
+        assert "test-password" not in talos.server.log
+
+
 def test_of_two_rotations_at_once_one_succeeds(serve: Serve, database_dsn: str) -> None:
     """Through HTTP, with two workers, again and again."""
     talos = serve(dsn=database_dsn)
