@@ -32,6 +32,10 @@ $(VENV)/.installed-fuzz: $(VENV)/.installed-test
 	@$(PIP) install --group fuzz
 	@touch $@
 
+$(VENV)/.installed-bench: $(VENV)/.installed-test
+	@$(PIP) install --group bench
+	@touch $@
+
 .PHONY: install
 install: $(VENV)/.installed ## Make .venv with talos and its compiled core; nothing is started
 
@@ -56,6 +60,14 @@ lint: $(VENV)/.installed-lint ## Check style and types
 .PHONY: check
 check: lint ## What CI runs: lint, then every test with no service missing
 	@TALOS_REQUIRE_SERVICES=1 $(MAKE) --no-print-directory test
+
+.PHONY: bench
+bench: $(VENV)/.installed-bench ## Measure beside nginx and what else there is; PEER=URL adds a server
+	@$(BIN)/python -m bench
+
+.PHONY: bench-quick
+bench-quick: $(VENV)/.installed-bench ## The same in three minutes
+	@$(BIN)/python -m bench --effort quick
 
 .PHONY: fuzz
 fuzz: $(VENV)/.installed-fuzz ## Fuzz the core against its oracle (SECONDS=600)
