@@ -121,6 +121,9 @@ def exchange(
     except (ParseException, OSError, StopIteration):
         # OSError and StopIteration are the parser's words for a head that ends too early.
         return refusal(HTTPStatus.BAD_REQUEST, "malformed request")
+    except Exception:
+        _log.exception("unhandled exception in the parser")
+        return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "an internal error occurred")
     sink = _Sink()
     response = _BareResponse(request, cast("socket.socket", sink), config)
     try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from gunicorn.config import Config
 
+from talos.serving import exchange as exchange_module
 from talos.serving.exchange import FIRST_LINE_COUNTS, Ends, Reply, exchange, refusal
 
 if TYPE_CHECKING:
@@ -176,6 +177,22 @@ def test_what_the_parser_proper_refuses_is_a_plain_400() -> None:
     reply = ask(Recorder(), first="get / HTTP/1.1")
     assert reply.data.startswith(b"HTTP/1.1 400 ")
     assert not reply.keep_alive
+
+
+def test_a_parser_that_fails_is_a_plain_500(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An exception would leave the client without an answer, and its place taken for ever."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a fault of the library")
+
+    monkeypatch.setattr(exchange_module, "Request", fail)
+    reply = ask(Recorder())
+    assert reply.data.startswith(b"HTTP/1.1 500 ")
+    assert b"library" not in reply.data
+    assert not reply.keep_alive
+    assert "unhandled exception in the parser" in caplog.messages
 
 
 def test_a_refusal_is_plain_text_and_closes() -> None:
