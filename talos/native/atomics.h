@@ -21,7 +21,7 @@
 _Static_assert(__atomic_always_lock_free(sizeof(uint64_t), 0),
                "shared memory needs 64-bit atomics without locks");
 
-/* Called before every access. Empty but in the build of tests/core/interleave.sh, which lets a
+/* Called before every access. Empty but in the build of tests/core/interleave, which lets a
  * scheduler choose here who goes on. */
 #ifndef TALOS_BEFORE_ACCESS
 #define TALOS_BEFORE_ACCESS() ((void)0)

@@ -21,8 +21,8 @@ cdef enum:
     ENTRIES = 64                 # of one set, at most
     CHUNK_WORDS = 8
     CHUNKS = 118                 # what a set has left for values: (SET_WORDS - ARENA) / CHUNK_WORDS
-    # Words of a set. Readers load the first line, the entries and one value; of the second line they
-    # write the recency bits, and load them alone.
+    # Words of a set. Readers load the first line, the entries and one value; in the second line
+    # they load, and now and then write, the recency bits.
     SEQUENCE = 0                 # version << 24 | mark of the owner, 0 while nobody writes
     COUNT = 1                    # chunks in use << 8 | entries
     RECENCY = 8
@@ -225,7 +225,9 @@ cdef int cache_read(
 
 # ---- leases, holds, eviction -------------------------------------------------------------------
 
-cdef uint64_t cache_lease(CacheView* view, const CacheKey* key, uint64_t now_mono_ns) noexcept nogil:
+cdef uint64_t cache_lease(
+    CacheView* view, const CacheKey* key, uint64_t now_mono_ns
+) noexcept nogil:
     """The right to publish what is read from the database after this; 0 while a hold stands.
 
     It is the epoch plus one, so that memory which was never written holds no lease.

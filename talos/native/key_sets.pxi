@@ -10,7 +10,7 @@ cdef enum:
 
 cdef enum Publication:
     PUBLICATION_DONE
-    PUBLICATION_STALE            # evicted or held since the lease was taken, or no lease, or expired
+    PUBLICATION_STALE            # evicted or held since the lease, or no lease, or expired
     PUBLICATION_BUSY             # others write in both sets, or this process has no owner slot
     PUBLICATION_COLD             # the set is full of keys in use; asked again soon, it is let in
     PUBLICATION_LARGE            # the payload is longer than MAX_PAYLOAD

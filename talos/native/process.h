@@ -1,10 +1,10 @@
 /* Whether a process that left its mark in shared memory still lives.
  *
- * Every process that writes holds a POSIX record lock on one byte of a file without a name, byte
- * for byte the number of its owner slot. The kernel takes the lock away when the last thread of the
- * process has left user space, however it ended; it is not inherited by a fork; and a process id that
- * is used again does not get it back. So a byte that nobody has locked belongs to nobody who could
- * still write.
+ * Every process that writes holds a POSIX record lock on one byte of a file without a name: the
+ * byte at the number of its owner slot. The kernel takes the lock away when the last thread of the
+ * process has left user space, however it ended; a fork does not inherit it; and a process id that
+ * is used again does not bring it back. So a byte that nobody has locked is the slot of nobody who
+ * could still write.
  */
 
 #ifndef TALOS_PROCESS_H

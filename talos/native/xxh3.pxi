@@ -14,7 +14,7 @@ ctypedef uint64_t (*Xxh3)(const void* data, size_t length, uint64_t seed) noexce
 
 
 cdef uint64_t xxh3_by_face(const void* data, size_t length, uint64_t seed) noexcept with gil:
-    """The same through Python. It can fail only for want of memory; 0 then places and proves badly."""
+    """The same through Python. For want of memory it is 0, which makes a miss."""
     try:
         return xxh3_64_intdigest((<const char*>data)[:length], seed)
     except MemoryError:

@@ -1,9 +1,10 @@
-"""Every interleaving of two fillers, a revoker, a reader, deaths and time, over one slot.
+"""Every interleaving of two fillers, a revoker, a reader, deaths and time, over one cached key.
 
 A model: one step for each access of ``talos/native/key_cache.pxi`` and ``key_sets.pxi`` that
-another process can come between, in the order in which they stand there, and under sequential
-consistency (each access names its pair where it stands). It leaves out where in its set a value
-lies.
+another process can come before, in the order in which they stand there and under sequential
+consistency; docs/shared-memory.md names the pairs that make a real machine behave so. It leaves
+out what the search through the real code has (``test_key_cache_interleaved.py``), such as where in
+its set a value lies; in exchange nothing bounds how often one process interrupts another.
 
 In every reachable state
 
@@ -107,7 +108,7 @@ def filler(index: int, world: World) -> Iterator[World]:
         case "head":
             yield then(
                 me._replace(step="unlock"),
-                value=value._replace(epoch=me.lease, old=world.late is False),
+                value=value._replace(epoch=me.lease, old=not world.late),
             )
         case "unlock":
             yield then(Filler("end"), lock=FREE, version=world.version + 1)
@@ -175,11 +176,9 @@ def time(world: World) -> Iterator[World]:
         yield world._replace(late=True)
 
 
+START = World()
 EVERYBODY: tuple[Part, ...] = (partial(filler, 0), partial(filler, 1), revoker, reader, time)
 NOBODY_HURRIES: tuple[Part, ...] = (partial(filler, 0), partial(filler, 1), slow_revoker, reader)
-
-
-START = World()
 
 
 @cache

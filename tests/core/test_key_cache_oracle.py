@@ -17,7 +17,10 @@ KEYS += [hashlib.sha256(key.encode()).hexdigest() for key in KEYS]
 HOUR_NS = 3_600 * 10**9
 
 Name = tuple[str, int, str]
-names = st.tuples(st.sampled_from(NETWORKS), st.integers(1, 2), st.sampled_from(KEYS))
+NAMES: list[Name] = [
+    (network, kind, key) for network in NETWORKS for kind in (1, 2) for key in KEYS
+]
+names = st.sampled_from(NAMES)
 payloads = st.builds(
     lambda seed, length: hashlib.shake_128(seed).digest(length),
     st.binary(max_size=4),
@@ -89,9 +92,7 @@ class CacheBesideADictionary(RuleBasedStateMachine):
     @rule()
     def flush(self) -> None:
         self.cache.flush()
-        for name in [
-            (network, kind, key) for network in NETWORKS for kind in (1, 2) for key in KEYS
-        ]:
+        for name in NAMES:
             self.forget(name)
 
     @rule(step_ns=st.integers(-30, 30))
@@ -100,14 +101,12 @@ class CacheBesideADictionary(RuleBasedStateMachine):
 
     @invariant()
     def every_hit_is_what_the_dictionary_says(self) -> None:
-        for network in NETWORKS:
-            for kind in (1, 2):
-                for key in KEYS:
-                    found = self.cache.get(network, kind, key, now_ns=self.now_ns)
-                    if found is not None:
-                        payload, expires_at_ns = self.known[network, kind, key]
-                        assert found == payload
-                        assert self.now_ns < expires_at_ns
+        for name in NAMES:
+            found = self.cache.get(*name, now_ns=self.now_ns)
+            if found is not None:
+                payload, expires_at_ns = self.known[name]
+                assert found == payload
+                assert self.now_ns < expires_at_ns
 
 
 TestCacheBesideADictionary = CacheBesideADictionary.TestCase

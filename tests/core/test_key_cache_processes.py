@@ -73,7 +73,12 @@ def test_all_processes_have_one_cache(memory: SharedMemory) -> None:
 def test_an_eviction_by_a_child_kills_the_leases_of_its_parent(memory: SharedMemory) -> None:
     cache = KeyCache(memory)
     lease = cache.lease(NETWORK, 1, KEY)
-    with child(lambda: cache.evict(NETWORK, 1, KEY) or b"done"):
+
+    def evict() -> bytes:
+        cache.evict(NETWORK, 1, KEY)
+        return b"done"
+
+    with child(evict):
         assert (
             cache.publish(lease, NETWORK, 1, KEY, b"", expires_at_ns=1, now_ns=0)
             == _core.PUBLISH_STALE

@@ -134,9 +134,8 @@ def run(seconds: float, seed: int) -> Report:
     cache = KeyCache(memory)
     arena = Arena()
     chance = random.Random(seed)
-    roles: dict[int, _Role] = {}
-    for role in (read, read, read, read, fill, fill, revoke):
-        roles[_start(role, memory, cache, arena, chance.random())] = role
+    cast: list[_Role] = [read, read, read, read, fill, fill, revoke]
+    roles = {_start(role, memory, cache, arena, chance.random()): role for role in cast}
     kills = 0
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -1,0 +1,27 @@
+"""Runs the threads: ``run.py cache`` must end with 0, and ``run.py race`` be reported."""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+from threads import KeyCache, SharedMemory, Threads
+
+ROUNDS = 100_000
+
+
+def main(what: str) -> None:
+    memory = SharedMemory(480_000)
+    assert memory.attach()
+    cache = KeyCache(memory)
+    threads = Threads(cache)
+    if what == "race":
+        work = [threads.race, threads.race]
+    else:
+        work = [*[threads.read] * 4, *[threads.fill] * 2, threads.revoke]
+    with ThreadPoolExecutor(len(work)) as pool:
+        running = [pool.submit(part, ROUNDS, seed + 1) for seed, part in enumerate(work)]
+        done = [future.result() for future in running]
+    if what != "race":
+        print(f"{sum(done[:4])} hits of {4 * ROUNDS} reads, none wrong; {cache.statistics()}")
+
+
+main(sys.argv[1])
