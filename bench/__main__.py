@@ -13,6 +13,7 @@ import click
 from bench import machine
 from bench import results as found
 from bench.core import run as core
+from bench.core.cached import bytes_a_key
 from bench.effort import EFFORTS, Effort
 from bench.growth import measure as growth
 from bench.growth.axes import AXES, Axis
@@ -71,10 +72,10 @@ def main(
     _allow_descriptors()
     run = _new_run(effort, used)
     for doubt in machine.doubts(run.machine):
-        terminal.tell(f"[yellow]Beware: {doubt}[/]")
+        terminal.warn(f"Beware: {doubt}")
     missing = install_command()
     if missing:
-        terminal.tell(f"[yellow]Some of what is compared is not installed: {missing}[/]")
+        terminal.warn(f"Some of what is compared is not installed: {missing}")
     _measure(run, EFFORTS[effort], only or _PARTS, contenders, axes, terminal)
     _conclude(run, output, terminal)
 
@@ -87,6 +88,7 @@ def _measure(
     axes: list[Axis],
     terminal: Terminal,
 ) -> None:
+    workers = len(run.machine["cores_used"])
     if "core" in parts:
         with terminal.section("In process", core.steps()) as section:
             try:
@@ -94,15 +96,16 @@ def _measure(
             except core.CasesFailed as failed:
                 terminal.tell(str(failed))
                 sys.exit(1)
+        run.cache_bytes_per_key = bytes_a_key()
     if not {"http", "growth"} & set(parts) or not _can_load(terminal):
         return
     if "http" in parts:
         total = compare.steps(contenders, effort)
-        with terminal.section("Servers", total) as section, Site() as site:
+        with terminal.section("Servers", total) as section, Site(workers) as site:
             run.servers = compare.compare(site, contenders, effort, section)
     if "growth" in parts:
         with terminal.section("How cost grows", growth.steps(axes, effort)) as section:
-            run.growth = growth.measure(axes, effort, section)
+            run.growth = growth.measure(axes, effort, workers, section)
 
 
 def _can_load(terminal: Terminal) -> bool:
@@ -111,7 +114,7 @@ def _can_load(terminal: Terminal) -> bool:
         closed.available()
         open_loop.available()
     except Missing as missing:
-        terminal.tell(f"no server is measured: {missing}")
+        terminal.warn(f"no server is measured: {missing}")
         return False
     return True
 

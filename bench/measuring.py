@@ -26,7 +26,7 @@ def closed_loop(
 ) -> Usage:
     """Ask as fast as answers come. Raises ``LoadFailed``, ``Missing`` and ``WrongAnswer``."""
     if warmup_s > 0:
-        closed.run(subject.port, requests, connections=connections, seconds=warmup_s)
+        closed.warm(subject.port, requests, connections=connections, seconds=warmup_s)
     before = _accounts(subject)
     load = closed.run(subject.port, requests, connections=connections, seconds=seconds)
     return _usage(subject, load, before)

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -84,7 +85,8 @@ class Program:
         # may have been given to somebody else meanwhile.
         for pid in members:
             if pid != self.pid and _session(pid) == self.pid:
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     def __enter__(self) -> "Program":
         """Return the program."""

@@ -147,6 +147,8 @@ class Run:
     versions: dict[str, str]
     core: list[CoreFigure] = field(default_factory=list)
     core_left_out: list[str] = field(default_factory=list)
+    cache_bytes_per_key: float | None = None
+    """What a key with an answer of 400 bytes takes of the shared cache, all told."""
     servers: list[ServerRow] = field(default_factory=list)
     growth: list[Curve] = field(default_factory=list)
     format: int = FORMAT

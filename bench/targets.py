@@ -97,7 +97,7 @@ def _tail_us(row: ServerRow | None) -> float | None:
 
 def _cached_verify_of_hmac(run: Run) -> float | None:
     return _quotient(
-        run.core_ns("cached verify", "Body in, answer out"),
+        run.core_ns("cached verify", "Request in, answer out"),
         run.core_ns("cached verify", "hmac.digest of the bytes that the checksum covers"),
     )
 
@@ -126,7 +126,7 @@ def _million_of_thousand(run: Run) -> float | None:
 
 
 def _cache_bytes_per_key(run: Run) -> float | None:
-    return run.core_ns("cache, bytes a key", "Typical key")
+    return run.cache_bytes_per_key
 
 
 def _mebibytes_per_worker(run: Run) -> float | None:

@@ -6,6 +6,7 @@ from typing import Final
 
 from rich.console import Console, Group, JustifyMethod
 from rich.live import Live
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
@@ -29,7 +30,7 @@ class Section:
         """Tell what is being done now."""
         self._progress.update(self._task, what=what)
         if not self._console.is_terminal:
-            self._console.print(what, style="dim", highlight=False)
+            self._console.print(what, style="dim", highlight=False, markup=False)
 
     def done(self, steps: int = 1) -> None:
         """Tell that so many steps are over."""
@@ -37,7 +38,7 @@ class Section:
 
     def tell(self, text: str) -> None:
         """Leave a line above the table for good."""
-        self._console.print(text, style="yellow", highlight=False)
+        self._console.print(text, style="yellow", highlight=False, markup=False)
 
     def show(self, *tables: Table) -> None:
         """Replace the tables."""
@@ -68,7 +69,7 @@ class Terminal:
         """Show the progress of a part of the run; its last table stays."""
         self.console.rule(title, align="left")
         progress = Progress(
-            TextColumn("{task.fields[what]}"),
+            TextColumn("{task.fields[what]}", markup=False),
             BarColumn(),
             TextColumn("{task.completed}/{task.total}"),
             TimeElapsedColumn(),
@@ -91,7 +92,11 @@ class Terminal:
 
     def tell(self, text: str) -> None:
         """Print a line."""
-        self.console.print(text, highlight=False)
+        self.console.print(text, highlight=False, markup=False)
+
+    def warn(self, text: str) -> None:
+        """Print a line that should not be overlooked."""
+        self.console.print(text, style="yellow", highlight=False, markup=False)
 
 
 def rendered(table: Table) -> RichTable:
@@ -101,5 +106,5 @@ def rendered(table: Table) -> RichTable:
         justify: JustifyMethod = "left" if at < table.texts else "right"
         drawn.add_column(column, justify=justify, no_wrap=at == 0)
     for row in table.rows:
-        drawn.add_row(*row)
+        drawn.add_row(*map(escape, row))
     return drawn

@@ -20,7 +20,7 @@ def steps(axes: Sequence[Axis], effort: Effort) -> int:
     return sum(len(axis.points(effort.thorough)) for axis in axes)
 
 
-def measure(axes: Sequence[Axis], effort: Effort, section: Section) -> list[Curve]:
+def measure(axes: Sequence[Axis], effort: Effort, workers: int, section: Section) -> list[Curve]:
     """Measure every curve; one that cannot be measured says why and keeps the points it has."""
     curves = []
     for axis in axes:
@@ -28,7 +28,7 @@ def measure(axes: Sequence[Axis], effort: Effort, section: Section) -> list[Curv
         curves.append(curve)
         points = axis.points(effort.thorough)
         try:
-            with Site() as site:
+            with Site(workers) as site:
                 axis.measure(Ground(site, effort, section), curve, points)
         except (Missing, StartFailed, WrongAnswer, LoadFailed, OSError) as fault:
             curve.left_out = str(fault) or type(fault).__name__

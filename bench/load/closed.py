@@ -18,16 +18,16 @@ _MARK: Final = "RESULT "
 _PATIENCE_S: Final = 30
 
 
-def run(
-    port: int, requests: Path, *, connections: int, seconds: float, warmup_s: float = 0.0
-) -> Load:
-    """Send from one thread on ``connections``. Raises ``LoadFailed``, and ``Missing``.
+def warm(port: int, requests: Path, *, connections: int, seconds: float) -> None:
+    """Send as ``run`` does, whatever comes of it. Raises ``LoadFailed`` and ``Missing``."""
+    _wrk(port, requests, connections, seconds)
 
-    wrk counts whole seconds; other durations are cut short by ending it as Ctrl-C would, which
-    makes it report.
+
+def run(port: int, requests: Path, *, connections: int, seconds: float) -> Load:
+    """Send from one thread on ``connections``.
+
+    Raises ``LoadFailed``, also where there was no answer at all, and ``Missing``.
     """
-    if warmup_s > 0:
-        _wrk(port, requests, connections, warmup_s)
     result = _wrk(port, requests, connections, seconds)
     count = int(result["requests"])
     if count == 0:
@@ -48,6 +48,7 @@ def available() -> None:
 
 
 def _wrk(port: int, requests: Path, connections: int, seconds: float) -> dict[str, float]:
+    # wrk counts whole seconds. It is ended as by Ctrl-C, which makes it report.
     command: list[str | Path] = [
         "timeout",
         "--signal=INT",

@@ -65,7 +65,7 @@ class Contender:
 class Site:
     """A folder, and the programs that run in it until it is left."""
 
-    def __init__(self, workers: int = 2) -> None:
+    def __init__(self, workers: int) -> None:
         """Let each server have ``workers`` processes, if it knows how to."""
         self.workers = workers
         self.started: dict[str, Subject] = {}
