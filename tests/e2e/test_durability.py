@@ -208,6 +208,7 @@ def test_a_killed_database_gives_no_wrong_verdict_and_is_found_again(
 ) -> None:
     with database_of_ones_own(kind) as (process, dsn), site(tmp_path, dsn) as server:
         server.start()
+        eventually(lambda: len(server.workers()) == WORKERS, "every worker")
         workers = server.workers()
         ledger = Ledger("survivor")
         with Storm(server.port, ledger, clients=CLIENTS, outages=OUTAGES) as storm:
