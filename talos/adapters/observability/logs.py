@@ -82,7 +82,7 @@ class LineFormatter(logging.Formatter):
         """Return the line, without its end."""
         fields = self._fields(record)
         line = _json_line(fields) if self._shape == "json" else _text_line(fields)
-        return scrub(line)
+        return scrub(_visible(line))
 
     def _fields(self, record: logging.LogRecord) -> dict[str, object]:
         digits = "microseconds" if self._shape == "json" else "milliseconds"
@@ -109,6 +109,15 @@ class LineFormatter(logging.Formatter):
         if self._with_stacktraces:
             described["stacktrace"] = "".join(traceback.format_exception(cause))
         return described
+
+
+def _visible(line: str) -> str:
+    """Escape what a terminal may act upon or an eye be misled by; it stands in strings alone."""
+    if line.isprintable():
+        return line
+    return "".join(
+        character if character.isprintable() else json.dumps(character)[1:-1] for character in line
+    )
 
 
 def scrub(line: str) -> str:

@@ -89,6 +89,18 @@ def test_a_record_is_one_line_whatever_it_holds(style: Format) -> None:
     assert "\x00" not in stream.getvalue()
 
 
+@pytest.mark.parametrize("style", ["json", "text"])
+def test_nothing_in_a_record_moves_the_cursor_of_who_reads_it(style: Format) -> None:
+    stream = start(style=style)
+    # An escape sequence in one character, a line's end in two more, and a turn of the direction.
+    hostile = "a\x9b2Jb\x7fc\x85d\u2028e\u2029f\u202eg\u2066h"
+    logging.getLogger("talos").error("x", extra={"fields": {"user_agent": hostile}})
+    line = stream.getvalue()
+    assert line.removesuffix("\n").isprintable()
+    told = json.loads(line)["user_agent"] if style == "json" else line.split("user_agent=")[1]
+    assert (told if style == "json" else json.loads(told)) == hostile
+
+
 @pytest.mark.parametrize(
     ("level", "ours", "theirs"),
     [
