@@ -264,6 +264,44 @@ class KeyCache:
         ``takeovers``, sets that were emptied because their writer had died.
         """
 
+@final
+class RateLimits:
+    """How far each key has used up its rate limit (contract 6.7), for all processes of a host.
+
+    One table in memory that is shared with every process forked after it was made. What is let
+    through is exactly a run of GCRA for each key, whatever processes ask at once and whichever of
+    them are killed. No call waits for another process. ``docs/shared-memory.md`` draws the table.
+    """
+
+    def __init__(self, size_bytes: int, *, clock: memoryview | None = None) -> None:
+        """Map ``size_bytes``, all that it will ever take; memory is taken as it is written to.
+
+        ``clock``, one unsigned 64-bit word, is read as the time in nanoseconds instead of the
+        system's monotonic clock; it must never be set back. Raises ValueError for a size below 384
+        bytes, and OSError where the system refuses.
+        """
+
+    @property
+    def size_bytes(self) -> int:
+        """What was asked for."""
+    @property
+    def capacity(self) -> int:
+        """How many keys could be inside their windows at once, if they were spread evenly."""
+    @property
+    def unenforced(self) -> int:
+        """How many calls were let through uncounted, by all processes, for want of room."""
+
+    def admit(
+        self, network_id: str, key_id: str, quota: int, window_s: int
+    ) -> tuple[bool, int, int] | None:
+        """Count one call; None where there is no room to count it.
+
+        Answers whether it is within the limit, how many more would be now, and in how many
+        nanoseconds the key has recovered fully. A call that is not within the limit costs nothing.
+        Raises ValueError for a quota outside 1 to 2**63 - 1, and for a window outside 1 to
+        9223372036 seconds.
+        """
+
 def pack_answer(
     body: bytes, tail: bytes, *, generation: int, expires_at_ns: int | None, plain: bool
 ) -> bytes:

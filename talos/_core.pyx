@@ -1,8 +1,9 @@
 """The compiled core: what every verification runs through.
 
 Constant-time comparison, Base58, the routing of credentials, issued keys, macaroons, HMAC under a key
-that stays, the recogniser of plain requests, the shared key cache, and the hot path. The types and
-contracts of what Python sees are in ``_core.pyi``; the code is in ``native/``, a file a subject.
+that stays, the recogniser of plain requests, the shared key cache, rate limits, and the hot path. The
+types and contracts of what Python sees are in ``_core.pyi``; the code is in ``native/``, a file a
+subject.
 
 Rules for everything in here:
 
@@ -16,7 +17,7 @@ Rules for everything in here:
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.unicode cimport PyUnicode_DecodeASCII
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_DecodeASCII
 from libc.stdint cimport int8_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
@@ -34,4 +35,5 @@ include "native/shared_memory.pxi"
 include "native/key_cache.pxi"
 include "native/key_sets.pxi"
 include "native/key_cache_face.pxi"
+include "native/rate_limits.pxi"
 include "native/hot_path.pxi"

@@ -13,6 +13,7 @@
 #define TALOS_ATOMICS_H
 
 #include <stdint.h>
+#include <string.h>
 
 #if !defined(__GNUC__)
 #error "the named memory orders below need GCC or Clang"
@@ -74,6 +75,31 @@ static inline int compare_exchange_seq_cst(uint64_t *word, uint64_t expected, ui
     TALOS_BEFORE_ACCESS();
     return __atomic_compare_exchange_n(word, &expected, desired, 0, __ATOMIC_SEQ_CST,
                                        __ATOMIC_SEQ_CST);
+}
+
+/* Two neighbouring words as one, aligned to 16 bytes. Where a compiler makes no instruction of it, it
+ * calls a library that may take a lock, which means nothing to other processes. So this compiles only
+ * where there is an instruction. */
+#if !defined(__x86_64__) && !defined(__aarch64__)
+#error "shared memory needs a 16-byte compare-and-swap: x86-64 or AArch64"
+#endif
+
+__extension__ typedef unsigned __int128 word_pair __attribute__((may_alias));
+
+/* True when words[0] and words[1] were the expected ones and are now the desired ones. */
+#if defined(__x86_64__)
+__attribute__((target("cx16")))
+#endif
+static inline int compare_exchange_pair_seq_cst(uint64_t *words, uint64_t expected_0,
+                                                uint64_t expected_1, uint64_t desired_0,
+                                                uint64_t desired_1) {
+    const uint64_t expected_words[2] = {expected_0, expected_1};
+    const uint64_t desired_words[2] = {desired_0, desired_1};
+    word_pair expected, desired;
+    memcpy(&expected, expected_words, sizeof expected);
+    memcpy(&desired, desired_words, sizeof desired);
+    TALOS_BEFORE_ACCESS();
+    return __sync_bool_compare_and_swap((word_pair *)words, expected, desired);
 }
 
 /* ThreadSanitizer does not know fences. Under it the accesses are atomic all the same, so it misses

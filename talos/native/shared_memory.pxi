@@ -93,6 +93,16 @@ cdef struct Membership:
     int lock_file
 
 
+cdef uint64_t* map_shared(uint64_t size_bytes) except NULL:
+    """Memory full of zeros that this process will share with its children, and theirs."""
+    cdef void* mapped = mmap(
+        NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0
+    )
+    if mapped == MAP_FAILED:
+        raise OSError(errno, (<bytes>strerror(errno)).decode())
+    return <uint64_t*>mapped
+
+
 cdef uint64_t power_of_two(uint64_t at_least) noexcept nogil:
     cdef uint64_t power = 1
     while power < at_least:
@@ -174,7 +184,6 @@ cdef class SharedMemory:
 
     def __cinit__(self, size_bytes, *, bint hash_in_python=False):
         cdef uint64_t sets
-        cdef void* mapped
         self.process.lock_file = -1
         if not isinstance(size_bytes, int):
             raise TypeError("size_bytes is an int")
@@ -186,12 +195,7 @@ cdef class SharedMemory:
             sets -= 1
         if sets == 0:
             raise ValueError("size_bytes is too small for a single set")
-        mapped = mmap(
-            NULL, self.size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0
-        )
-        if mapped == MAP_FAILED:
-            raise OSError(errno, (<bytes>strerror(errno)).decode())
-        self.base = <uint64_t*>mapped
+        self.base = map_shared(self.size_bytes)
         self.process.lock_file = file_without_name()
         self.process.incarnations = self.base + self.layout.incarnations
         self.xxh3 = xxh3_by_library
