@@ -85,6 +85,14 @@ sanitize: $(VENV)/.installed-test ## Run the core's tests under AddressSanitizer
 torture: $(VENV)/.installed-test ## Kill processes at work on the shared cache (SECONDS=60)
 	@$(BIN)/python -m tests.core.torture --seconds $(or $(SECONDS),60)
 
+.PHONY: tsan
+tsan: $(VENV)/.installed-test ## Run threads over the shared cache under ThreadSanitizer
+	@tests/core/thread_sanitize.sh
+
+.PHONY: durability
+durability: $(VENV)/.installed-test ## Kill every process hundreds of times and compare what is left
+	@TALOS_DURABILITY=long $(BIN)/python -m pytest tests/e2e/test_durability.py
+
 .PHONY: timing
 timing: $(VENV)/.installed ## Look for timing differences in the comparisons of secrets
 	@$(BIN)/python bench/timing_compare.py
