@@ -63,11 +63,11 @@ check: lint ## What CI runs: lint, then every test with no service missing
 
 .PHONY: bench
 bench: $(VENV)/.installed-bench ## Measure beside nginx and what else there is; PEER=URL adds a server
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench $(ARGS)
 
 .PHONY: bench-quick
 bench-quick: $(VENV)/.installed-bench ## The same in three minutes
-	@$(BIN)/python -m bench --effort quick
+	@$(BIN)/python -m bench --effort quick $(ARGS)
 
 .PHONY: fuzz
 fuzz: $(VENV)/.installed-fuzz ## Fuzz the core against its oracle (SECONDS=600)
