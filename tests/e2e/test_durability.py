@@ -152,7 +152,7 @@ def everything(server: Site, cycle: int) -> None:
 
 def test_sqlite_loses_nothing(tmp_path: Path, sqlite_dsn: str) -> None:
     with site(tmp_path, sqlite_dsn) as server:
-        cycles, kills = (400, 5) if LONG else (32, 7)
+        cycles, kills = (400, 5) if LONG else (25, 8)
         ledgers = campaign(server, cycles=cycles, kills_in_a_cycle=kills, last_kill=everything)
     assert all(ledger.lineages for ledger in ledgers)
     connection = sqlite3.connect(sqlite_dsn.removeprefix("sqlite://"))
