@@ -289,6 +289,8 @@ class VerifyService:
         """Steps 4 to 6 on what the database says."""
         if isinstance(row, InternalFault):
             raise InternalError("read API key")
+        # The database may have taken its time, and the key may have expired meanwhile.
+        attempt.now_ns = self._clock.now_ns()
         try:
             if row is None:
                 raise _unknown()
@@ -312,7 +314,9 @@ class VerifyService:
         if in_batch:
             self._last_used.mark(key, attempt.now_ns)
         check_audience((), attempt.draft.expected_audiences)
-        verification = key_verified(key, attempt.tenant, self._limit(attempt, key))
+        verification = key_verified(
+            key, attempt.tenant, self._limit(attempt, key), counted=self._limiter.counts
+        )
         if verification.is_valid:
             self._publish(attempt, key)
         return verification
@@ -322,7 +326,8 @@ class VerifyService:
         if not attempt.tenant.rate_limit_enabled or key.rate_limit is None:
             return None
         network_id = attempt.tenant.network_id
-        return self._limiter.admit(network_id, key.key_id, key.rate_limit, attempt.now_ns)
+        # The time of now: the database may have taken its own since the attempt began.
+        return self._limiter.admit(network_id, key.key_id, key.rate_limit, self._clock.now_ns())
 
     def _publish(self, attempt: Attempt, key: Key) -> None:
         """Let the cache have a key that passed every gate, until the entry or the key ends."""

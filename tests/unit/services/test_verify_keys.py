@@ -1,5 +1,6 @@
 """What verify answers for keys, apart from the order of its gates (contract 6.1-6.3, 6.6, 12)."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -7,8 +8,8 @@ import pytest
 from talos.credentials.secrets import Retired, Secret, SecretRing
 from talos.domain.addresses import Caller
 from talos.domain.drafts import KeyDraft, RateLimitDraft, VerifyDraft
+from talos.domain.keys import Key, KeyKind, KeyVisibility, Metadata, RateLimitPolicy
 from talos.domain.keys import KeyStatus as Status
-from talos.domain.keys import KeyVisibility, Metadata, RateLimitPolicy
 from talos.domain.verification import CacheDirective, CacheOutcome, CredentialType, Verification
 from talos.domain.verification import VerificationErrorCode as Code
 from talos.errors import (
@@ -186,6 +187,23 @@ def test_a_limiter_that_fails_lets_the_call_through(house: House) -> None:
         assert answer.limit_state is None
 
 
+def test_the_time_of_recovery_counts_from_the_decision(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not from the beginning of a call that waited for the database."""
+    _, secret = house.issue(LIMITED)
+    get = house.keys.get
+
+    def get_slowly(network_id: str, kind: KeyKind, key_id: str) -> Key | None:
+        house.clock.advance(s=5)
+        return get(network_id, kind, key_id)
+
+    monkeypatch.setattr(house.keys, "get", get_slowly)
+    state = house.verified(secret).verification.limit_state
+    assert state is not None
+    assert state.reset_at_ns == house.clock.now_ns() + 60 * S
+
+
 def test_hits_consume_the_limit_too(house: House) -> None:
     _, secret = house.issue(LIMITED)
     outcomes = [house.verified(secret) for _ in range(3)]
@@ -290,3 +308,25 @@ def test_the_draft_names_the_audiences(house: House) -> None:
     draft = VerifyDraft(secret, ("billing",))
     answer = house.services.verify.verify(TENANT, draft, CALLER, CacheDirective.DEFAULT)
     assert answer.verification.error is Code.AUDIENCE_MISMATCH
+
+
+@pytest.mark.parametrize("in_batch", [False, True])
+def test_a_key_that_expires_while_the_database_takes_its_time(
+    house: House, monkeypatch: pytest.MonkeyPatch, in_batch: bool
+) -> None:
+    _, secret = house.issue(replace(DRAFT, ttl_ns=5 * S))
+    for name in ("get", "get_many"):
+        read = getattr(house.keys, name)
+
+        def slowly(*arguments: object, read: Callable[..., object] = read) -> object:
+            house.clock.advance(s=6)
+            return read(*arguments)
+
+        monkeypatch.setattr(house.keys, name, slowly)
+    if in_batch:
+        [verification] = house.services.verify.verify_batch(
+            TENANT, [VerifyDraft(secret)], CALLER, CacheDirective.DEFAULT
+        )
+    else:
+        verification = house.verified(secret).verification
+    assert verification.error is Code.EXPIRED

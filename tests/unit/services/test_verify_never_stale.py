@@ -205,14 +205,16 @@ class KeysUnderChange(RuleBasedStateMachine):
             assert reader.finish().verification.is_valid is good
             return multiple()
         self.suspended.append(reader)
-        return (reader, good)
+        return (reader, good, self.keys[credential])
 
     @rule(reader=consumes(readers))
-    def end_verify(self, reader: tuple[Suspended[Verified], bool]) -> None:
-        suspended, was_good = reader
+    def end_verify(self, reader: tuple[Suspended[Verified], bool, Key]) -> None:
+        suspended, was_good, key = reader
         self.suspended.remove(suspended)
-        # It may answer for the moment when it read its row, and must not teach the cache that.
-        assert suspended.finish().verification.is_valid is was_good
+        alive = not key.expired(self.house.clock.now_ns())
+        # What it knows of the row is of the moment when it read it, and must not reach the cache;
+        # the time it goes by is that of its answer.
+        assert suspended.finish().verification.is_valid is (was_good and alive)
 
     @rule(seconds=st.sampled_from([1, 10, 30, 61]))
     def wait(self, seconds: int) -> None:
