@@ -61,8 +61,9 @@ class Verification:
     """The verdict. ``error`` is None exactly when the credential is valid.
 
     A failed verification carries nothing of the key, except RATE_LIMITED, which keeps every field
-    (6.7). ``restricted`` tells that the credential has an address list, a derived token's ``acl``
-    included; such answers are marked ``Cache-Control: no-store``.
+    (6.7). ``restricted`` tells that the credential is good for some callers or some calls only: it
+    has an address list, a derived token's ``acl`` included, or a policy that a limiter counts, even
+    while limits are switched off. Such answers are marked ``Cache-Control: no-store``.
     """
 
     error: VerificationErrorCode | None

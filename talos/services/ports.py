@@ -214,6 +214,11 @@ class KeyCache(Protocol):
 class RateLimiter(Protocol):
     """Enforces rate limit policies (contract 6.7)."""
 
+    @property
+    def counts(self) -> bool:
+        """Whether calls are counted where limits are enabled; if not, policies are only shown."""
+        ...
+
     def admit(
         self, network_id: str, key_id: str, policy: RateLimitPolicy, now_ns: int
     ) -> RateLimitState | None:

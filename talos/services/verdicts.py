@@ -38,8 +38,13 @@ def denied(refusal: Rejected) -> Verification:
     return Verification(error=refusal.code, message=refusal.message)
 
 
-def key_verified(key: Key, tenant: Tenant, limit: RateLimitState | None) -> Verification:
-    """Tell of a key that passed the gates; one over its limit shows all its fields (6.7)."""
+def key_verified(
+    key: Key, tenant: Tenant, limit: RateLimitState | None, *, counted: bool
+) -> Verification:
+    """Tell of a key that passed the gates; one over its limit shows all its fields (6.7).
+
+    ``counted`` tells that the limiter counts calls of keys with a policy, if perhaps not now.
+    """
     refused = limit is not None and not limit.allowed
     return Verification(
         error=VerificationErrorCode.RATE_LIMITED if refused else None,
@@ -54,7 +59,7 @@ def key_verified(key: Key, tenant: Tenant, limit: RateLimitState | None) -> Veri
         status=KeyStatus.ACTIVE,
         rate_limit=key.rate_limit,
         limit_state=limit,
-        restricted=bool(key.allowed_cidrs),
+        restricted=bool(key.allowed_cidrs) or (counted and key.rate_limit is not None),
     )
 
 

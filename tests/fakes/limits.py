@@ -7,6 +7,8 @@ from talos.domain.verification import RateLimitState
 class CountingLimiter:
     """Implements ``services.ports.RateLimiter``: ``quota`` calls for each key, for good."""
 
+    counts = True
+
     def __init__(self) -> None:
         self.calls: list[tuple[str, str]] = []
         self.failing = False

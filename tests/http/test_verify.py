@@ -61,12 +61,27 @@ class TestHeaders:
         verify(surface, secret)
         assert verify(surface, secret).headers["retry-after"] == "1"
 
-    def test_of_a_policy_that_nobody_enforces(self, surface: Surface) -> None:
+    def test_of_a_policy_that_is_not_enforced(self, surface: Surface) -> None:
+        """The limiter fails, or limits are switched off: the answer is good for this call only."""
         secret = surface.issue(rate_limit_policy=LIMIT)["secret"]
+        shown = {"ory-talos-cache", "ratelimit-policy", "cache-control"}
         surface.house.limiter.failing = True
         result = verify(surface, secret)
-        assert set(result.headers) & NOT_ON_BATCH == {"ory-talos-cache", "ratelimit-policy"}
+        assert set(result.headers) & NOT_ON_BATCH == shown
         assert "rate_limit_remaining" not in result.json
+        surface.house.limiter.failing = False
+        surface.configuration.tenant = tenant(rate_limit_enabled=False)
+        result = verify(surface, secret)
+        assert set(result.headers) & NOT_ON_BATCH == shown
+        assert result.headers["cache-control"] == "no-store"
+        assert "rate_limit_remaining" not in result.json
+
+    def test_of_a_policy_that_nobody_enforces(self, surface: Surface) -> None:
+        secret = surface.issue(rate_limit_policy=LIMIT)["secret"]
+        surface.house.limiter.counts = False
+        surface.configuration.tenant = tenant(rate_limit_enabled=False)
+        result = verify(surface, secret)
+        assert set(result.headers) & NOT_ON_BATCH == {"ory-talos-cache", "ratelimit-policy"}
 
     def test_of_a_restricted_credential(self, surface: Surface) -> None:
         cidrs = {"allowed_cidrs": [f"{PEER}/32"]}

@@ -7,6 +7,8 @@ from talos.domain.verification import RateLimitState
 class UnenforcedLimiter:
     """Implements ``services.ports.RateLimiter``: policies are shown, and nothing is counted."""
 
+    counts = False
+
     def admit(
         self, network_id: str, key_id: str, policy: RateLimitPolicy, now_ns: int
     ) -> RateLimitState | None:

@@ -54,7 +54,7 @@ class VerifyResource:
         if is_limited and limit is not None:
             wait_s = (limit.reset_at_ns - self._clock.now_ns()) // NS_PER_S
             resp.set_header("Retry-After", str(max(wait_s, 1)))
-        if (verdict.is_valid or is_limited) and (verdict.restricted or limit is not None):
+        if (verdict.is_valid or is_limited) and verdict.restricted:
             resp.set_header("Cache-Control", "no-store")
 
 
