@@ -119,7 +119,10 @@ def _cache(config: Config) -> Iterator[str]:
 
 
 def _not_in_this_version(config: Config) -> Iterator[str]:
-    if config.flag("rate_limit.enabled"):
-        yield "rate_limit.enabled: this version shows rate limits and does not enforce them"
+    if config.text("rate_limit.backend") == "redis":
+        yield (
+            "rate_limit.backend redis is not in this version: "
+            "rate limits are shown and not enforced"
+        )
     if config.flag("tracing.enabled"):
         yield "tracing.enabled: this version writes no traces"

@@ -66,7 +66,7 @@ def test_nothing_to_say_about_the_smallest_configuration(tmp_path: Path) -> None
         ({"cache__type": "redis"}, "cache.type is set and cache.enabled is not"),
         ({"cache": {"type": "redis", "enabled": True}}, "cache.type redis is not in this version"),
         ({"cache": {"type": "memory", "enabled": True}}, "cache.type memory is not in this vers"),
-        ({"rate_limit__enabled": True}, "rate_limit.enabled: this version"),
+        ({"rate_limit__backend": "redis"}, "rate_limit.backend redis is not in this version"),
         ({"tracing__enabled": True}, "tracing.enabled: this version"),
         ({"credentials__issuer_retired": [5]}, "credentials.issuer_retired[0]: skipped; "),
     ],
@@ -94,6 +94,7 @@ def test_one_warning(tmp_path: Path, changes: dict[str, Any], begins: str) -> No
         {"cache": {"type": "noop", "enabled": True}},
         {"cache__enabled": True},
         {"cache": {"type": "redis", "enabled": False}},
+        {"rate_limit": {"enabled": True, "backend": "memory"}},
         {f"{JWT}__signing_key_id": "test-key", f"{JWT}__signing_keys__urls": [KEY_URL]},
     ],
 )
