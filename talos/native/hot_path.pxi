@@ -127,6 +127,7 @@ cdef class HotPath:
     cdef int64_t date_s
     cdef bytes entropy
     cdef int entropy_used
+    cdef size_t filled
     cdef uint8_t out[OUT_BYTES]
 
     def __init__(self, KeyCache cache not None, *, int kind, int counter, tuple head not None):
@@ -171,26 +172,37 @@ cdef class HotPath:
         return True
 
     def answer(self, bytes data not None, Py_ssize_t start=0, *, int64_t now_ns):
-        cdef const uint8_t* received = bytes_data(data)
         cdef size_t size = <size_t>PyBytes_GET_SIZE(data)
-        cdef size_t at
+        cdef size_t end
+        if start < 0 or <size_t>start > size:
+            raise ValueError("start lies outside of the data")
+        end = self.answer_into(bytes_data(data), <size_t>start, size, now_ns)
+        return PyBytes_FromStringAndSize(<char*>self.out, <Py_ssize_t>self.filled), <Py_ssize_t>end
+
+    cdef size_t answer_into(
+        self, const uint8_t* data, size_t start, size_t size, int64_t now_ns
+    ) except? -1:
+        """Answer what ``data[start:size]`` begins with; ``start <= size``.
+
+        The answers are the first ``filled`` bytes of ``out`` until the next call. Returns the
+        position behind what they answer, ``start`` where that is nothing.
+        """
         cdef uint8_t* out = self.out
         cdef uint8_t* after
         cdef Recognised request
-        if start < 0 or <size_t>start > size:
-            raise ValueError("start lies outside of the data")
-        at = <size_t>start
+        self.filled = 0
         if not self.enabled or now_ns < 0:
-            return b"", start
+            return start
         self.tell_date(now_ns // NANOSECONDS)
-        while out - self.out <= OUT_BYTES - ANSWER_MAX and recognise(received, at, size, &request):
-            after = self.verify(received, &request, now_ns, out)
+        while out - self.out <= OUT_BYTES - ANSWER_MAX and recognise(data, start, size, &request):
+            after = self.verify(data, &request, now_ns, out)
             if after == NULL:
                 break
             out = after
-            at = request.end
+            start = request.end
             count(&self.cache.memory.process, self.counter)
-        return PyBytes_FromStringAndSize(<char*>self.out, out - self.out), <Py_ssize_t>at
+        self.filled = <size_t>(out - self.out)
+        return start
 
     cdef bint tell_date(self, int64_t now_s) except -1:
         cdef bytes text
