@@ -1,7 +1,7 @@
 """The one place that constructs collaborators and wires them together.
 
-``prepare_database`` runs once, before anything is forked; ``build`` runs in every worker after the
-fork, since neither connections nor threads survive one.
+``prepare_database`` and ``share`` run once, before anything is forked; ``build`` runs in every
+worker after the fork, since neither connections nor threads survive one.
 """
 
 import enum
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
+from talos import _core
 from talos.adapters.cache.null import NullKeyCache
 from talos.adapters.clock import SystemClock
 from talos.adapters.observability.events import LogEventEmitter
@@ -26,7 +27,7 @@ from talos.config.directory import SingleTenantSource
 from talos.config.reload import ConfigSource, ConfigWatcher
 from talos.config.values import Config
 from talos.domain.keys import NIL_NETWORK
-from talos.errors import GatewayTimeout, InternalError, ServiceUnavailable
+from talos.errors import ConfigurationError, GatewayTimeout, InternalError, ServiceUnavailable
 from talos.http import admin, all_in_one, metrics_port, public
 from talos.http.body import MAX_BODY_BYTES
 from talos.http.dependencies import BuildInfo, HttpDependencies
@@ -70,6 +71,19 @@ _APPLICATIONS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
+class Shared:
+    """What all workers of one master have in common, made before they are forked.
+
+    A part that is None is not shared, and then does without: a cache or counts that one process
+    kept for itself would contradict those of the others.
+    """
+
+    memory: _core.SharedMemory | None = None
+    """Holds the cached keys and the counters."""
+    limits: _core.RateLimits | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Assembly:
     """A surface ready to be served by one process: the main application, and the metrics port's."""
 
@@ -78,6 +92,10 @@ class Assembly:
     close: Callable[[], None]
     """Ends what runs in the background, writes what it holds, and closes the database."""
     body_limit: int = MAX_BODY_BYTES
+    hot_path: _core.HotPath | None = None
+    """Answers from memory, for one thread; None where nothing may be answered so."""
+    configure_hot_path: Callable[[], None] = lambda: None
+    """Brings ``hot_path`` in line with the configuration in force; cheap where nothing changed."""
 
     @property
     def applications(self) -> "tuple[WSGIApplication, ...]":
@@ -117,12 +135,31 @@ def prepare_database(url: DatabaseUrl) -> None:
         database.close()
 
 
-def build(surface: Surface, source: ConfigSource) -> Assembly:
+def share(config: Config) -> Shared:
+    """Make what the workers will share. To be called once, before they are forked.
+
+    The memory is made whenever ``cache.type`` is ``memory``, since ``cache.enabled`` may be turned
+    on later; it takes address space until it is written to. Raises ``ConfigurationError`` where the
+    system refuses it.
+    """
+    memory = None
+    if config.text("cache.type") == "memory":
+        try:
+            memory = _core.SharedMemory(config.integer("cache.memory.max_size"))
+        except OSError as error:
+            fault = f"cache.memory.max_size: {error.strerror}"
+            raise ConfigurationError("memory cannot be shared", (fault,)) from error
+    return Shared(memory=memory)
+
+
+def build(surface: Surface, source: ConfigSource, shared: Shared) -> Assembly:
     """Build a surface over ``source``, and start what works in the background.
 
-    Nothing is connected yet: a database that is down makes requests fail, not the start of a
-    worker.
+    ``shared`` is what ``share`` made in the process that this one was forked from. Nothing is
+    connected yet: a database that is down makes requests fail, not the start of a worker.
     """
+    if shared.memory is not None:
+        shared.memory.attach()
     config = source.current().config
     clock = SystemClock()
     engine = create_engine(database_url(config))

@@ -47,6 +47,7 @@ def serve(
     config = load(config_path, environ)
     source = ConfigSource(config, environ)
     prepare(surface, source)
+    shared = bootstrap.share(config)
     listeners = inherited_listeners(os.environ) or open_listeners(_addresses(surface, config))
     _warn_of_trust(surface, listeners[0])
     server = Server(
@@ -56,7 +57,7 @@ def serve(
             threads=config.integer("serve.http.threads"),
             close_timeout_s=bootstrap.CLOSE_TIMEOUT_S,
         ),
-        build=lambda: bootstrap.build(surface, source),
+        build=lambda: bootstrap.build(surface, source, shared),
         on_reload=source.examine,
     )
     announce()

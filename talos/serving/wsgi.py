@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from talos import bootstrap
-from talos.bootstrap import Assembly, Surface
+from talos.bootstrap import Assembly, Shared, Surface
 from talos.config.loading import load
 from talos.config.reload import ConfigSource
 from talos.errors import ConfigurationError
@@ -50,7 +50,8 @@ class _Surface:
     """A surface that is built by the first request of each process.
 
     A server may call the factory before it forks (gunicorn's ``--preload``): threads and
-    connections made by then would not survive.
+    connections made by then would not survive. Most call it in every process instead, and whether
+    all of them come from one cannot be known from here: so nothing is shared, and nothing cached.
     """
 
     def __init__(self, surface: Surface) -> None:
@@ -74,6 +75,6 @@ class _Surface:
     def _build(self) -> Assembly:
         with self._building:
             if self._assembly is None:
-                self._assembly = bootstrap.build(self._surface, self._source)
+                self._assembly = bootstrap.build(self._surface, self._source, Shared())
                 atexit.register(self._assembly.close)
             return self._assembly
