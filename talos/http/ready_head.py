@@ -1,0 +1,21 @@
+"""The head of an answer from memory, as the application itself would have sent it."""
+
+from talos.domain.verification import CacheOutcome
+from talos.http.middleware.security_headers import SECURITY_HEADERS
+
+
+def ready_head() -> tuple[bytes, bytes, bytes, bytes]:
+    """Return the head of a verification that the cache answers, in four pieces.
+
+    Between them stand the date, the request id and the length of the body. The order is that of
+    the application behind the server's own HTTP (contract 2.2, 6.8): a differential test holds the
+    two together.
+    """
+    headers = (*SECURITY_HEADERS, ("Ory-Talos-Cache", CacheOutcome.HIT.value))
+    plain = "".join(f"\r\n{name}: {value}" for name, value in headers)
+    return (
+        b"HTTP/1.1 200 OK\r\nDate: ",
+        b"\r\nConnection: keep-alive\r\nX-Request-Id: ",
+        f"{plain}\r\nContent-Length: ".encode("ascii"),
+        b"\r\nContent-Type: application/json\r\n\r\n",
+    )

@@ -1,0 +1,101 @@
+"""What the hot path answers is what the application answers, header for header."""
+
+import re
+
+import pytest
+from gunicorn.config import Config
+
+from talos import _core
+from talos.http.ready_head import ready_head
+from talos.serving.exchange import Ends, exchange
+from tests.core.test_recogniser import CLIENTS, request
+from tests.fakes.tenants import TENANT
+from tests.http.surface import Surface
+
+ENDS = Ends(peer=("192.0.2.1", 1), server=("127.0.0.1", 4420))
+CHANGING = re.compile(rb"\r\n(Date|X-Request-Id): [^\r]*")
+LINES = (
+    (),
+    (b"X-Request-Id: an id of the client's",),
+    (b"X-Request-Id:",),
+    (b"X-Request-Id: " + b"a" * 129,),
+    (b"Content-Type: application/x-www-form-urlencoded",),
+    (b"Accept: text/html", b"Accept-Encoding: gzip"),
+    (b"X-Http-Method-Override: GET",),
+    (b"Connection: Keep-Alive", b"Keep-Alive: timeout=5"),
+    (b"Range: bytes=0-1", b"If-None-Match: *"),
+    (b"X-Forwarded-For: 203.0.113.9", b"X-Forwarded-Proto: https"),
+)
+MEMBERS = (
+    {},
+    {"metadata": {"tier": "gold", "text": "\u00e9\U0001f511", "n": 1.5}},
+    {"scopes": ["read", "write"], "visibility": "KEY_VISIBILITY_SECRET"},
+    {"actor_id": 'quo"ted\\ \u2028 text'},
+)
+
+
+def split(data: bytes) -> tuple[bytes, bytes]:
+    head, _, body = data.partition(b"\r\n\r\n")
+    return head, body
+
+
+def slow(surface: Surface, data: bytes) -> bytes:
+    head, body = split(data)
+    reply = exchange(
+        Config(), surface.app, head + b"\r\n\r\n", body, ENDS, must_close=lambda: False
+    )
+    assert reply.keep_alive
+    return reply.data
+
+
+@pytest.mark.parametrize("members", MEMBERS, ids=str)
+def test_hot_answers_are_those_of_the_application(members: dict[str, object]) -> None:
+    surface = Surface()
+    issued = surface.issue(**members)
+    credential = issued["secret"].encode()
+    key_id = issued["issued_api_key"]["key_id"]
+    now_ns = surface.house.clock.now_ns()
+    body = b'{"credential":"%b"}' % credential
+    slow(surface, request(body=body))
+    memory = _core.SharedMemory(2 << 20)
+    memory.attach()
+    cache = _core.KeyCache(memory)
+    hot = _core.HotPath(cache, kind=0, counter=0, head=ready_head())
+    settings = TENANT.credentials
+    assert hot.configure(
+        network=bytes(16),
+        secrets=[(settings.hmac.current.reveal(), None)],
+        prefixes=(settings.prefix.encode(),),
+        foreign=(settings.macaroon_prefix.encode() + b"_v1_",),
+        max_ttl_ns=settings.max_ttl_ns,
+        skew_ns=settings.clock_skew_ns,
+        generation=settings.generation,
+    )
+    rendered = split(slow(surface, request(body=body)))[1]
+    cache.publish(
+        cache.lease(TENANT.network_id, 0, key_id),
+        TENANT.network_id,
+        0,
+        key_id,
+        _core.pack_answer(
+            rendered, b"", generation=settings.generation, expires_at_ns=None, plain=True
+        ),
+        expires_at_ns=now_ns + 10**12,
+        now_ns=now_ns,
+    )
+    requests = [request(*lines, body=body) for lines in LINES]
+    requests += [
+        re.sub(rb"Content-Length: \d+\r\n\r\n.*", b"", data)
+        + b"Content-Length: %d\r\n\r\n" % len(body)
+        + body
+        for data in CLIENTS
+    ]
+    for data in requests:
+        by_hot, end = hot.answer(data, now_ns=now_ns)
+        by_application = slow(surface, data)
+        assert end == len(data)
+        assert CHANGING.sub(rb"\r\n\1:", by_hot) == CHANGING.sub(rb"\r\n\1:", by_application)
+        if b"client's" in data:
+            echoed = b"X-Request-Id: an id of the client's\r\n"
+            assert echoed in by_hot
+            assert echoed in by_application
