@@ -24,6 +24,16 @@ def rfc3339(instant_ns: int) -> str:
     return f"{text}.{fraction_ns:09d}Z"
 
 
+def from_rfc3339(text: str) -> int:
+    """Return the instant that ``rfc3339`` printed. Raises ``ValueError`` for other texts."""
+    seconds, _, fraction = text.removesuffix("Z").partition(".")
+    since = datetime.fromisoformat(seconds).replace(tzinfo=UTC) - _EPOCH
+    instant_ns = since // timedelta(seconds=1) * _NS_PER_S + int(fraction.ljust(9, "0"))
+    if rfc3339(instant_ns) != text:
+        raise ValueError("is no instant as it is printed")
+    return instant_ns
+
+
 def rfc3339_seconds(instant_ns: int) -> str:
     """Print an instant in UTC, its fraction cut off, as audit events do (contract 11.3).
 
@@ -35,6 +45,11 @@ def rfc3339_seconds(instant_ns: int) -> str:
 def utc_day(instant_ns: int) -> int:
     """Number the UTC calendar day that an instant lies on; 0 is 1970-01-01 (contract 12)."""
     return instant_ns // _NS_PER_DAY
+
+
+def day_ends_ns(instant_ns: int) -> int:
+    """Return the first instant of the UTC calendar day after the one that an instant lies on."""
+    return (utc_day(instant_ns) + 1) * _NS_PER_DAY
 
 
 def _to_the_second(instant_ns: int) -> str:

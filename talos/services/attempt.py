@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from talos import _core
 from talos.domain.addresses import Caller
 from talos.domain.drafts import VerifyDraft
-from talos.domain.keys import KeyKind
+from talos.domain.keys import Key, KeyKind
 from talos.domain.verification import CacheDirective, CacheOutcome, CredentialType
 from talos.services.ports import Lease
 from talos.services.tenant import Tenant
@@ -38,6 +38,8 @@ class Attempt:
     """Set when steps 1 to 3 of contract 6.2 are passed."""
     lease: Lease | None = None
     """Taken before the row is read; None where the cache may not be written."""
+    row: Key | None = None
+    """The record, where the database was asked for it."""
 
     @property
     def derived(self) -> bool:

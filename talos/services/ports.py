@@ -9,11 +9,15 @@ Storage methods raise ``ServiceUnavailable`` when the database cannot be reached
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from talos.domain.events import AuditEvent
 from talos.domain.keys import Key, KeyKind, KeyStatus, RateLimitPolicy
-from talos.domain.verification import RateLimitState
+from talos.domain.verification import RateLimitState, Verification
+from talos.errors import GatewayTimeout, InternalError, ServiceUnavailable
+
+TROUBLE: Final = (ServiceUnavailable, GatewayTimeout, InternalError)
+"""What storage methods raise when the database fails; whether it commits all the same is open."""
 
 
 class Clock(Protocol):
@@ -168,30 +172,40 @@ class Database(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class CachedKey:
-    """What the cache gives back for a key: the record as it was when published."""
+class ReadyAnswer:
+    """How a key that is neither revoked nor expired is told of, and to callers of which addresses.
 
-    key: Key
+    ``verification`` is valid and says nothing of a single call: ``limit_state`` is None, and
+    ``restricted`` is left to whoever answers.
+    """
+
+    verification: Verification
+    allowed_cidrs: tuple[str, ...] = ()
 
 
 class Lease(Protocol):
     """The right to publish one key, taken before its row is read."""
 
-    def publish(self, key: Key, expires_at_ns: int) -> None:
-        """Publish the record until ``expires_at_ns``, unless the key was evicted or is held since
+    def publish(self, answer: ReadyAnswer, *, generation: int, expires_at_ns: int) -> None:
+        """Publish the answer until ``expires_at_ns``, unless the key was evicted or is held since
         the lease was taken. Never raises: a cache that fails is a cache that misses.
         """
         ...
 
 
 class KeyCache(Protocol):
-    """Records of keys that verified, by (network, kind, id). Contract 6.8.
+    """Answers about keys that verified, by (network, kind, id). Contract 6.8.
 
     Only keys that passed every rule are published. Faults of the cache never reach the caller.
     """
 
-    def get(self, network_id: str, kind: KeyKind, key_id: str) -> CachedKey | None:
-        """Return the published record, or None."""
+    def get(
+        self, network_id: str, kind: KeyKind, key_id: str, *, generation: int
+    ) -> ReadyAnswer | None:
+        """Return what was published under the credential settings of ``generation``, or None.
+
+        An answer of other settings names their issuer, and is no answer of today.
+        """
         ...
 
     def lease(self, network_id: str, kind: KeyKind, key_id: str) -> Lease:
@@ -202,7 +216,9 @@ class KeyCache(Protocol):
         """Evict the key on entry and on exit, and let nothing be published for it in between.
 
         A writer enters before its transaction starts and leaves after it has ended, so that no
-        reader can be given what the database has taken back.
+        reader can be given what the database has taken back. Where it leaves with ``TROUBLE`` or
+        with no error of ours, its commit may still be on the way: the hold then stays until it
+        lapses, which is after every time-out of the database.
         """
         ...
 

@@ -102,11 +102,11 @@ class RevokeService:
                 raise Forbidden("a public key cannot be revoked by its holder")
             return revoked(key, reason, now_ns)
 
-        try:
-            with self._cache.hold(*proved.name):
+        with self._cache.hold(*proved.name):
+            try:
                 key = self._keys.change(*proved.name, give_back)
-        except _AlreadyRevokedError:
-            return
+            except _AlreadyRevokedError:
+                return
         self._events.emit(audit.self_revoked(key, reason))
 
 

@@ -1,6 +1,6 @@
 """How a verdict on a credential is told (contract 2.3, 6.7)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from talos.credentials.claims import TokenClaims
 from talos.domain.keys import NO_METADATA, Key, KeyStatus
@@ -11,6 +11,7 @@ from talos.domain.verification import (
     Verification,
     VerificationErrorCode,
 )
+from talos.services.ports import ReadyAnswer
 from talos.services.tenant import Tenant
 
 
@@ -38,17 +39,10 @@ def denied(refusal: Rejected) -> Verification:
     return Verification(error=refusal.code, message=refusal.message)
 
 
-def key_verified(
-    key: Key, tenant: Tenant, limit: RateLimitState | None, *, counted: bool
-) -> Verification:
-    """Tell of a key that passed the gates; one over its limit shows all its fields (6.7).
-
-    ``counted`` tells that the limiter counts calls of keys with a policy, if perhaps not now.
-    """
-    refused = limit is not None and not limit.allowed
-    return Verification(
-        error=VerificationErrorCode.RATE_LIMITED if refused else None,
-        message="rate limit exceeded" if refused else "",
+def ready_answer(key: Key, tenant: Tenant) -> ReadyAnswer:
+    """Tell of a key that is neither revoked nor expired, whoever asks and however often."""
+    verification = Verification(
+        error=None,
         key_id=key.key_id,
         actor_id=key.actor_id,
         issuer=tenant.credentials.issuer,
@@ -58,8 +52,27 @@ def key_verified(
         visibility=key.visibility,
         status=KeyStatus.ACTIVE,
         rate_limit=key.rate_limit,
+    )
+    return ReadyAnswer(verification, key.allowed_cidrs)
+
+
+def key_verified(
+    answer: ReadyAnswer, limit: RateLimitState | None, *, counted: bool
+) -> Verification:
+    """Tell one caller of a key that passed the gates; one over its limit shows all fields (6.7).
+
+    ``counted`` tells that the limiter counts calls of keys with a policy, if perhaps not now.
+    """
+    told = answer.verification
+    if told.rate_limit is None and not answer.allowed_cidrs:
+        return told
+    refused = limit is not None and not limit.allowed
+    return replace(
+        told,
+        error=VerificationErrorCode.RATE_LIMITED if refused else None,
+        message="rate limit exceeded" if refused else "",
         limit_state=limit,
-        restricted=bool(key.allowed_cidrs) or (counted and key.rate_limit is not None),
+        restricted=bool(answer.allowed_cidrs) or counted,
     )
 
 

@@ -15,8 +15,8 @@ step  gate                asks                                               els
 9     ``_limit``          is the rate limit not used up?                     RATE_LIMITED
 ====  ==================  =================================================  =================
 
-A derived token proves itself by its signature; its network and steps 7 and 8 follow (6.4). A record
-from the cache passes every gate that one from the database passes, except that step 4 is answered.
+A derived token proves itself by its signature; its network and steps 7 and 8 follow (6.4). What
+comes from the cache passes every gate that a row passes, except that 4 and 5 are answered.
 
 All refusals of steps 1 to 4 carry one message (16 (15)). Trouble with the database is INTERNAL, and
 never a verdict on the credential (16 (19)).
@@ -24,7 +24,6 @@ never a verdict on the credential (16 (19)).
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final, TypeAlias
 
 from talos import _core
@@ -37,7 +36,8 @@ from talos.domain import rules
 from talos.domain.addresses import Caller, allows, caller_address
 from talos.domain.drafts import VerifyDraft
 from talos.domain.durations import NS_PER_S
-from talos.domain.keys import Key, KeyKind, KeyStatus
+from talos.domain.keys import Key, KeyKind, KeyStatus, RateLimitPolicy
+from talos.domain.timestamps import day_ends_ns
 from talos.domain.verification import (
     CacheDirective,
     CacheOutcome,
@@ -46,10 +46,11 @@ from talos.domain.verification import (
     Verification,
 )
 from talos.domain.verification import VerificationErrorCode as Code
-from talos.errors import GatewayTimeout, InternalError, InvalidRequest, ServiceUnavailable
+from talos.errors import InternalError, InvalidRequest
 from talos.services.attempt import Attempt, Possession
 from talos.services.audit import VerificationFailures
 from talos.services.ports import (
+    TROUBLE,
     Clock,
     EventEmitter,
     InternalFault,
@@ -57,15 +58,22 @@ from talos.services.ports import (
     KeyRepository,
     LastUsedMarks,
     RateLimiter,
+    ReadyAnswer,
 )
 from talos.services.tenant import Tenant
-from talos.services.verdicts import Rejected, Verified, denied, key_verified, token_verified
+from talos.services.verdicts import (
+    Rejected,
+    Verified,
+    denied,
+    key_verified,
+    ready_answer,
+    token_verified,
+)
 
 MAX_BATCH: Final = 100
 
 _Rows: TypeAlias = Mapping[tuple[str, KeyKind, str], Key | InternalFault]
 
-_TROUBLE: Final = (ServiceUnavailable, GatewayTimeout, InternalError)
 _SHORTEST_ENTRY_NS: Final = NS_PER_S
 """A key that expires sooner than this is not worth an entry in the cache (6.8)."""
 
@@ -178,7 +186,7 @@ class VerifyService:
                 verification = self._use(attempt, self._find(attempt))
         except Rejected as refusal:
             verification = self._refuse(attempt, refusal)
-        except _TROUBLE as trouble:
+        except TROUBLE as trouble:
             verification = self._trouble(attempt, trouble)
         return Verified(verification, attempt.cache, attempt.type)
 
@@ -197,10 +205,10 @@ class VerifyService:
         if attempt.derived:
             check_token(attempt)
             raise InvalidRequest("a derived token cannot be the parent of another")
-        key = self._find(attempt)
+        key = self._read(attempt, self._prove(attempt))
         self._last_used.mark(key, attempt.now_ns)
         check_address(key.allowed_cidrs, caller)
-        self._publish(attempt, key)
+        self._publish(attempt, ready_answer(key, tenant))
         return key
 
     def verify_batch(
@@ -224,7 +232,7 @@ class VerifyService:
             for violation in rules.verify(draft, f"requests[{index}].")
         )
         attempts = [self._attempt(tenant, draft, caller, directive) for draft in drafts]
-        known: list[Key | Verification | None] = []
+        known: list[ReadyAnswer | Verification | None] = []
         for attempt in attempts:
             try:
                 known.append(
@@ -247,15 +255,14 @@ class VerifyService:
         type_ = route(draft.credential, tenant.credentials)
         return Attempt(tenant, draft, caller, directive, self._clock.now_ns(), type_)
 
-    # Steps 1 to 6: find the record, in the cache or in the database.
+    # Steps 1 to 6: find out about the key, from the cache or from the database.
 
-    def _find(self, attempt: Attempt) -> Key:
+    def _find(self, attempt: Attempt) -> ReadyAnswer:
         proved = self._prove(attempt)
-        key = self._recall(attempt, proved)
-        if key is None:
-            self._take_lease(attempt, proved)
-            key = self._from_database(attempt, proved, self._keys.get(*proved.name))
-        return key
+        answer = self._recall(attempt, proved)
+        if answer is None:
+            answer = ready_answer(self._read(attempt, proved), attempt.tenant)
+        return answer
 
     def _prove(self, attempt: Attempt) -> Possession:
         """Steps 1 to 3. What fails the first never looks into the cache (6.8: SKIP)."""
@@ -266,17 +273,23 @@ class VerifyService:
         attempt.proved = proved
         return proved
 
-    def _recall(self, attempt: Attempt, proved: Possession) -> Key | None:
-        """Return the record from the cache, or None if there is none that is still good."""
-        cached = self._cache.get(*proved.name) if attempt.reads_cache else None
-        if cached is None:
+    def _recall(self, attempt: Attempt, proved: Possession) -> ReadyAnswer | None:
+        """Return the answer from the cache, or None if there is none that is still good."""
+        if not attempt.reads_cache:
             return None
-        try:
-            check_state(cached.key, attempt.now_ns)
-        except Rejected:
+        generation = attempt.tenant.credentials.generation
+        answer = self._cache.get(*proved.name, generation=generation)
+        if answer is None:
+            return None
+        expires_at_ns = answer.verification.expires_at_ns
+        if expires_at_ns is not None and attempt.now_ns > expires_at_ns:
             return None
         attempt.cache = CacheOutcome.HIT
-        return cached.key
+        return answer
+
+    def _read(self, attempt: Attempt, proved: Possession) -> Key:
+        self._take_lease(attempt, proved)
+        return self._from_database(attempt, proved, self._keys.get(*proved.name))
 
     def _take_lease(self, attempt: Attempt, proved: Possession) -> None:
         """Prepare a publication; this must come before the row is read."""
@@ -302,44 +315,59 @@ class VerifyService:
             if row is not None or not attempt.reads_cache:
                 self._cache.evict(*proved.name)
             raise
+        attempt.row = row
         return row
 
     # Steps 7 to 9: may this caller use it, here and now?
 
-    def _use(self, attempt: Attempt, key: Key, *, in_batch: bool = False) -> Verification:
+    def _use(
+        self, attempt: Attempt, answer: ReadyAnswer, *, in_batch: bool = False
+    ) -> Verification:
         # Who is refused for the address has used the key in a single verify, not in a batch (12).
         if not in_batch:
-            self._last_used.mark(key, attempt.now_ns)
-        check_address(key.allowed_cidrs, attempt.caller)
+            self._mark(attempt)
+        check_address(answer.allowed_cidrs, attempt.caller)
         if in_batch:
-            self._last_used.mark(key, attempt.now_ns)
+            self._mark(attempt)
         check_audience((), attempt.draft.expected_audiences)
-        verification = key_verified(
-            key, attempt.tenant, self._limit(attempt, key), counted=self._limiter.counts
-        )
+        told = answer.verification
+        limit = self._limit(attempt, told.key_id, told.rate_limit)
+        verification = key_verified(answer, limit, counted=self._limiter.counts)
         if verification.is_valid:
-            self._publish(attempt, key)
+            self._publish(attempt, answer)
         return verification
 
-    def _limit(self, attempt: Attempt, key: Key) -> RateLimitState | None:
-        """Step 9: count one call, if limits are enforced at all."""
-        if not attempt.tenant.rate_limit_enabled or key.rate_limit is None:
-            return None
-        network_id = attempt.tenant.network_id
-        # The time of now: the database may have taken its own since the attempt began.
-        return self._limiter.admit(network_id, key.key_id, key.rate_limit, self._clock.now_ns())
+    def _mark(self, attempt: Attempt) -> None:
+        """Note the use of a key whose row was read.
 
-    def _publish(self, attempt: Attempt, key: Key) -> None:
-        """Let the cache have a key that passed every gate, until the entry or the key ends."""
+        An answer from the cache was published on this UTC day, as no entry lives longer, and the
+        key was marked then: the day's first use is what last_used tells (contract 12, 16 (4)).
+        """
+        if attempt.row is not None:
+            self._last_used.mark(attempt.row, attempt.now_ns)
+
+    def _limit(
+        self, attempt: Attempt, key_id: str, policy: RateLimitPolicy | None
+    ) -> RateLimitState | None:
+        """Step 9: count one call, if limits are enforced at all."""
+        if not attempt.tenant.rate_limit_enabled or policy is None:
+            return None
+        # The time of now: the database may have taken its own since the attempt began.
+        now_ns = self._clock.now_ns()
+        return self._limiter.admit(attempt.tenant.network_id, key_id, policy, now_ns)
+
+    def _publish(self, attempt: Attempt, answer: ReadyAnswer) -> None:
+        """Let the cache have a key that passed every gate, until entry, key or UTC day ends."""
         if attempt.lease is None:
             return
-        until_ns = attempt.now_ns + attempt.tenant.cache_ttl_ns
-        if key.expires_at_ns is not None:
-            if key.expires_at_ns - attempt.now_ns < _SHORTEST_ENTRY_NS:
+        until_ns = min(attempt.now_ns + attempt.tenant.cache_ttl_ns, day_ends_ns(attempt.now_ns))
+        expires_at_ns = answer.verification.expires_at_ns
+        if expires_at_ns is not None:
+            if expires_at_ns - attempt.now_ns < _SHORTEST_ENTRY_NS:
                 return
-            until_ns = min(until_ns, key.expires_at_ns)
-        # The use has just been marked; the entry knows it, so hits of the same day stay silent.
-        attempt.lease.publish(replace(key, last_used_at_ns=attempt.now_ns), until_ns)
+            until_ns = min(until_ns, expires_at_ns)
+        generation = attempt.tenant.credentials.generation
+        attempt.lease.publish(answer, generation=generation, expires_at_ns=until_ns)
 
     def _token(self, attempt: Attempt) -> Verification:
         claims = check_token(attempt)
@@ -364,17 +392,20 @@ class VerifyService:
             rows.update(((network_id, kind, key_id), row) for key_id, row in read.items())
         return rows
 
-    def _batch_item(self, attempt: Attempt, key: Key | None, rows: _Rows) -> Verification:
+    def _batch_item(
+        self, attempt: Attempt, answer: ReadyAnswer | None, rows: _Rows
+    ) -> Verification:
         try:
             if attempt.proved is None:
                 return self._token(attempt)
-            if key is None:
+            if answer is None:
                 row = rows.get(attempt.proved.name)
                 key = self._from_database(attempt, attempt.proved, row)
-            return self._use(attempt, key, in_batch=True)
+                answer = ready_answer(key, attempt.tenant)
+            return self._use(attempt, answer, in_batch=True)
         except Rejected as refusal:
             return self._refuse(attempt, refusal)
-        except _TROUBLE as trouble:
+        except TROUBLE as trouble:
             return self._trouble(attempt, trouble)
 
     # Refusals and how they are told.

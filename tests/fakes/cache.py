@@ -5,17 +5,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from talos.domain.keys import Key, KeyKind
-from talos.services.ports import CachedKey, Clock
+from talos.domain.keys import KeyKind
+from talos.errors import TalosError
+from talos.services.ports import TROUBLE, Clock, ReadyAnswer
 
 Name = tuple[str, KeyKind, str]
 
 
 @dataclass(frozen=True)
 class Publication:
-    """One entry: the record and the instant until which it may be served."""
+    """One entry: the answer, its settings, and the instant until which it may be served."""
 
-    key: Key
+    answer: ReadyAnswer
+    generation: int
     expires_at_ns: int
 
 
@@ -27,11 +29,11 @@ class RecordingLease:
         self._name = name
         self._epoch = cache.epochs[name]
 
-    def publish(self, key: Key, expires_at_ns: int) -> None:
+    def publish(self, answer: ReadyAnswer, *, generation: int, expires_at_ns: int) -> None:
         cache = self._cache
         if cache.holds[self._name] or cache.epochs[self._name] != self._epoch:
             return
-        cache.entries[self._name] = Publication(key, expires_at_ns)
+        cache.entries[self._name] = Publication(answer, generation, expires_at_ns)
         cache.published.append(self._name)
 
 
@@ -48,13 +50,15 @@ class RecordingCache:
         self.published: list[Name] = []
         self.evictions: list[Name] = []
 
-    def get(self, network_id: str, kind: KeyKind, key_id: str) -> CachedKey | None:
+    def get(
+        self, network_id: str, kind: KeyKind, key_id: str, *, generation: int
+    ) -> ReadyAnswer | None:
         name = (network_id, kind, key_id)
         self.reads.append(name)
         entry = self.entries.get(name)
-        if entry is None or self._clock.now_ns() > entry.expires_at_ns:
+        if entry is None or entry.generation != generation:
             return None
-        return CachedKey(entry.key)
+        return entry.answer if self._clock.now_ns() < entry.expires_at_ns else None
 
     def lease(self, network_id: str, kind: KeyKind, key_id: str) -> RecordingLease:
         name = (network_id, kind, key_id)
@@ -66,11 +70,16 @@ class RecordingCache:
         name = (network_id, kind, key_id)
         self.holds[name] += 1
         self.evict(*name)
+        ended = False
         try:
             yield
+            ended = True
+        except TalosError as error:
+            ended = not isinstance(error, TROUBLE)
+            raise
         finally:
             self.evict(*name)
-            self.holds[name] -= 1
+            self.holds[name] -= ended
 
     def evict(self, network_id: str, kind: KeyKind, key_id: str) -> None:
         name = (network_id, kind, key_id)

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from talos.domain.keys import Key, KeyKind
-from talos.services.ports import CachedKey
+from talos.domain.keys import KeyKind
+from talos.services.ports import ReadyAnswer
 
 
 class NullLease:
     """A lease whose publication goes nowhere."""
 
-    def publish(self, key: Key, expires_at_ns: int) -> None:
-        """Forget the record."""
+    def publish(self, answer: ReadyAnswer, *, generation: int, expires_at_ns: int) -> None:
+        """Forget the answer."""
 
 
 class NullKeyCache:
@@ -19,7 +19,9 @@ class NullKeyCache:
 
     _LEASE = NullLease()
 
-    def get(self, network_id: str, kind: KeyKind, key_id: str) -> CachedKey | None:
+    def get(
+        self, network_id: str, kind: KeyKind, key_id: str, *, generation: int
+    ) -> ReadyAnswer | None:
         """Return None: nothing is ever published."""
         return None
 

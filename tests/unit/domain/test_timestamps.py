@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talos.domain.timestamps import rfc3339, rfc3339_seconds, utc_day
+from talos.domain.timestamps import (
+    day_ends_ns,
+    from_rfc3339,
+    rfc3339,
+    rfc3339_seconds,
+    utc_day,
+)
 
 S = 1_000_000_000
 
@@ -26,6 +32,26 @@ S = 1_000_000_000
 )
 def test_the_shortest_fraction_that_loses_nothing(instant_ns: int, text: str) -> None:
     assert rfc3339(instant_ns) == text
+    assert from_rfc3339(text) == instant_ns
+
+
+@given(st.integers(-62_135_596_800 * S, 253_402_300_800 * S - 1))
+def test_what_was_printed_can_be_read(instant_ns: int) -> None:
+    assert from_rfc3339(rfc3339(instant_ns)) == instant_ns
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Z", "2025-06-15", "2025-06-15T15:06:40", "2025-06-15T15:06:40.1Z", "20250615T15Z"]
+)
+def test_only_what_is_printed_is_read(text: str) -> None:
+    with pytest.raises(ValueError):
+        from_rfc3339(text)
+
+
+@given(st.integers(0, 2**63 - 1))
+def test_a_day_ends_when_the_next_begins(instant_ns: int) -> None:
+    ends_ns = day_ends_ns(instant_ns)
+    assert utc_day(ends_ns - 1) == utc_day(instant_ns) == utc_day(ends_ns) - 1
 
 
 @pytest.mark.parametrize("instant_ns", [253_402_300_800 * S, -62_135_596_801 * S, 10**40])

@@ -8,11 +8,26 @@ import pytest
 from talos.adapters.cache.null import NullKeyCache
 from talos.credentials.secrets import Secret, SecretRing
 from talos.domain.addresses import Caller
-from talos.domain.drafts import DeriveDraft, KeyChange, KeyDraft, RateLimitDraft, RevokeDraft
-from talos.domain.keys import Key, KeyKind, KeyStatus
+from talos.domain.drafts import (
+    DeriveDraft,
+    KeyChange,
+    KeyDraft,
+    RateLimitDraft,
+    RevokeDraft,
+    SelfRevokeDraft,
+)
+from talos.domain.keys import Key, KeyKind, KeyStatus, KeyVisibility
+from talos.domain.timestamps import day_ends_ns
 from talos.domain.verification import CacheDirective as Directive
 from talos.domain.verification import VerificationErrorCode as Code
-from talos.errors import ServiceUnavailable
+from talos.errors import (
+    Conflict,
+    Forbidden,
+    GatewayTimeout,
+    InternalError,
+    ServiceUnavailable,
+    TalosError,
+)
 from talos.services.tenant import Tenant
 from talos.services.verify import VerifyService
 from tests.fakes.house import CALLER, DRAFT, House
@@ -178,8 +193,9 @@ def test_a_stale_hit_falls_through_and_is_a_miss(house: House) -> None:
     key, secret = house.issue()
     house.verified(secret)
     entry = house.cache.entries[house.name(key)]
-    expired = replace(entry.key, expires_at_ns=house.clock.now_ns() - 1)
-    house.cache.entries[house.name(key)] = replace(entry, key=expired)
+    told = replace(entry.answer.verification, expires_at_ns=house.clock.now_ns() - 1)
+    expired = replace(entry.answer, verification=told)
+    house.cache.entries[house.name(key)] = replace(entry, answer=expired)
     answer = house.verified(secret)
     assert (answer.verification.error, answer.cache.value) == (None, "MISS")
     assert house.keys.reads == 2
@@ -269,16 +285,102 @@ def test_while_a_write_is_under_way_nothing_is_published(
 
 
 @pytest.mark.parametrize(("kind", "write"), WRITERS)
-def test_a_write_that_fails_lifts_its_hold(
-    house: House, kind: str, write: Callable[[House, Key], None]
+@pytest.mark.parametrize("trouble", [ServiceUnavailable(), GatewayTimeout(), InternalError("x")])
+def test_a_write_that_ends_in_trouble_leaves_its_hold(
+    house: House, kind: str, write: Callable[[House, Key], None], trouble: TalosError
 ) -> None:
+    """Nobody knows whether its commit is still on the way."""
     key, credential = make(house, kind)
-    house.keys.trouble = ServiceUnavailable()
-    with pytest.raises(ServiceUnavailable):
+    house.verified(credential)
+    house.keys.trouble = trouble
+    with pytest.raises(type(trouble)):
         write(house, key)
     house.keys.trouble = None
+    assert house.cache.holds[house.name(key)] == 1
+    assert outcomes(house, credential, TENANT, TENANT) == ["MISS", "MISS"]
+
+
+def refuse_revoked(house: House, key: Key) -> None:
+    house.keys.put(replace(key, status=KeyStatus.REVOKED))
+    with pytest.raises(Conflict):
+        revoke(house, key)
+
+
+def refuse_public(house: House, key: Key) -> None:
+    house.keys.put(replace(key, visibility=KeyVisibility.PUBLIC))
+    with pytest.raises(Forbidden):
+        house.services.revoke.self_revoke(TENANT, SelfRevokeDraft("test-raw-key"))
+
+
+def revoke_twice(house: House, key: Key) -> None:
+    house.keys.put(replace(key, status=KeyStatus.REVOKED))
+    house.services.revoke.self_revoke(TENANT, SelfRevokeDraft("test-raw-key"))
+
+
+@pytest.mark.parametrize("refused", [refuse_revoked, refuse_public, revoke_twice])
+def test_a_write_that_is_refused_lifts_its_hold(
+    house: House, refused: Callable[[House, Key], None]
+) -> None:
+    key, _ = make(house, "imported")
+    refused(house, key)
     assert not house.cache.holds[house.name(key)]
-    assert outcomes(house, credential, TENANT, TENANT) == ["MISS", "HIT"]
+
+
+# Settings of another time
+
+
+def test_an_answer_under_other_settings_is_a_miss(house: House) -> None:
+    _, secret = house.issue()
+    house.verified(secret)
+    renamed = tenant(issuer="https://other.example.com", generation=2)
+    answer = house.verified(secret, tenant=renamed)
+    assert (answer.verification.issuer, answer.cache.value) == (
+        "https://other.example.com",
+        "MISS",
+    )
+    assert outcomes(house, secret, renamed, TENANT) == ["HIT", "MISS"]
+
+
+# Last used (contract 12, 16 (4))
+
+DAY = 86_400
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("in_batch", [False, True])
+def test_the_first_use_of_a_day_marks_the_key_whatever_the_cache_holds(
+    house: House, kind: str, in_batch: bool
+) -> None:
+    key, credential = make(house, kind)
+
+    def use() -> int:
+        if in_batch:
+            assert house.batch(credential, tenant=lasting)[0].is_valid
+        else:
+            assert house.verdict(credential, tenant=lasting) is None
+        return len(house.marks.marked)
+
+    lasting = tenant(cache_ttl_ns=10 * DAY * S)
+    house.keys.put(replace(key, expires_at_ns=None))
+    midnight_ns = day_ends_ns(house.clock.now_ns())
+    assert use() == 1
+    house.keys.put(replace(house.row(key), last_used_at_ns=house.clock.now_ns()))
+    house.clock.advance(ns=midnight_ns - 1 - house.clock.now_ns())
+    assert use() == 1
+    assert house.keys.reads == 1
+    house.clock.advance(ns=1)
+    assert use() == 2
+    assert house.keys.reads == 2
+    house.keys.put(replace(house.row(key), last_used_at_ns=house.clock.now_ns()))
+    assert use() == 2
+    assert house.keys.reads == 2
+
+
+def test_who_is_refused_on_a_hit_has_used_a_key_that_is_marked(house: House) -> None:
+    _, secret = house.issue(replace(DRAFT, allowed_cidrs=("192.0.2.0/24",)))
+    house.verified(secret)
+    assert house.verdict(secret, caller=Caller("10.0.0.1")) is Code.IP_NOT_ALLOWED
+    assert len(house.marks.marked) == 1
 
 
 # Behind the server's back

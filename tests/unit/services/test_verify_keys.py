@@ -10,7 +10,7 @@ from talos.domain.addresses import Caller
 from talos.domain.drafts import KeyDraft, RateLimitDraft, VerifyDraft
 from talos.domain.keys import Key, KeyKind, KeyVisibility, Metadata, RateLimitPolicy
 from talos.domain.keys import KeyStatus as Status
-from talos.domain.verification import CacheDirective, CacheOutcome, CredentialType, Verification
+from talos.domain.verification import CacheDirective, CredentialType, Verification
 from talos.domain.verification import VerificationErrorCode as Code
 from talos.errors import (
     GatewayTimeout,
@@ -241,18 +241,6 @@ def test_a_success_marks_the_key(house: House) -> None:
     key, secret = house.issue()
     house.verified(secret)
     assert house.marks.marked == [key.key_id]
-
-
-def test_hits_of_the_same_day_stay_silent_and_the_next_day_counts(house: House) -> None:
-    key, secret = house.issue()
-    forever = tenant(cache_ttl_ns=10 * DAY_S * S)
-    for _ in range(3):
-        house.verified(secret, tenant=forever)
-    assert house.marks.marked == [key.key_id]
-    house.clock.advance(s=DAY_S)
-    answer = house.verified(secret, tenant=forever)
-    assert answer.cache is CacheOutcome.HIT
-    assert house.marks.marked == [key.key_id] * 2
 
 
 def test_the_row_remembers_the_day(house: House) -> None:
