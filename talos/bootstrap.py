@@ -17,6 +17,7 @@ from talos.adapters.cache.null import NullKeyCache
 from talos.adapters.clock import SystemClock
 from talos.adapters.observability.events import LogEventEmitter
 from talos.adapters.ratelimit.null import UnenforcedLimiter
+from talos.adapters.ratelimit.shared import SharedRateLimiter
 from talos.adapters.sql.database import SqlDatabase
 from talos.adapters.sql.dsn import DatabaseUrl, parse_dsn
 from talos.adapters.sql.engine import create_engine
@@ -36,7 +37,14 @@ from talos.services.delete import DeleteService
 from talos.services.derive import DeriveService
 from talos.services.import_keys import ImportService
 from talos.services.issue import IssueService
-from talos.services.ports import Clock, EventEmitter, KeyCache, KeyRepository, LastUsedMarks
+from talos.services.ports import (
+    Clock,
+    EventEmitter,
+    KeyCache,
+    KeyRepository,
+    LastUsedMarks,
+    RateLimiter,
+)
 from talos.services.query import QueryService
 from talos.services.revoke import RevokeService
 from talos.services.rotate import RotateService
@@ -74,13 +82,14 @@ _APPLICATIONS: Final = {
 class Shared:
     """What all workers of one master have in common, made before they are forked.
 
-    A part that is None is not shared, and then does without: a cache or counts that one process
-    kept for itself would contradict those of the others.
+    A part that is None is not shared, and then does without: a cache that one process kept for
+    itself would contradict those of the others.
     """
 
     memory: _core.SharedMemory | None = None
     """Holds the cached keys and the counters."""
     limits: _core.RateLimits | None = None
+    """Counts the calls of keys with a rate limit; without it limits are shown, not enforced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +158,22 @@ def share(config: Config) -> Shared:
         except OSError as error:
             fault = f"cache.memory.max_size: {error.strerror}"
             raise ConfigurationError("memory cannot be shared", (fault,)) from error
-    return Shared(memory=memory)
+    return Shared(memory=memory, limits=share_limits(config))
+
+
+def share_limits(config: Config) -> _core.RateLimits | None:
+    """Make the counts of calls (contract 6.7) for this process and all that it will fork.
+
+    They are made whenever ``rate_limit.backend`` is ``memory``, since ``rate_limit.enabled`` may be
+    turned on later. Raises ``ConfigurationError`` where the system refuses the memory.
+    """
+    if config.text("rate_limit.backend") != "memory":
+        return None
+    try:
+        return _core.RateLimits(config.integer("rate_limit.memory.max_size"))
+    except OSError as error:
+        fault = f"rate_limit.memory.max_size: {error.strerror}"
+        raise ConfigurationError("memory cannot be shared", (fault,)) from error
 
 
 def build(surface: Surface, source: ConfigSource, shared: Shared) -> Assembly:
@@ -174,7 +198,9 @@ def build(surface: Surface, source: ConfigSource, shared: Shared) -> Assembly:
         num_workers=config.integer("last_used.num_workers"),
     )
     dependencies = HttpDependencies(
-        services=_services(keys, NullKeyCache(), last_used, LogEventEmitter(), clock),
+        services=_services(
+            keys, NullKeyCache(), _limiter(shared), last_used, LogEventEmitter(), clock
+        ),
         directories=SingleTenantSource(source),
         database=database,
         build=build_info(),
@@ -197,14 +223,21 @@ def build(surface: Surface, source: ConfigSource, shared: Shared) -> Assembly:
     )
 
 
+def _limiter(shared: Shared) -> RateLimiter:
+    if shared.limits is None:
+        return UnenforcedLimiter()
+    return SharedRateLimiter(shared.limits)
+
+
 def _services(
     keys: KeyRepository,
     cache: KeyCache,
+    limiter: RateLimiter,
     last_used: LastUsedMarks,
     events: EventEmitter,
     clock: Clock,
 ) -> Services:
-    verify = VerifyService(keys, cache, UnenforcedLimiter(), last_used, events, clock)
+    verify = VerifyService(keys, cache, limiter, last_used, events, clock)
     return Services(
         issue=IssueService(keys, events, clock),
         imports=ImportService(keys, events, clock),

@@ -51,13 +51,17 @@ class _Surface:
 
     A server may call the factory before it forks (gunicorn's ``--preload``): threads and
     connections made by then would not survive. Most call it in every process instead, and whether
-    all of them come from one cannot be known from here: so nothing is shared, and nothing cached.
+    all of them come from one cannot be known from here: so nothing is cached. Calls are counted all
+    the same, by those processes together that come from the one the factory ran in: a limit that
+    several keep apart is looser than it says, and still a limit.
     """
 
     def __init__(self, surface: Surface) -> None:
         self._surface = surface
+        self._made_in = os.getpid()
         try:
             config = load(os.environ.get(_CONFIG_VARIABLE), os.environ)
+            self._shared = Shared(limits=bootstrap.share_limits(config))
         except ConfigurationError as error:
             _log.critical("\n".join([error.message, *error.faults]))
             raise
@@ -75,6 +79,16 @@ class _Surface:
     def _build(self) -> Assembly:
         with self._building:
             if self._assembly is None:
-                self._assembly = bootstrap.build(self._surface, self._source, Shared())
+                self._warn_of_limits_of_its_own()
+                self._assembly = bootstrap.build(self._surface, self._source, self._shared)
                 atexit.register(self._assembly.close)
             return self._assembly
+
+    def _warn_of_limits_of_its_own(self) -> None:
+        enforced = self._source.current().tenant.rate_limit_enabled
+        counted = self._surface is not Surface.PUBLIC and self._shared.limits is not None
+        if enforced and counted and os.getpid() == self._made_in:
+            _log.warning(
+                "rate limits are counted in this process alone: where several serve, each lets the "
+                "whole quota pass; talos serve and gunicorn's --preload count them together"
+            )

@@ -5,11 +5,8 @@ import random
 import signal
 import time
 import traceback
-from bisect import bisect_left
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from mmap import mmap
 from multiprocessing import get_context
@@ -18,6 +15,7 @@ from typing import Final
 
 from talos._core import RateLimits
 from tests.reference.gcra import NS_PER_S, Gcra
+from tests.reference.permitted import Call, assert_permitted
 
 NETWORK: Final = "00000000-0000-0000-0000-000000000000"
 PROCESSES: Final = 8
@@ -200,22 +198,8 @@ def test_killed_processes_cost_a_call_at_most_and_block_nobody() -> None:
     assert [answer is not None for answer in answers] == [True] * PLACES + [False]
 
 
-@dataclass(frozen=True)
-class Call:
-    """A call that was answered between two readings of the clock."""
-
-    before_ns: int
-    after_ns: int
-    passed: bool
-    reset_after_ns: int
-
-
 def test_exactly_what_is_permitted_passes_in_real_time() -> None:
-    """64 workers against the system's clock, over three windows.
-
-    When a call was decided is known to lie between two readings of the clock. Within that, what
-    passed is neither more nor less than the algorithm permits.
-    """
+    """64 workers against the system's clock, over three windows."""
     limits = RateLimits(1 << 16)
     quota, window_s, windows = 40, 1, 3
     interval_ns = window_s * NS_PER_S // quota
@@ -234,48 +218,11 @@ def test_exactly_what_is_permitted_passes_in_real_time() -> None:
             assert answer is not None
             refusals += not answer[0]
             if answer[0] or refusals % 500 == 1:
-                calls.append(Call(before_ns, after_ns, answer[0], answer[2]))
+                afresh = answer[0] and answer[2] == interval_ns
+                calls.append(Call(before_ns, after_ns, answer[0], afresh))
         with sending:
             write.send(calls)
 
     with processes(in_threads(work)):
         calls = [call for _ in range(WORKERS) for call in read.recv()]
-    passed = sorted((call for call in calls if call.passed), key=lambda call: call.before_ns)
-    refused = [call for call in calls if not call.passed]
-    assert len(passed) > quota
-    assert refused
-    assert_not_too_many(passed, quota, interval_ns)
-    assert_not_too_few(passed, refused, quota, interval_ns)
-
-
-def assert_not_too_many(passed: list[Call], quota: int, interval_ns: int) -> None:
-    """In every span between two readings of the clock no more than the quota and its share."""
-    for index, first in enumerate(passed):
-        ends_ns = sorted(call.after_ns for call in passed[index:])
-        for count, end_ns in enumerate(ends_ns, 1):
-            assert count <= quota + (end_ns - first.before_ns) // interval_ns
-
-
-def assert_not_too_few(
-    passed: list[Call], refused: list[Call], quota: int, interval_ns: int
-) -> None:
-    """Whoever was refused came after all that was permitted since the key had last recovered."""
-    afresh = [call for call in passed if call.reset_after_ns == interval_ns]
-    assert afresh
-    checked = Counter[bool]()
-    for call in refused:
-        since = max(
-            (start for start in afresh if start.after_ns <= call.before_ns),
-            key=lambda start: start.after_ns,
-            default=None,
-        )
-        overlapping = any(
-            start.before_ns <= call.after_ns and start.after_ns > call.before_ns for start in afresh
-        )
-        checked[since is not None and not overlapping] += 1
-        if since is None or overlapping:
-            continue
-        begun = [other for other in passed if other.after_ns >= since.before_ns]
-        count = bisect_left([other.before_ns for other in begun], call.after_ns)
-        assert count >= quota + (call.before_ns - since.after_ns) // interval_ns
-    assert checked[True]
+    assert_permitted(calls, quota, interval_ns)

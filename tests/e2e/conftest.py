@@ -2,7 +2,8 @@
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -96,35 +97,51 @@ class Serve(Protocol):
         over: Mapping[str, Any] = ...,
         ready: bool = ...,
         ports: tuple[int, int] | None = ...,
+        program: Sequence[str] = ...,
+        environment: Mapping[str, str] = ...,
     ) -> Talos: ...
 
 
-@pytest.fixture
-def serve(tmp_path: Path, sqlite_dsn: str) -> Iterator[Serve]:
-    """Start ``talos serve`` with further arguments; every server ends with the test."""
+@contextmanager
+def serving(folder: Path, database: str) -> Iterator[Serve]:
+    """Start ``talos serve`` with further arguments; every server ends with the block.
+
+    ``program`` stands for ``talos``: a module that ends up as it, with arguments of its own.
+    """
     servers: list[Server] = []
 
     def start(
         *arguments: str,
-        dsn: str | None = sqlite_dsn,
+        dsn: str | None = database,
         over: Mapping[str, Any] = {},
         ready: bool = True,
         ports: tuple[int, int] | None = None,
+        program: Sequence[str] = ("talos",),
+        environment: Mapping[str, str] = {},
     ) -> Talos:
         port, metrics_port = ports or free_ports(2)
-        configuration = tmp_path / f"talos-{port}.yaml"
+        configuration = folder / f"talos-{port}.yaml"
         configuration.write_text(yaml.safe_dump(merge(settings(dsn, port, metrics_port), over)))
-        command = [PYTHON, "-m", "talos", "serve", *arguments, "--config", str(configuration)]
+        command = [PYTHON, "-m", *program, "serve", *arguments, "--config", str(configuration)]
         server = Server(
             command,
-            tmp_path,
+            folder,
             port=port,
             metrics_port=metrics_port,
-            environment=clean_environment(),
+            environment=clean_environment(**environment),
         )
         servers.append(server)
         return Talos(server.wait_ready() if ready else server, configuration)
 
-    yield start
-    for server in servers:
-        server.destroy()
+    try:
+        yield start
+    finally:
+        for server in servers:
+            server.destroy()
+
+
+@pytest.fixture
+def serve(tmp_path: Path, sqlite_dsn: str) -> Iterator[Serve]:
+    """Start ``talos serve`` as in ``serving``; every server ends with the test."""
+    with serving(tmp_path, sqlite_dsn) as start:
+        yield start

@@ -1,13 +1,15 @@
 """The surfaces under gunicorn's own workers, with the command lines of docs/deployment.md."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from tests.e2e.conftest import ADMIN, HMAC_SECRET, Talos, settings
-from tests.e2e.processes import PYTHON, Server, clean_environment, free_ports, say
+from tests.e2e.conftest import ADMIN, HMAC_SECRET, Talos, merge, settings
+from tests.e2e.connections import suspended
+from tests.e2e.processes import PYTHON, Server, clean_environment, eventually, free_ports, say
 
 Start = Callable[..., Talos]
 
@@ -17,10 +19,16 @@ def stock(tmp_path: Path, sqlite_dsn: str) -> Iterator[Start]:
     """Start gunicorn on a factory of ``talos.serving.wsgi``, with further arguments."""
     servers: list[Server] = []
 
-    def start(factory: str, *arguments: str, dsn: str = sqlite_dsn, ready: bool = True) -> Talos:
+    def start(
+        factory: str,
+        *arguments: str,
+        dsn: str = sqlite_dsn,
+        over: Mapping[str, Any] = {},
+        ready: bool = True,
+    ) -> Talos:
         [port] = free_ports(1)
         configuration = tmp_path / f"talos-{port}.yaml"
-        configuration.write_text(yaml.safe_dump(settings(dsn, port, port + 1)))
+        configuration.write_text(yaml.safe_dump(merge(settings(dsn, port, port + 1), over)))
         command = [PYTHON, "-m", "gunicorn", f"talos.serving.wsgi:{factory}()", *arguments]
         server = Server(
             [*command, "--bind", f"127.0.0.1:{port}", "--control-socket", str(tmp_path / "ctl")],
@@ -91,3 +99,32 @@ def test_what_keeps_talos_from_starting_keeps_gunicorn_from_it(
     assert talos.server.wait() != 0
     assert "talos migrate up" in talos.server.log
     assert HMAC_SECRET not in talos.server.log
+
+
+@pytest.mark.parametrize(
+    ("preload", "second"), [(["--preload"], [False] * 3), ([], [True, True, False])]
+)
+def test_limits_are_counted_together_by_workers_of_one_factory(
+    stock: Start, preload: list[str], second: list[bool]
+) -> None:
+    """Others count each for itself, and say so."""
+    enforced = {"rate_limit": {"enabled": True}}
+    talos = stock("admin", "--worker-class", "sync", "--workers", "2", *preload, over=enforced)
+    secret = talos.issue(rate_limit_policy={"quota": 2, "window": "86400s"})["secret"]
+    workers = eventually(lambda: len(talos.server.workers) == 2 and talos.server.workers, "workers")
+    told = []
+    for worker in sorted(workers):
+        with suspended(workers - {worker}):
+            told.append([talos.verify(secret)["is_valid"] for _ in range(3)])
+    assert told == [[True, True, False], second]
+    alone = "rate limits are counted in this process alone"
+    assert talos.server.log.count(alone) == (0 if preload else 2)
+
+
+def test_nothing_is_said_about_limits_that_nobody_enforces(stock: Start) -> None:
+    talos = stock("public", over={"rate_limit": {"enabled": True}})
+    talos.ask("GET", "/v2alpha1/derivedKeys/jwks.json")
+    assert "rate limits" not in talos.server.log
+    talos = stock("admin")
+    talos.issue()
+    assert "rate limits" not in talos.server.log

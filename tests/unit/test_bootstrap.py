@@ -44,3 +44,28 @@ def test_memory_that_the_system_refuses_is_a_fault_of_the_setting(
     with pytest.raises(ConfigurationError) as caught:
         shared(tmp_path)
     assert caught.value.faults == ("cache.memory.max_size: Cannot allocate memory",)
+
+
+@pytest.mark.parametrize("changes", [{}, {"rate_limit__enabled": False}], ids=str)
+def test_calls_can_be_counted_whenever_limits_may_be_turned_on(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    limits = shared(tmp_path, **changes, rate_limit__memory__max_size=70_000).limits
+    assert limits is not None
+    assert limits.size_bytes == 70_000
+
+
+def test_another_backend_counts_nothing_here(tmp_path: Path) -> None:
+    assert shared(tmp_path, rate_limit__backend="redis").limits is None
+
+
+def test_counts_that_the_system_refuses_are_a_fault_of_their_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(size_bytes: int) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr("talos._core.RateLimits", refuse)
+    with pytest.raises(ConfigurationError) as caught:
+        shared(tmp_path)
+    assert caught.value.faults == ("rate_limit.memory.max_size: Cannot allocate memory",)

@@ -1,0 +1,125 @@
+"""Kept connections to known workers, all of which ask at once."""
+
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from tests.e2e.conftest import ADMIN
+from tests.e2e.processes import PATIENCE_S, Server, eventually
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer, and the readings of the monotonic clock that it was decided between."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+    before_ns: int
+    after_ns: int
+
+
+class Connection:
+    """One connection that is kept."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._reader = self._socket.makefile("rb")
+
+    def ask(self, request: bytes) -> Answer:
+        """Send a whole request and wait for its answer. Raises ``OSError`` if there is none."""
+        before_ns = time.monotonic_ns()
+        self._socket.sendall(request)
+        status = self._line().split()[1]
+        headers = {}
+        while line := self._line():
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip()
+        body = self._reader.read(int(headers["content-length"]))
+        after_ns = time.monotonic_ns()
+        return Answer(int(status), headers, json.loads(body), before_ns, after_ns)
+
+    def _line(self) -> str:
+        line = self._reader.readline()
+        if not line.endswith(b"\r\n"):
+            raise ConnectionResetError("the answer is cut short")
+        return line[:-2].decode()
+
+    def close(self) -> None:
+        self._reader.close()
+        self._socket.close()
+
+
+class Connections:
+    """The same number of connections to each worker of a server."""
+
+    def __init__(self, server: Server, *, workers: int, each: int) -> None:
+        self._connections: list[Connection] = []
+        eventually(lambda: len(server.workers) == workers, "all workers")
+        forked = server.workers
+        for worker in forked:
+            with suspended(forked - {worker}):
+                for _ in range(each):
+                    connection = Connection(server.port)
+                    self._connections.append(connection)
+                    # Only this worker can have answered, so the connection is its.
+                    assert connection.ask(request("GET", "/health/alive")).status == 200
+        self._threads = ThreadPoolExecutor(len(self._connections))
+
+    def __enter__(self) -> "Connections":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.shutdown()
+        for connection in self._connections:
+            connection.close()
+
+    def volley(self, requests: Sequence[bytes]) -> list[Answer]:
+        """Let every connection send all the requests, one after the other; return all answers."""
+        return self.each(lambda ask: [ask(data) for data in requests])
+
+    def each(self, work: Callable[[Callable[[bytes], Answer]], list[Answer]]) -> list[Answer]:
+        """Call ``work`` for all connections at once, with what asks on one; return all answers."""
+        asks = [connection.ask for connection in self._connections]
+        return [answer for answers in self._threads.map(work, asks) for answer in answers]
+
+
+@contextmanager
+def suspended(pids: set[int]) -> Iterator[None]:
+    """Let processes stand still for the block."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def request(method: str, path: str, body: object = None, **headers: str) -> bytes:
+    """A request as clients send it. Underscores in names of headers stand for hyphens."""
+    data = b"" if body is None else json.dumps(body).encode()
+    lines = [f"{method} {path} HTTP/1.1", "Host: keys.example.com"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    if body is not None:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(data)}"]
+    return "\r\n".join([*lines, "", ""]).encode() + data
+
+
+def verify(credential: str, **headers: str) -> bytes:
+    """A request for one verification."""
+    return request("POST", f"{ADMIN}/apiKeys:verify", {"credential": credential}, **headers)
+
+
+def batch_verify(credentials: Sequence[str], **headers: str) -> bytes:
+    """A request for many verifications."""
+    body = {"requests": [{"credential": credential} for credential in credentials]}
+    return request("POST", f"{ADMIN}/apiKeys:batchVerify", body, **headers)
