@@ -25,6 +25,7 @@ from hmac import digest as hmac_digest
 
 include "native/compare.pxi"
 include "native/base58.pxi"
+include "native/uuid.pxi"
 include "native/issued_key.pxi"
 include "native/macaroon.pxi"
 include "native/routing.pxi"

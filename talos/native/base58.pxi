@@ -2,16 +2,21 @@
 # leading zero byte. Every byte string has exactly one text and every text over the alphabet exactly
 # one byte string, so comparing texts and comparing bytes are the same thing.
 #
-# Numbers are held as little-endian arrays of limbs. Digits enter and leave five at a time, because
-# 58**5 is the largest power of 58 below 2**32: one multiplication does the work of five.
+# Numbers are held as little-endian arrays of limbs. base58_digits.h decodes. In encoding, digits leave
+# five at a time, because 58**5 is the largest power of 58 below 2**32: one division does the work of
+# five.
+
+cdef extern from "base58_digits.h" nogil:
+    enum:
+        BASE58_MAX_TEXT
+    Py_ssize_t base58_decode_digits(
+        const uint8_t* text, Py_ssize_t length, uint8_t* out, Py_ssize_t capacity,
+        const int8_t* values
+    )
 
 cdef enum:
     # The cost grows with the square of the length, so length is bounded. Keys need 60 bytes at most.
     BASE58_MAX_BYTES = 1024
-    # ceil(1024 * 8 / log2(58)): whatever can be encoded can be decoded again.
-    BASE58_MAX_TEXT = 1399
-    # ceil(1399 * log2(58) / 32)
-    BASE58_DECODE_LIMBS = 257
     # ceil(1024 * 8 / log2(58**5))
     BASE58_ENCODE_LIMBS = 280
     BASE58_GROUP = 5
@@ -40,63 +45,7 @@ cdef Py_ssize_t base58_decode_into(
     const uint8_t* text, Py_ssize_t length, uint8_t* out, Py_ssize_t capacity
 ) noexcept nogil:
     """The number of bytes written to ``out``, or -1: not Base58, or more than ``capacity`` bytes."""
-    cdef uint32_t limbs[BASE58_DECODE_LIMBS]
-    cdef Py_ssize_t used = 0, zeros = 0, position, stop, i, size
-    cdef uint32_t scale
-    cdef uint64_t carry
-    cdef int8_t digit
-    cdef uint32_t limb
-    cdef int shift
-
-    while zeros < length and text[zeros] == c"1":
-        zeros += 1
-
-    position = zeros
-    while position < length:
-        stop = min(position + BASE58_GROUP, length)
-        carry = 0
-        scale = 1
-        while position < stop:
-            digit = BASE58_VALUE[text[position]]
-            if digit < 0:
-                return -1
-            carry = carry * 58 + <uint64_t>digit
-            scale *= 58
-            position += 1
-        # carry < 58**5 < 2**32 here, and stays below 2**32: the largest sum is
-        # (2**32 - 1) * 58**5 + (2**32 - 1) < 2**62, whose upper half is below 2**30.
-        for i in range(used):
-            carry += <uint64_t>limbs[i] * scale
-            limbs[i] = <uint32_t>carry
-            carry >>= 32
-        if carry != 0:
-            if used == BASE58_DECODE_LIMBS:
-                return -1
-            limbs[used] = <uint32_t>carry
-            used += 1
-
-    # The top limb is never zero (only a carry that is not zero becomes one), so the number's length
-    # in bytes is four for each limb, less the zero bytes at the very top.
-    size = zeros + 4 * used
-    if used > 0:
-        limb = limbs[used - 1]
-        while limb < 0x01000000:
-            limb <<= 8
-            size -= 1
-    if size > capacity:
-        return -1
-
-    memset(out, 0, <size_t>zeros)
-    position = size
-    for i in range(used):
-        limb = limbs[i]
-        for shift in range(4):
-            if position == zeros:
-                break
-            position -= 1
-            out[position] = <uint8_t>(limb & 0xFF)
-            limb >>= 8
-    return size
+    return base58_decode_digits(text, length, out, capacity, BASE58_VALUE)
 
 
 # cdivision: only unsigned numbers are divided, and only by constants that are not zero, so C's

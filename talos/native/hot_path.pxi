@@ -21,15 +21,13 @@ cdef enum:
     HEAD_MAX = 1536
     ANSWER_MAX = 6144
     ENTROPY_BYTES = 4096
-    UUID_BYTES = 16
     DATE_BYTES = 29
     SECRETS_MAX = 16
     PREFIXES_MAX = 64
     SKEW_MAX_S = 600
+    NANOSECONDS = 1_000_000_000
 
-cdef int64_t NANOSECONDS = 1_000_000_000
 cdef int64_t FOREVER_NS = 0x7FFFFFFFFFFFFFFF
-cdef const char* HEX_DIGITS = b"0123456789abcdef"
 
 
 cdef inline uint64_t gate_shape(uint64_t plain, uint64_t body_bytes) noexcept nogil:
@@ -71,21 +69,11 @@ cdef inline uint8_t* put(uint8_t* out, const void* data, size_t length) noexcept
 
 cdef uint8_t* put_uuid4(uint8_t* out, const uint8_t* random) noexcept nogil:
     """Format 16 random bytes as a version 4 UUID."""
-    cdef int i
-    cdef uint8_t byte
-    for i in range(UUID_BYTES):
-        byte = random[i]
-        if i == 6:
-            byte = (byte & 0x0F) | 0x40
-        elif i == 8:
-            byte = (byte & 0x3F) | 0x80
-        if i == 4 or i == 6 or i == 8 or i == 10:
-            out[0] = c"-"
-            out += 1
-        out[0] = HEX_DIGITS[byte >> 4]
-        out[1] = HEX_DIGITS[byte & 15]
-        out += 2
-    return out
+    cdef uint8_t data[UUID_BYTES]
+    memcpy(data, random, UUID_BYTES)
+    data[6] = (data[6] & 0x0F) | 0x40
+    data[8] = (data[8] & 0x3F) | 0x80
+    return put_uuid(out, data)
 
 
 cdef uint8_t* put_number(uint8_t* out, uint64_t number) noexcept nogil:
@@ -166,7 +154,7 @@ cdef class HotPath:
         self.prefixes = prefixes
         self.foreign = foreign
         self.max_ttl_ns = max_ttl_ns
-        self.skew_ns = max(0, min(skew_ns, SKEW_MAX_S * NANOSECONDS))
+        self.skew_ns = max(0, min(skew_ns, <int64_t>SKEW_MAX_S * NANOSECONDS))
         self.generation = generation
         self.enabled = True
         return True
@@ -233,8 +221,7 @@ cdef class HotPath:
             return NULL
         memset(key.words, 0, sizeof(key.words))
         memcpy(key.words, self.network, NETWORK_BYTES)
-        if not uuid_bytes(shape.key_id, UUID_TEXT, <uint8_t*>&key.words[2]):
-            return NULL
+        memcpy(&key.words[2], shape.key_id, UUID_BYTES)
         key.kind = self.kind
         locate(&self.cache.view, &key)
         payload = cache_read(&self.cache.view, &key, now_ns, value)

@@ -8,7 +8,6 @@ cdef enum:
     # What an identifier decodes to: <unix seconds>:<uuid>.
     CLAIM_MIN = 20
     CLAIM_MAX = 60
-    UUID_TEXT = 36
     # A sign and nineteen digits, a colon, a UUID.
     MINTED_CLAIM_MAX = 20 + 1 + UUID_TEXT
     # <prefix>_v1_<identifier>_
@@ -16,12 +15,15 @@ cdef enum:
     # 32 bytes take 44 digits at most. A text that is longer decodes to more bytes.
     DIGEST_TEXT_MAX = 44
 
+cdef extern from "string.h" nogil:
+    void* memrchr(const void* text, int c, size_t length)
+
 # What the shape test finds out. Offsets and lengths are counted in bytes of the credential.
 cdef struct IssuedShape:
     Py_ssize_t prefix_length
     Py_ssize_t signed_length
     int64_t timestamp_s
-    uint8_t key_id[UUID_TEXT]
+    uint8_t key_id[UUID_BYTES]
 
 
 cdef inline bint is_digit(uint8_t c) noexcept nogil:
@@ -33,15 +35,18 @@ cdef inline bint is_word(uint8_t c) noexcept nogil:
     return is_digit(c) or c"a" <= c <= c"z" or c"A" <= c <= c"Z" or c == c"_"
 
 
-cdef inline bint is_base58(uint8_t c) noexcept nogil:
-    return BASE58_VALUE[c] >= 0
+cdef inline Py_ssize_t behind_underscore(const uint8_t* text, Py_ssize_t length) noexcept nogil:
+    """The position behind the last underscore, 0 where there is none."""
+    cdef const uint8_t* found = <const uint8_t*>memrchr(text, c"_", <size_t>length)
+    return 0 if found == NULL else found - text + 1
 
 
 cdef bint parse_int64(const uint8_t* text, Py_ssize_t length, int64_t* value) noexcept nogil:
     """An optional sign and decimal digits, within 64 bits. Leading zeros are allowed."""
     cdef Py_ssize_t i = 0
     cdef bint negative = False
-    cdef uint64_t limit = 0x7FFFFFFFFFFFFFFF
+    # The largest magnitude, 2**63 - 1 or 2**63, is ten times this and one last digit.
+    cdef uint64_t tenth = 922337203685477580, last = 7
     cdef uint64_t magnitude = 0, digit
 
     if length > 0 and (text[0] == c"+" or text[0] == c"-"):
@@ -50,13 +55,12 @@ cdef bint parse_int64(const uint8_t* text, Py_ssize_t length, int64_t* value) no
     if i == length:
         return False
     if negative:
-        limit += 1
+        last = 8
     while i < length:
         if not is_digit(text[i]):
             return False
         digit = text[i] - c"0"
-        # magnitude <= 2**63 before, so magnitude * 10 could wrap: compare without multiplying.
-        if magnitude > limit // 10 or magnitude * 10 > limit - digit:
+        if magnitude > tenth or (magnitude == tenth and digit > last):
             return False
         magnitude = magnitude * 10 + digit
         i += 1
@@ -65,45 +69,6 @@ cdef bint parse_int64(const uint8_t* text, Py_ssize_t length, int64_t* value) no
         value[0] = -<int64_t>(magnitude - 1) - 1
     else:
         value[0] = <int64_t>magnitude
-    return True
-
-
-cdef bint parse_uuid(const uint8_t* text, Py_ssize_t length, uint8_t* out) noexcept nogil:
-    """Writes the lower-case hyphenated form, ``UUID_TEXT`` bytes. Any version, any variant.
-
-    The spellings are those of the reference's UUID library: hyphenated or bare, either one also
-    between braces or after ``urn:uuid:``, which must be in lower case.
-    """
-    cdef Py_ssize_t i = 0, j
-    cdef bint hyphenated
-    cdef uint8_t c
-
-    if (length == 45 or length == 41) and memcmp(text, b"urn:uuid:", 9) == 0:
-        text += 9
-        length -= 9
-    elif (length == 38 or length == 34) and text[0] == c"{" and text[length - 1] == c"}":
-        text += 1
-        length -= 2
-    if length != 36 and length != 32:
-        return False
-    hyphenated = length == 36
-
-    # i runs over the input and j over the output: together at 36, four hyphens apart at 32.
-    for j in range(UUID_TEXT):
-        if j == 8 or j == 13 or j == 18 or j == 23:
-            if hyphenated:
-                if text[i] != c"-":
-                    return False
-                i += 1
-            out[j] = c"-"
-            continue
-        c = text[i]
-        i += 1
-        if c"A" <= c <= c"F":
-            c += 32
-        elif not (is_digit(c) or c"a" <= c <= c"f"):
-            return False
-        out[j] = c
     return True
 
 
@@ -126,17 +91,18 @@ cdef bint issued_shape(const uint8_t* text, Py_ssize_t length, IssuedShape* shap
     the greedy prefix of the contract's expression finds the same one.
     """
     cdef uint8_t claim[CLAIM_MAX]
-    cdef Py_ssize_t checksum, identifier, size, colon
+    cdef Py_ssize_t checksum, identifier, size, colon, i
+    cdef int8_t strange = 0
 
-    checksum = length
-    while checksum > 0 and is_base58(text[checksum - 1]):
-        checksum -= 1
-    if length - checksum < CHECKSUM_MIN or checksum == 0 or text[checksum - 1] != c"_":
+    checksum = behind_underscore(text, length)
+    if length - checksum < CHECKSUM_MIN or checksum == 0:
+        return False
+    for i in range(checksum, length):
+        strange |= BASE58_VALUE[text[i]]
+    if strange < 0:
         return False
 
-    identifier = checksum - 1
-    while identifier > 0 and is_base58(text[identifier - 1]):
-        identifier -= 1
+    identifier = behind_underscore(text, checksum - 1)
     size = checksum - 1 - identifier
     if size < IDENTIFIER_MIN or size > IDENTIFIER_MAX:
         return False
@@ -150,6 +116,7 @@ cdef bint issued_shape(const uint8_t* text, Py_ssize_t length, IssuedShape* shap
     ):
         return False
 
+    # A character that Base58 does not have makes it negative.
     size = base58_decode_into(text + identifier, size, claim, CLAIM_MAX)
     if size < CLAIM_MIN:
         return False
@@ -192,6 +159,7 @@ cdef class UnverifiedIssuedKey:
 def parse_issued_key(str credential not None):
     cdef IssuedShape shape
     cdef UnverifiedIssuedKey key
+    cdef uint8_t key_id[UUID_TEXT]
     cdef Py_ssize_t length
     cdef const uint8_t* text = ascii_data(credential, &length)
     if text == NULL or not issued_shape(text, length, &shape):
@@ -200,7 +168,8 @@ def parse_issued_key(str credential not None):
     key = UnverifiedIssuedKey.__new__(UnverifiedIssuedKey)
     key.prefix = PyUnicode_DecodeASCII(<const char*>text, shape.prefix_length, NULL)
     key.timestamp_s = shape.timestamp_s
-    key.key_id = PyUnicode_DecodeASCII(<const char*>shape.key_id, UUID_TEXT, NULL)
+    put_uuid(key_id, shape.key_id)
+    key.key_id = PyUnicode_DecodeASCII(<const char*>key_id, UUID_TEXT, NULL)
     key.signed = PyBytes_FromStringAndSize(<const char*>text, shape.signed_length)
     # The contract compares texts. Base58 pairs texts and bytes one to one, so it is enough to decode
     # the claim to bytes and to compare those; a text that is not the digest's own, one more leading
@@ -229,7 +198,7 @@ def checksum_valid(UnverifiedIssuedKey key not None, tuple secrets not None):
 
 def mint_issued_key(str prefix not None, timestamp_s, str key_id not None, bytes secret not None):
     cdef uint8_t identifier[IDENTIFIER_MAX]
-    cdef uint8_t normalised[UUID_TEXT]
+    cdef uint8_t key_bytes[UUID_BYTES]
     cdef Py_ssize_t length, size
     cdef const uint8_t* text
     cdef bytes claim, signed
@@ -242,12 +211,7 @@ def mint_issued_key(str prefix not None, timestamp_s, str key_id not None, bytes
     if not -(2**63) <= timestamp_s < 2**63:
         raise ValueError("timestamp_s is beyond 64 bits")
     text = ascii_data(key_id, &length)
-    if (
-        text == NULL
-        or length != UUID_TEXT
-        or not parse_uuid(text, length, normalised)
-        or memcmp(text, normalised, UUID_TEXT) != 0
-    ):
+    if text == NULL or not uuid_bytes(text, length, key_bytes):
         raise ValueError("a key id is a lower-case hyphenated UUID")
 
     claim = b"%d:%b" % (timestamp_s, key_id.encode("ascii"))

@@ -41,41 +41,6 @@ cdef uint64_t monotonic_ns() noexcept nogil:
     return <uint64_t>now.tv_sec * 1_000_000_000 + <uint64_t>now.tv_nsec
 
 
-cdef inline int nibble(uint8_t c) noexcept nogil:
-    """A hexadecimal digit in lower case; -1 for anything else."""
-    if c"0" <= c <= c"9":
-        return c - c"0"
-    if c"a" <= c <= c"f":
-        return c - c"a" + 10
-    return -1
-
-
-cdef bint hex_bytes(const uint8_t* text, Py_ssize_t length, uint8_t* out) noexcept nogil:
-    """Two lower-case digits a byte; ``length`` is even."""
-    cdef Py_ssize_t i
-    cdef int high, low
-    for i in range(length // 2):
-        high = nibble(text[2 * i])
-        low = nibble(text[2 * i + 1])
-        if high < 0 or low < 0:
-            return False
-        out[i] = <uint8_t>(high << 4 | low)
-    return True
-
-
-cdef bint uuid_bytes(const uint8_t* text, Py_ssize_t length, uint8_t* out) noexcept nogil:
-    """The one canonical spelling only: lower case, hyphens at 8, 13, 18 and 23."""
-    return (
-        length == UUID_TEXT
-        and text[8] == text[13] == text[18] == text[23] == c"-"
-        and hex_bytes(text, 8, out)
-        and hex_bytes(text + 9, 4, out + 4)
-        and hex_bytes(text + 14, 4, out + 6)
-        and hex_bytes(text + 19, 4, out + 8)
-        and hex_bytes(text + 24, 12, out + 10)
-    )
-
-
 @cython.final
 @cython.auto_pickle(False)
 cdef class KeyCache:
@@ -123,7 +88,7 @@ cdef class KeyCache:
             return False
         if uuid_bytes(text, length, words):
             spelling = SPELLING_UUID
-        elif length == HASH_TEXT and hex_bytes(text, length, words):
+        elif length == HASH_TEXT and hex_bytes(text, HASH_TEXT // 2, words) == 0:
             spelling = SPELLING_HASH
         else:
             return False

@@ -14,9 +14,6 @@ cdef enum:
     RECOGNISED_HEADERS_MAX = 64
     RECOGNISED_BODY_MAX = 65536
     REQUEST_ID_MAX = 128
-    # What a byte may be in a head.
-    IN_NAME = 1
-    IN_VALUE = 2
 
 cdef const char* REQUEST_LINE = b"POST /v2alpha1/admin/apiKeys:verify HTTP/1.1\r\n"
 
@@ -38,23 +35,11 @@ cdef enum HeaderMeaning:
     CONTENT_TYPE = 32
     SCHEME = 64
 
-cdef uint8_t HEAD_BYTE[256]
-
-
-cdef void fill_head_bytes() noexcept:
-    """Names are of letters, digits and hyphens: the other token characters are left out.
-
-    An underscore most of all: once it is a variable of an environ it is a hyphen.
-    """
-    cdef int c
-    memset(HEAD_BYTE, 0, sizeof(HEAD_BYTE))
-    for c in range(0x20, 0x7F):
-        HEAD_BYTE[c] |= IN_VALUE
-    for c in b"-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ":
-        HEAD_BYTE[c] |= IN_NAME
-
-
-fill_head_bytes()
+# Names are of letters, digits and hyphens: the other token characters are left out. An underscore
+# most of all: once it is a variable of an environ it is a hyphen.
+cdef extern from "spans.h" nogil:
+    size_t talos_alnum_span(const uint8_t* text, size_t length, uint8_t other)
+    size_t talos_printable_span(const uint8_t* text, size_t length)
 
 
 cdef bint text_is(
@@ -187,18 +172,16 @@ cdef bint recognise(
         if headers > RECOGNISED_HEADERS_MAX:
             return False
         name = at
-        while at < limit and HEAD_BYTE[data[at]] & IN_NAME:
-            at += 1
-        name_length = at - name
+        name_length = talos_alnum_span(data + at, limit - at, c"-")
+        at += name_length
         if name_length == 0 or at >= limit or data[at] != c":":
             return False
         at += 1
         if at < limit and data[at] == c" ":
             at += 1
         value = at
-        while at < limit and HEAD_BYTE[data[at]] & IN_VALUE:
-            at += 1
-        value_length = at - value
+        value_length = talos_printable_span(data + at, limit - at)
+        at += value_length
         if at + 2 > limit or data[at] != c"\r" or data[at + 1] != c"\n":
             return False
         at += 2
@@ -249,7 +232,7 @@ cdef inline size_t skip_blanks(const uint8_t* data, size_t at, size_t end) noexc
     return at
 
 
-cdef size_t skip_word(
+cdef inline size_t skip_word(
     const uint8_t* data, size_t at, size_t end, const char* word, size_t length
 ) noexcept nogil:
     """Past ``word`` and the blanks behind it; ``end + 1`` when it does not stand there."""
@@ -266,18 +249,18 @@ cdef size_t match_credential(
     Returns the position behind the object, or ``end + 1``. The credential is of characters that
     JSON writes as they are and that issued keys are made of; any other goes to the parser.
     """
-    cdef size_t i
-    at = skip_word(data, at, end, b"{", 1)
-    at = skip_word(data, at, end, b'"credential"', 12)
-    at = skip_word(data, at, end, b":", 1)
-    if at >= end or data[at] != c'"':
-        return end + 1
-    i = at + 1
-    while i < end and is_word(data[i]):
-        i += 1
-    credential[0] = at + 1
-    length[0] = i - at - 1
-    at = skip_word(data, i, end, b'"', 1)
+    if end - at >= 15 and memcmp(data + at, b'{"credential":"', 15) == 0:
+        at += 15
+    else:
+        at = skip_word(data, at, end, b"{", 1)
+        at = skip_word(data, at, end, b'"credential"', 12)
+        at = skip_word(data, at, end, b":", 1)
+        if at >= end or data[at] != c'"':
+            return end + 1
+        at += 1
+    credential[0] = at
+    length[0] = talos_alnum_span(data + at, end - at, c"_")
+    at = skip_word(data, at + length[0], end, b'"', 1)
     if at < end and data[at] == c",":
         at = skip_word(data, at, end, b",", 1)
         at = skip_word(data, at, end, b'"expected_audiences"', 20)

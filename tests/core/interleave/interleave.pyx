@@ -14,8 +14,7 @@ from libc.string cimport memcmp, memcpy, memset
 from hmac import digest as hmac_digest
 
 include "native/compare.pxi"
-include "native/base58.pxi"
-include "native/issued_key.pxi"
+include "native/uuid.pxi"
 include "native/xxh3.pxi"
 include "native/shared_memory.pxi"
 include "native/key_cache.pxi"
