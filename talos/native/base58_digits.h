@@ -88,12 +88,19 @@ static inline ptrdiff_t base58_decode_digits(const uint8_t *text, ptrdiff_t leng
         return -1;
     }
     memset(out, 0, (size_t)zeros);
-    ptrdiff_t place = size;
-    for (ptrdiff_t i = 0; i < used; i++) {
-        uint64_t limb = limbs[i];
-        for (int byte = 0; byte < 8 && place > zeros; byte++) {
-            out[--place] = (uint8_t)limb;
-            limb >>= 8;
+    if (used > 0) {
+        /* The lowest limb ends the text, and the highest one gives what is left before the others. */
+        uint8_t *place = out + size;
+        for (ptrdiff_t i = 0; i < used - 1; i++) {
+            uint64_t limb = limbs[i];
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+            limb = __builtin_bswap64(limb);
+#endif
+            place -= sizeof limb;
+            memcpy(place, &limb, sizeof limb);
+        }
+        for (uint64_t limb = limbs[used - 1]; limb != 0; limb >>= 8) {
+            *--place = (uint8_t)limb;
         }
     }
     return size;

@@ -56,7 +56,7 @@ def unpack_answer(bytes payload not None):
     if length < sizeof(gates):
         return None
     memcpy(gates, PyBytes_AS_STRING(payload), sizeof(gates))
-    body = gates[GATE_SHAPE] & 0xFFFFFFFF
+    body = <uint32_t>gates[GATE_SHAPE]
     if gates[GATE_SHAPE] >> 56 != GATE_LAYOUT or body > length - sizeof(gates):
         return None
     return payload[sizeof(gates) : sizeof(gates) + body], payload[sizeof(gates) + body :]
@@ -228,7 +228,7 @@ cdef class HotPath:
         if payload < <int>(GATE_WORDS * WORD):
             return NULL
         # Layout and mark at once: anything but a plain entry of this layout is declined.
-        body = gates[GATE_SHAPE] & 0xFFFFFFFF
+        body = <uint32_t>gates[GATE_SHAPE]
         if (
             gates[GATE_SHAPE] != gate_shape(1, body)
             or gates[GATE_GENERATION] != self.generation

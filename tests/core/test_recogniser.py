@@ -1,5 +1,7 @@
 """The recogniser reads what the parsers read, or nothing."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -326,6 +328,31 @@ def test_no_change_of_a_byte_makes_the_bodies_differ(body: bytes) -> None:
             parity_of_body(body[:position] + bytes([byte]) + body[position:])
         parity_of_body(body[:position] + body[position + 1 :])
         parity_of_body(body[:position])
+
+
+@pytest.mark.parametrize("length", range(1, 27))
+def test_every_byte_of_a_credential_is_looked_at(length: int) -> None:
+    for position in range(length):
+        for byte in range(256):
+            text = bytearray(b"a" * length)
+            text[position] = byte
+            matched = _core.match_verify(b'{"credential":"%b"}' % text)
+            assert matched == (bytes(text) if re.fullmatch(rb"\w+", text, re.ASCII) else None)
+
+
+@pytest.mark.parametrize("length", range(3, 20))
+def test_every_byte_of_a_line_is_looked_at(length: int) -> None:
+    for position in range(length):
+        for byte in range(256):
+            text = bytearray(b"a" * length)
+            text[position] = byte
+            plain = re.fullmatch(rb"[^ ][ -~]*[^ ]", text) and re.fullmatch(rb"[ -~]+", text)
+            name = re.fullmatch(rb"[A-Za-z0-9-]+", text)
+            as_value = _core.recognise_verify(request(b"X-Value: " + text))
+            as_name = _core.recognise_verify(request(text + b": value"))
+            assert (as_value is not None) is (plain is not None)
+            # A colon ends the name; what is left is its value.
+            assert (as_name is not None) is (name is not None or byte == ord(":") and position > 0)
 
 
 TOKENS = (
