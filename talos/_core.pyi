@@ -5,6 +5,7 @@ function keeps a reference to a secret, which is left to ``KeyedHmac``, and no m
 holds any part of an argument.
 """
 
+from collections.abc import Callable
 from typing import Final, final
 
 ROUTE_JWT: Final[int]
@@ -366,3 +367,63 @@ class HotPath:
         parser, or for another call, since one gives at most about 60 kB. Raises ValueError where
         ``start`` lies outside of ``data``.
         """
+
+@final
+class HotDesk:
+    """What the connections of one event loop share: where they read into, and who answers."""
+
+    def __init__(
+        self,
+        hot_path: HotPath | None = None,
+        *,
+        configure: Callable[[], None] | None = None,
+        revision: memoryview | None = None,
+    ) -> None:
+        """Answer by ``hot_path``, or nothing at once without one.
+
+        ``configure`` brings the hot path in line with the configuration. It is called now, and
+        before an answer whenever the word at ``revision`` has changed, which another process may
+        do. Raises ValueError where ``revision`` is not 8 aligned bytes.
+        """
+
+class EagerConnection:
+    """A connection whose requests are answered from memory as they are read.
+
+    To be derived from: an ``asyncio.BufferedProtocol`` as far as reading goes, for one thread.
+    """
+
+    def __init__(self, desk: HotDesk, descriptor: int) -> None:
+        """Answer on the socket ``descriptor``, which has to be there whenever anything is read."""
+
+    @property
+    def eager(self) -> bool:
+        """Whether what is read next begins a request, and nothing waits to be sent before it."""
+
+    @eager.setter
+    def eager(self, value: bool) -> None: ...
+    @property
+    def served(self) -> bool:
+        """Whether anything was answered at once; for others to take back."""
+
+    @served.setter
+    def served(self, value: bool) -> None: ...
+    def get_buffer(self, sizehint: int) -> bytearray:
+        """Where to read into: the same for all connections of a desk."""
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Answer what was read if the connection is eager; the rest is passed to ``received``."""
+
+    def answer_at_once(self, data: bytes) -> int:
+        """Answer the requests that ``data`` begins with; return the position behind the last one.
+
+        Nothing may wait to be sent.
+        """
+
+    def received(self, data: memoryview) -> None:
+        """Called with what was read and not answered; valid until it returns."""
+
+    def unsent(self, data: bytes) -> None:
+        """Called with the end of answers that the socket did not take. Not eager any more."""
+
+    def broken(self) -> None:
+        """Called when the socket takes nothing any more, ever. Not eager any more."""

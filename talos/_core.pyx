@@ -1,9 +1,9 @@
 """The compiled core: what every verification runs through.
 
 Constant-time comparison, Base58, the routing of credentials, issued keys, macaroons, HMAC under a key
-that stays, the recogniser of plain requests, the shared key cache, rate limits, and the hot path. The
-types and contracts of what Python sees are in ``_core.pyi``; the code is in ``native/``, a file a
-subject.
+that stays, the recogniser of plain requests, the shared key cache, rate limits, the hot path, and the
+quick part of a connection. The types and contracts of what Python sees are in ``_core.pyi``; the code
+is in ``native/``, a file a subject.
 
 Rules for everything in here:
 
@@ -38,3 +38,4 @@ include "native/key_sets.pxi"
 include "native/key_cache_face.pxi"
 include "native/rate_limits.pxi"
 include "native/hot_path.pxi"
+include "native/protocol.pxi"

@@ -105,6 +105,8 @@ class Assembly:
     """Answers from memory, for one thread; None where nothing may be answered so."""
     configure_hot_path: Callable[[], None] = lambda: None
     """Brings ``hot_path`` in line with the configuration in force; cheap where nothing changed."""
+    configuration_revision: memoryview | None = None
+    """A word that changes when the configuration does; None where it never does."""
 
     @property
     def applications(self) -> "tuple[WSGIApplication, ...]":
@@ -220,6 +222,7 @@ def build(surface: Surface, source: ConfigSource, shared: Shared) -> Assembly:
         main=_APPLICATIONS[surface](dependencies),
         metrics=metrics_port.create_app(dependencies),
         close=close,
+        configuration_revision=source.revision_word,
     )
 
 

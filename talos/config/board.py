@@ -51,6 +51,11 @@ class ReloadBoard:
         return self._revision[0]
 
     @property
+    def revision_word(self) -> memoryview:
+        """The eight bytes of memory that ``revision`` is read from."""
+        return self._revision
+
+    @property
     def seen(self) -> bytes:
         """The digest of the file content that was judged last. Meant for inside ``turn``."""
         return self._map[8 : 8 + DIGEST_BYTES]

@@ -41,6 +41,14 @@ class ConfigSource:
         self._adopting = threading.Lock()
         self._held = (0, snapshot.take(config))
 
+    @property
+    def revision_word(self) -> memoryview | None:
+        """Memory that changes with every edit that comes into force; None where none can.
+
+        For who cannot afford to ask ``current`` each time.
+        """
+        return None if self._board is None else self._board.revision_word
+
     def current(self) -> Snapshot:
         """Return the snapshot in force now; call it once for each request."""
         revision, held = self._held

@@ -1,7 +1,7 @@
 """The state of one client connection, without its socket: what has come in and what is due when.
 
-The event loop in ``talos.serving.loop`` owns the socket; this class owns the rules of when a
-request has begun, is whole, or has taken too long (contract 1.1).
+``talos.serving.protocol`` owns the socket; this class owns the rules of when a request has begun,
+is whole, or has taken too long (contract 1.1).
 """
 
 import enum
@@ -44,7 +44,7 @@ class Phase(enum.Enum):
 
 
 class Step(enum.Enum):
-    """What ``Connection.advance`` asks of the event loop."""
+    """What ``Connection.advance`` asks of its caller."""
 
     WAIT = enum.auto()
     CONTINUE = enum.auto()
@@ -66,8 +66,8 @@ class Connection:
     deadline: float = math.inf
     """When the client is given up, unless the phase changes before."""
     head: bytes = b""
-    outgoing: memoryview = field(default_factory=lambda: memoryview(b""))
     keep_alive: bool = True
+    """Whether a request may follow the answer that is being sent."""
     _begun: bool = False
     _scanned: int = 0
     _read_by: float = math.inf
@@ -139,7 +139,7 @@ class Connection:
         return True
 
     def start_sending(self, now: float) -> None:
-        """Wait for the client to take what ``outgoing`` still holds."""
+        """Wait for the client to take the rest of an answer."""
         self.phase = Phase.SENDING
         self.deadline = now + self.timeouts.write_s
 

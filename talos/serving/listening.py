@@ -1,14 +1,16 @@
-"""What the event loop knows of a listener and of each client that came through it."""
+"""What the event loop knows of a listener, and of who came in through it."""
 
 import socket
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from talos.serving.connection import Connection
+from talos._core import HotDesk
+from talos.serving.threads import Crew
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+
+    from talos.serving.protocol import Client
 
 
 @dataclass(slots=True, eq=False)
@@ -17,7 +19,8 @@ class Listening:
 
     socket: socket.socket
     application: "WSGIApplication"
-    threads: ThreadPoolExecutor
+    crew: Crew
+    desk: HotDesk
     capacity: int
     """Most clients at once."""
     clients: int = 0
@@ -26,7 +29,7 @@ class Listening:
     """The last attempt to accept failed, for want of descriptors most likely."""
     asking_nothing: "dict[Client, None]" = field(default_factory=dict)
     """Clients whose next request has not come, or not to the end of its head; who has asked nothing
-    for longest is the first.
+    for longest is the first, those apart that were served at once since they were put here.
     """
 
     @property
@@ -34,16 +37,20 @@ class Listening:
         """Whether another client may come: there is room, or somebody who can make room."""
         return not self.exhausted and (self.clients < self.capacity or bool(self.asking_nothing))
 
+    def longest_silent(self) -> "Client":
+        """Return who has asked nothing for longest, of those who ask nothing; there has to be one.
 
-@dataclass(slots=True, eq=False)
-class Client:
-    """One connected client: its socket, the state of its connection, and where it came in."""
+        An answer from memory leaves no more than a mark on its client. Whoever has one is put
+        behind the others here.
+        """
+        while True:
+            client = next(iter(self.asking_nothing))
+            if not client.served:
+                return client
+            self.renew(client)
 
-    socket: socket.socket
-    connection: Connection
-    home: Listening
-    interest: int = 0
-    """The selector's mask that its socket is registered with, 0 when it is not."""
-    granted_bytes: int = 0
-    """Room for a large body that it was granted."""
-    closed: bool = False
+    def renew(self, client: "Client") -> None:
+        """Put a client that was served at once where it belongs, and take its mark away."""
+        client.rest()
+        self.asking_nothing.pop(client, None)
+        self.asking_nothing[client] = None

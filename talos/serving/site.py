@@ -3,7 +3,11 @@
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from _typeshed.wsgi import WSGIApplication
+
+    from talos._core import HotPath
 
 
 class Site(Protocol):
@@ -17,6 +21,21 @@ class Site(Protocol):
     @property
     def body_limit(self) -> int:
         """Largest body in bytes; the applications see one byte more of a larger one."""
+        ...
+
+    @property
+    def hot_path(self) -> "HotPath | None":
+        """What answers requests of the first listener from memory, if anything does."""
+        ...
+
+    @property
+    def configuration_revision(self) -> memoryview | None:
+        """The word that changes when the configuration does; None where it never does."""
+        ...
+
+    @property
+    def configure_hot_path(self) -> "Callable[[], None]":
+        """Brings ``hot_path`` in line with the configuration in force; it may not fail."""
         ...
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
-"""The gunicorn worker: a process of its own around ``talos.serving.loop``."""
+"""The gunicorn worker: a process of its own around an event loop and a ``Reception``."""
 
+import asyncio
 import gc
 import logging
 import os
@@ -7,11 +8,12 @@ import signal
 import sys
 from typing import TYPE_CHECKING, cast
 
+import uvloop
 from gunicorn.workers.base import Worker
 
 from talos.serving.connection import Timeouts
 from talos.serving.listeners import SERVERS
-from talos.serving.loop import Loop
+from talos.serving.reception import Reception
 from talos.serving.site import Site
 
 if TYPE_CHECKING:
@@ -57,13 +59,7 @@ class TalosWorker(Worker):
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLDS)
         site = cast("Site", self.wsgi)
-        loop = Loop(
-            self.cfg, site, self.sockets, timeouts=self.timeouts, on_sweep=self._check_master
-        )
-        loop.watch(self.PIPE[0], lambda: cast("None", os.read(self.PIPE[0], 4096)))
-        while self.alive:
-            loop.turn()
-        finished = loop.drain(self.grace_s)
+        finished = uvloop.new_event_loop().run_until_complete(self._serve(site))
         for server in SERVERS:
             _log.info(f"{server} server stopped")
         site.close()
@@ -75,9 +71,26 @@ class TalosWorker(Worker):
         # ending, and taking it down in good order is time that a restart waits for.
         os._exit(0)
 
-    def _check_master(self) -> None:
-        """Tell the master that this worker lives, and end when there is no master to tell."""
-        self.notify()
-        if self.alive and self.ppid != os.getppid():
-            _log.warning("the master process is gone; this worker ends")
+    async def _serve(self, site: "Site") -> bool:
+        """Return whether all requests were finished in time."""
+        loop = asyncio.get_running_loop()
+        ending = asyncio.Event()
+
+        def end() -> None:
             self.alive = False
+            ending.set()
+
+        def sweep() -> None:
+            self.notify()
+            if self.alive and self.ppid != os.getppid():
+                _log.warning("the master process is gone; this worker ends")
+                end()
+
+        loop.add_signal_handler(signal.SIGTERM, end)
+        reception = Reception(
+            loop, self.cfg, site, self.sockets, timeouts=self.timeouts, on_sweep=sweep
+        )
+        # It may have come before there was a handler on the loop.
+        if self.alive:
+            await ending.wait()
+        return await reception.drain(self.grace_s)

@@ -54,6 +54,11 @@ def metrics_application(
 class Site:
     applications: "tuple[WSGIApplication, ...]" = (main_application, metrics_application)
     body_limit = BODY_LIMIT
+    hot_path = None
+    configuration_revision = None
+
+    def configure_hot_path(self) -> None:
+        """Nothing is answered from memory."""
 
     def close(self) -> None:
         print("site closed", flush=True)

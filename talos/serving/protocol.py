@@ -1,0 +1,289 @@
+"""One client: reads its requests, has them answered in order, and sends the answers.
+
+A thread is given a request only when the whole of it is in memory, and gives back an answer
+without waiting for the client to take it. So a slow client costs a file descriptor and its
+bytes, never a thread (contract 1.1).
+
+What the hot path answers never comes here: ``EagerConnection``, which is compiled, deals with it
+as it is read. It does so only while ``eager`` is set, which is while the connection is at rest:
+between two requests, nothing begun, nothing to be sent. That keeps answers in order.
+"""
+
+import asyncio
+import logging
+import socket
+import time
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from talos._core import EagerConnection
+from talos.serving.connection import Connection, Phase, Step
+from talos.serving.exchange import Ends, Reply, exchange, refusal
+from talos.serving.framing import FramingError
+from talos.serving.listening import Listening
+
+if TYPE_CHECKING:
+    from talos.serving.reception import Reception
+
+_log = logging.getLogger(__name__)
+
+_LARGE_BODY_BYTES = 64 * 1024
+_GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Client(EagerConnection, asyncio.BufferedProtocol):
+    """The protocol of one connection, on the thread of the event loop but for ``_exchange``."""
+
+    def __init__(
+        self, house: "Reception", home: Listening, connected: socket.socket, peer: tuple[str, int]
+    ) -> None:
+        """Serve what comes in on ``connected``, which was accepted from ``home``."""
+        super().__init__(home.desk, connected.fileno())
+        self.home = home
+        self.connection = Connection(
+            ends=Ends(peer=peer, server=connected.getsockname()[:2]),
+            timeouts=house.timeouts,
+            body_limit=house.body_limit,
+            opened_at=time.monotonic(),
+        )
+        self._house = house
+        self._transport: asyncio.Transport | None = None
+        self._closed = False
+        self._ended = False
+        """The client has sent all that it ever will."""
+        self._blocked = False
+        """The transport holds bytes that the client has not taken."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to read."""
+        self._transport = cast("asyncio.Transport", transport)
+        # Blocked is then: anything at all could not be sent.
+        self._transport.set_write_buffer_limits(high=0)
+        if self._closed:
+            self._transport.abort()
+        else:
+            self.eager = self._at_rest
+            # Behind the first read: what came with the connection is known by then.
+            self._house.loop.call_soon(self._settle)
+
+    def _settle(self) -> None:
+        if not self._closed:
+            self._house.note(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the client, who left or was given up."""
+        self.give_up()
+
+    def give_up(self) -> None:
+        """Close the connection now; what was not sent yet never will be."""
+        if self._closed:
+            return
+        self._closed = True
+        self.eager = False
+        if self._transport is not None:
+            self._transport.abort()
+        if self.connection.phase is not Phase.RUNNING:
+            self._release()
+        self.connection.buffer.clear()
+        self._house.left(self)
+
+    @property
+    def silent(self) -> bool:
+        """Whether the head of a next request has not come to its end."""
+        return self.connection.phase is Phase.HEAD
+
+    @property
+    def _at_rest(self) -> bool:
+        connection = self.connection
+        return connection.idle and not connection.buffer and not self._house.draining
+
+    def rest(self) -> None:
+        """Take notice of answers from memory: the wait for the next request begins now."""
+        self.served = False
+        self.connection.await_next(time.monotonic())
+
+    def hurry(self) -> None:
+        """Answer one more request at most, and soon: the server drains."""
+        if self.served:
+            self.rest()
+        self.eager = False
+        self.connection.hurry(time.monotonic())
+
+    # Requests
+
+    def received(self, data: memoryview) -> None:
+        """Read on in what is no request that memory answers. See ``EagerConnection``."""
+        connection = self.connection
+        if self._closed:
+            return
+        if connection.phase is Phase.LINGERING:
+            connection.heard_while_lingering(time.monotonic())
+            return
+        connection.buffer += data
+        if connection.phase is Phase.HEAD or connection.phase is Phase.BODY:
+            self._advance()
+        else:
+            # A pipelined request: after the answer.
+            self._open.pause_reading()
+
+    def eof_received(self) -> bool:
+        """End the connection, after the answer that is due; True when one is."""
+        self.eager = False
+        self._ended = self.connection.phase in (Phase.RUNNING, Phase.SENDING)
+        if not self._ended:
+            self.give_up()
+        return self._ended
+
+    @property
+    def _open(self) -> asyncio.Transport:
+        if self._transport is None:
+            raise RuntimeError("the connection has not been made")
+        return self._transport
+
+    def _advance(self) -> None:
+        """Read requests out of what has been received, up to one that a thread has to answer."""
+        connection = self.connection
+        self.eager = False
+        if self.served:
+            self.rest()
+        while True:
+            try:
+                step = connection.advance(time.monotonic())
+            except FramingError as error:
+                self._refuse(error)
+                return
+            self._house.note(self)
+            if step is not Step.ANSWER:
+                break
+            if not self._answer_from_memory():
+                self._run()
+                return
+            if self._closed or connection.phase is Phase.SENDING:
+                return
+        if step is Step.CONTINUE:
+            self._open.write(_GO_ON)
+        if self._is_large and not self._house.body_room.enter(self, connection.most_body_bytes):
+            self._open.pause_reading()
+        elif self._ended:
+            self.give_up()
+        else:
+            self._open.resume_reading()
+            self.eager = self._at_rest
+
+    @property
+    def _is_large(self) -> bool:
+        return len(self.connection.body or b"") > _LARGE_BODY_BYTES
+
+    def admitted(self) -> None:
+        """Read on: there is room for the large body now."""
+        self._open.resume_reading()
+
+    def _release(self) -> None:
+        """Let go of the request at hand, and of its room."""
+        self.connection.forget_request()
+        self._house.body_room.leave(self)
+
+    # Answers
+
+    def _answer_from_memory(self) -> bool:
+        """Answer a request that was not whole when it was first looked at, if memory can.
+
+        Many clients send the head and the body apart.
+        """
+        connection = self.connection
+        body = connection.body
+        if self._house.draining or body is None or self._is_large:
+            return False
+        request = connection.head + body
+        if self.answer_at_once(request) != len(request):
+            return False
+        self._release()
+        if not self._closed and connection.phase is not Phase.SENDING:
+            self.rest()
+        return True
+
+    def unsent(self, data: bytes) -> None:
+        """Send the rest of answers from memory. See ``EagerConnection``."""
+        self.served = False
+        self._write(data, keep_alive=True)
+
+    def broken(self) -> None:
+        """Give up a client who takes nothing any more. See ``EagerConnection``."""
+        self.give_up()
+
+    def _run(self) -> None:
+        """Have a thread run the application."""
+        task = partial(self._exchange, self.connection.head, self.connection.body)
+        self._house.run(task, self._house.large_bodies if self._is_large else self.home.crew)
+
+    def _exchange(self, head: bytes, body: bytearray | None) -> None:
+        """Run the application, on a thread. It may be that the client has left."""
+        reply = exchange(
+            self._house.config,
+            self.home.application,
+            head,
+            body,
+            self.connection.ends,
+            must_close=lambda: self.connection.truncated or self._house.draining,
+        )
+        self._house.deliver(self, reply)
+
+    def answer(self, reply: Reply) -> None:
+        """Send what the application answered."""
+        self._release()
+        if not self._closed:
+            self._write(reply.data, keep_alive=reply.keep_alive)
+            self._go_on()
+
+    def _refuse(self, error: FramingError) -> None:
+        fields = {"status": int(error.status), "cause": error.text}
+        _log.info("request refused", extra={"fields": fields})
+        self.home.asking_nothing.pop(self, None)
+        self._release()
+        self._write(refusal(error.status, error.text).data, keep_alive=False)
+        self._go_on()
+
+    def _write(self, data: bytes, *, keep_alive: bool) -> None:
+        self.connection.keep_alive = keep_alive
+        self._open.write(data)
+        if self._open.is_closing():
+            self.give_up()
+        elif self._blocked:
+            self.connection.start_sending(time.monotonic())
+            # Or a client could have ever more answers wait for it.
+            self._open.pause_reading()
+
+    def pause_writing(self) -> None:
+        """Take notice that something could not be sent."""
+        self._blocked = True
+
+    def resume_writing(self) -> None:
+        """Go on when the client has taken everything."""
+        self._blocked = False
+        if self.connection.phase is Phase.SENDING:
+            self.connection.start_sending(time.monotonic())
+            self._house.loop.call_soon(self._sent)
+
+    def _sent(self) -> None:
+        if not self._closed and self.connection.phase is Phase.SENDING:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Do what comes after an answer, if all of it was sent."""
+        if self._closed or self._blocked:
+            return
+        connection = self.connection
+        now = time.monotonic()
+        if connection.keep_alive:
+            connection.await_next(now)
+            if self._house.draining:
+                connection.hurry(now)
+            self._advance()
+        elif self._ended:
+            self.give_up()
+        else:
+            # Say farewell and wait for the client's, so that it can read the answer to its end.
+            self._open.write_eof()
+            connection.buffer.clear()
+            connection.start_lingering(now)
+            self._open.resume_reading()

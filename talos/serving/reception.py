@@ -1,0 +1,241 @@
+"""Takes clients in, gives up those whose time has passed, and sees everybody out at the end."""
+
+import asyncio
+import logging
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from gunicorn.config import Config
+
+from talos._core import HotDesk
+from talos.serving.body_room import BodyRoom
+from talos.serving.connection import Timeouts
+from talos.serving.exchange import Reply
+from talos.serving.listening import Listening
+from talos.serving.protocol import Client
+from talos.serving.site import Site
+from talos.serving.threads import Crew
+
+_log = logging.getLogger(__name__)
+
+SWEEP_INTERVAL_S = 1.0
+_DRAIN_SWEEP_INTERVAL_S = 0.2
+_LARGE_BODY_THREADS = 2
+"""Who answers requests with large bodies. Decoding one can take half a second of the processor and
+many times its size in memory: the others must not wait for it, and there must not be many at once.
+"""
+_PROBE_THREADS = 4
+_PROBE_CAPACITY = 64
+
+
+class Reception:
+    """Serves a ``Site`` on listening sockets, on the thread of an event loop, until drained."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        config: Config,
+        site: Site,
+        listeners: Sequence[socket.socket],
+        *,
+        timeouts: Timeouts,
+        body_room: BodyRoom | None = None,
+        on_sweep: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Start accepting. ``on_sweep`` is called about every second."""
+        self.loop = loop
+        self.config = config
+        self.timeouts = timeouts
+        self.body_limit = site.body_limit
+        self.draining = False
+        self.large_bodies = Crew(_LARGE_BODY_THREADS)
+        self.body_room = body_room or BodyRoom()
+        self.clients: set[Client] = set()
+        self._running = 0
+        self._answers: deque[tuple[Client, Reply]] = deque()
+        self._answers_told = False
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._deserted = asyncio.Event()
+        self._on_sweep = on_sweep
+        self.listening = [
+            Listening(
+                socket=listener,
+                application=application,
+                # The second listener answers probes; it keeps threads and room of its own, so
+                # that it answers while the first is busy.
+                crew=Crew(_PROBE_THREADS if index else config.threads),
+                desk=HotDesk() if index else _hot_desk(site),
+                capacity=_PROBE_CAPACITY if index else config.worker_connections,
+            )
+            for index, (listener, application) in enumerate(
+                zip(listeners, site.applications, strict=True)
+            )
+        ]
+        for listening in self.listening:
+            self.mind_the_door(listening)
+        self._timer = loop.call_soon(self._sweep)
+
+    async def drain(self, grace_s: float) -> bool:
+        """Take nothing new and finish what was begun; False when that took longer than allowed.
+
+        A client may have sent a request on a kept-alive connection already, so these stay open
+        for a moment, and their next answer says that it is the last.
+        """
+        self.draining = True
+        for listening in self.listening:
+            while self._accept(listening):
+                pass
+            self._accept_on(listening, False)
+            listening.socket.close()
+        for client in self.clients:
+            client.hurry()
+        self._timer.cancel()
+        self._sweep()
+        self._notice_desertion()
+        try:
+            await asyncio.wait_for(self._deserted.wait(), grace_s)
+        except TimeoutError:
+            for client in list(self.clients):
+                client.give_up()
+        self._timer.cancel()
+        finished = not self._running
+        for crew in (self.large_bodies, *(each.crew for each in self.listening)):
+            crew.end(wait=finished)
+        return finished
+
+    def _sweep(self) -> None:
+        """Give up clients whose time has passed, and accept again where there is room."""
+        interval_s = _DRAIN_SWEEP_INTERVAL_S if self.draining else SWEEP_INTERVAL_S
+        self._timer = self.loop.call_later(interval_s, self._sweep)
+        self._on_sweep()
+        now = time.monotonic()
+        for client in list(self.clients):
+            if client.served:
+                client.home.renew(client)
+            elif client.connection.deadline <= now:
+                client.give_up()
+        for listening in self.listening:
+            listening.exhausted = False
+            self.mind_the_door(listening)
+
+    # Clients
+
+    def mind_the_door(self, listening: Listening) -> None:
+        """Accept clients exactly while they are welcome."""
+        if not self.draining:
+            self._accept_on(listening, listening.welcoming)
+
+    def _accept_on(self, listening: Listening, wanted: bool) -> None:
+        if wanted == listening.accepting:
+            return
+        listening.accepting = wanted
+        if wanted:
+            # Behind all that is read in this turn, so that who has asked something is known not to
+            # be asking nothing.
+            knocked = partial(self.loop.call_soon, self._answer_the_door, listening)
+            self.loop.add_reader(listening.socket.fileno(), knocked)
+        else:
+            self.loop.remove_reader(listening.socket.fileno())
+
+    def _answer_the_door(self, listening: Listening) -> None:
+        if listening.accepting:
+            self._accept(listening)
+
+    def _accept(self, listening: Listening) -> bool:
+        """Take one client; False when none was waiting.
+
+        One at a time: other workers accept from the same socket, and who is idle is quickest.
+        """
+        try:
+            connected, peer = listening.socket.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return False
+        except OSError as error:
+            _log.error("cannot accept a connection", extra={"fields": {"cause": error.strerror}})
+            listening.exhausted = True
+            self.mind_the_door(listening)
+            return False
+        connected.setblocking(False)
+        client = Client(self, listening, connected, peer[:2])
+        self.clients.add(client)
+        listening.clients += 1
+        task = self.loop.create_task(self._connect(client, connected))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+        if listening.clients > listening.capacity and listening.asking_nothing:
+            # Strangers who connect and say nothing shall not keep out those who do.
+            listening.longest_silent().give_up()
+        self.mind_the_door(listening)
+        return True
+
+    async def _connect(self, client: Client, connected: socket.socket) -> None:
+        try:
+            await self.loop.connect_accepted_socket(lambda: client, connected)
+        except (OSError, RuntimeError):
+            # It left, or was given up, before anything was read.
+            client.give_up()
+            connected.close()
+
+    def note(self, client: Client) -> None:
+        """Take notice of whether the client asks anything."""
+        home = client.home
+        if client.silent:
+            home.asking_nothing.setdefault(client)
+        else:
+            home.asking_nothing.pop(client, None)
+        self.mind_the_door(home)
+
+    def left(self, client: Client) -> None:
+        """Forget a client whose connection is closed."""
+        self.clients.discard(client)
+        client.home.asking_nothing.pop(client, None)
+        client.home.clients -= 1
+        self.mind_the_door(client.home)
+        self._notice_desertion()
+
+    def _notice_desertion(self) -> None:
+        if self.draining and not self.clients and not self._running:
+            self._deserted.set()
+
+    # Answers
+
+    def run(self, task: Callable[[], None], crew: Crew) -> None:
+        """Have one of ``crew`` do ``task``, which ends with ``deliver``."""
+        self._running += 1
+        crew.submit(task)
+
+    def deliver(self, client: Client, reply: Reply) -> None:
+        """Have the event loop send an answer. Called by any thread."""
+        self._answers.append((client, reply))
+        # Once for all that are finished before the loop has had a look: waking it costs as much as
+        # handing over. It takes the mark back first, so an answer that finds it set is seen.
+        if not self._answers_told:
+            self._answers_told = True
+            self.loop.call_soon_threadsafe(self._hand_over)
+
+    def _hand_over(self) -> None:
+        self._answers_told = False
+        while self._answers:
+            client, reply = self._answers.popleft()
+            self._running -= 1
+            client.answer(reply)
+        self._notice_desertion()
+
+
+def _hot_desk(site: Site) -> HotDesk:
+    hot_path = site.hot_path
+    if hot_path is None:
+        return HotDesk()
+
+    def configure() -> None:
+        try:
+            site.configure_hot_path()
+        except Exception:
+            # Slow is right; fast under settings that are no longer in force is not.
+            hot_path.disable()
+            _log.exception("the hot path cannot be configured")
+
+    return HotDesk(hot_path, configure=configure, revision=site.configuration_revision)
