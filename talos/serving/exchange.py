@@ -1,29 +1,26 @@
 """One request through a WSGI application: received bytes in, bytes to send out, no socket in sight.
 
-The head is read by gunicorn's parser and the answer written by gunicorn's ``Response``; what is
-ours is the environ, which differs from gunicorn's in three ways: of headers that the contract
-reads by their first line only that line is kept, a header can never change ``SCRIPT_NAME`` or the
-scheme, and the body is there already.
+The environ is gunicorn's with three differences: of headers that the contract reads by their first
+line only that line is kept, a header can never change ``SCRIPT_NAME`` or the scheme, and the body
+is there already.
 """
 
 import io
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, cast
+from urllib.parse import unquote_to_bytes
 
 from gunicorn.config import Config
-from gunicorn.http.errors import ParseException
-from gunicorn.http.message import Request
-from gunicorn.http.unreader import IterUnreader
-from gunicorn.http.wsgi import Response
-from gunicorn.util import unquote_to_wsgi_str
+
+from talos.serving.answer import Answer, Reply
+from talos.serving.framing import FramingError
+from talos.serving.request_head import RequestHead, parse
 
 if TYPE_CHECKING:
-    import socket
-
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 _log = logging.getLogger(__name__)
 
@@ -56,14 +53,6 @@ class Ends:
     server: tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What goes back to the client, and whether another request may follow."""
-
-    data: bytes
-    keep_alive: bool
-
-
 class _LogStream(io.TextIOBase):
     """``wsgi.errors``: what an application writes there becomes log records."""
 
@@ -71,23 +60,6 @@ class _LogStream(io.TextIOBase):
         if text.strip():
             _log.error("written by the application: %s", text.rstrip())
         return len(text)
-
-
-class _BareResponse(Response):
-    """gunicorn's response without the ``Server`` header: what serves here is nobody's business."""
-
-    def default_headers(self) -> list[str]:
-        return [line for line in super().default_headers() if not line.startswith("Server:")]
-
-
-class _Sink:
-    """The side of a socket that ``Response`` uses, collecting instead of sending."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    def sendall(self, data: bytes) -> None:
-        self.data += data
 
 
 def refusal(status: HTTPStatus, text: str) -> Reply:
@@ -117,58 +89,30 @@ def exchange(
     whether the answer shall be the connection's last.
     """
     try:
-        request = Request(config, IterUnreader([head]), ends.peer)
-    except (ParseException, OSError, StopIteration):
-        # OSError and StopIteration are the parser's words for a head that ends too early.
-        return refusal(HTTPStatus.BAD_REQUEST, "malformed request")
+        request = parse(head)
+    except FramingError as error:
+        return refusal(error.status, error.text)
     except Exception:
         _log.exception("unhandled exception in the parser")
         return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "an internal error occurred")
-    sink = _Sink()
-    response = _BareResponse(request, cast("socket.socket", sink), config)
     try:
-        chunks = application(
-            environ(request, body, ends), cast("StartResponse", response.start_response)
-        )
-        _send(response, chunks, lambda: must_close() or _close_requested(request))
+        answer = Answer(request)
+        chunks = application(environ(request, body, ends), answer.start_response)
+        return answer.finish(chunks, must_close)
     except Exception:
         _log.exception("unhandled exception in the application")
         return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "an internal error occurred")
-    return Reply(bytes(sink.data), keep_alive=not response.should_close())
 
 
-def _send(response: Response, chunks: Iterable[bytes], must_close: Callable[[], bool]) -> None:
-    try:
-        if must_close():
-            response.force_close()
-        for chunk in chunks:
-            response.write(chunk)
-        response.close()
-    finally:
-        close = getattr(chunks, "close", None)
-        if close is not None:
-            close()
-
-
-def _close_requested(request: Request) -> bool:
-    """Whether ``Connection`` names ``close``, which gunicorn sees only when it stands alone."""
-    return any(
-        token.strip(" \t").lower() == "close"
-        for name, value in request.headers
-        if name == "CONNECTION"
-        for token in value.split(",")
-    )
-
-
-def environ(request: Request, body: bytes | bytearray | None, ends: Ends) -> "WSGIEnvironment":
+def environ(request: RequestHead, body: bytes | bytearray | None, ends: Ends) -> "WSGIEnvironment":
     """Return the WSGI environ of a request whose body, unchunked, is ``body``."""
-    major, minor = request.version or (1, 1)
+    major, minor = request.version
     result: WSGIEnvironment = {
         "REQUEST_METHOD": request.method,
         "SCRIPT_NAME": "",
-        "PATH_INFO": unquote_to_wsgi_str(request.path or "/"),
+        "PATH_INFO": _unescape(request.path),
         "QUERY_STRING": request.query,
-        "RAW_URI": request.uri,
+        "RAW_URI": request.target,
         "SERVER_PROTOCOL": f"HTTP/{major}.{minor}",
         "SERVER_NAME": ends.server[0],
         "SERVER_PORT": str(ends.server[1]),
@@ -184,7 +128,8 @@ def environ(request: Request, body: bytes | bytearray | None, ends: Ends) -> "WS
         "wsgi.run_once": False,
     }
     for name, value in request.headers:
-        if name in ("CONTENT-LENGTH", "TRANSFER-ENCODING"):
+        # With an underscore it would pass for another header under the name that it gets here.
+        if name in ("CONTENT-LENGTH", "TRANSFER-ENCODING") or "_" in name:
             continue
         key = "CONTENT_TYPE" if name == "CONTENT-TYPE" else f"HTTP_{name.replace('-', '_')}"
         if key not in result:
@@ -194,6 +139,11 @@ def environ(request: Request, body: bytes | bytearray | None, ends: Ends) -> "WS
     if body is not None:
         result["CONTENT_LENGTH"] = str(len(body))
     return result
+
+
+def _unescape(path: str) -> str:
+    """Decode the escapes of a path once, into bytes that are tunnelled as Latin-1 (PEP 3333)."""
+    return unquote_to_bytes(path).decode("latin-1") if "%" in path else path
 
 
 def _address(host: str) -> str:

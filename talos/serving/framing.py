@@ -1,8 +1,8 @@
 """Where a request ends, decided strictly, before the parser proper sees a byte of it.
 
 Whatever a proxy in front might read otherwise than this server is refused here (contract 16, 37),
-so that one request on the wire is one request to everybody. What passes still has to pass
-gunicorn's parser; this module only ever narrows what that parser takes.
+so that one request on the wire is one request to everybody. What passes still has to pass the
+parser proper; this module only ever narrows what that parser takes.
 """
 
 import re
@@ -17,7 +17,9 @@ _REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e]+) HTTP/([0-9])\.([
 # Possessive: the blanks and the value share characters, and a run of them has to be read one way.
 _HEADER = re.compile(rb"(" + _TOKEN + rb"):[ \t]*+([\t\x20-\x7e\x80-\xff]*+)")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_HOST = re.compile(rb"[A-Za-z0-9\-._~%!$&'()*+,;=:\[\]]*")
+AUTHORITY = r"[A-Za-z0-9\-._~%!$&'()*+,;=:\[\]]"
+"""A character of a host with its port; no user stands before it (RFC 9110, 4.2.4)."""
+_HOST = re.compile(AUTHORITY.encode() + rb"*")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 
 

@@ -1,16 +1,12 @@
 """What the parsers read in a request to verify: the recogniser of the core may read nothing else.
 
 The reading is that of the server's own slow path: ``talos.serving`` finds where the request ends,
-gunicorn's parser reads its head, the HTTP applications' own functions read the rest.
+llhttp reads its head, the HTTP applications' own functions read the rest.
 """
 
 from dataclasses import dataclass
 
 import falcon
-from gunicorn.config import Config
-from gunicorn.http.errors import ParseException
-from gunicorn.http.message import Request as Parsed
-from gunicorn.http.unreader import IterUnreader
 
 from talos import _core
 from talos.domain.verification import CacheDirective
@@ -19,12 +15,12 @@ from talos.http.messages import VERIFY
 from talos.http.middleware.request_id import RequestId
 from talos.http.request import Request, cache_directive
 from talos.serving.connection import Connection, Step, Timeouts
-from talos.serving.exchange import Ends, _close_requested, environ
+from talos.serving.exchange import Ends, environ
 from talos.serving.framing import FramingError
+from talos.serving.request_head import parse
 
 ENDS = Ends(peer=("127.0.0.1", 1), server=("127.0.0.1", 2))
 BODY_LIMIT = 4 * 1024 * 1024
-CONFIG = Config()
 LINE = ("POST", "/v2alpha1/admin/apiKeys:verify", "", "HTTP/1.1")
 
 # What a header can do beyond what is compared: none of these is in a plain request.
@@ -58,8 +54,8 @@ def read(data: bytes) -> Reading | None:
     try:
         if connection.advance(0.0) is not Step.ANSWER:
             return None
-        parsed = Parsed(CONFIG, IterUnreader([connection.head]), ENDS.peer)
-    except (FramingError, ParseException):
+        parsed = parse(connection.head)
+    except FramingError:
         return None
     variables = environ(parsed, connection.body, ENDS)
     request = Request(variables)
@@ -73,8 +69,7 @@ def read(data: bytes) -> Reading | None:
         body=bytes(connection.body or b""),
         request_id=_request_id(request),
         plain=cache_directive(request) is CacheDirective.DEFAULT
-        and not _close_requested(parsed)
-        and not parsed.should_close()
+        and parsed.keep_alive
         and not any(name in variables for name in MEANINGFUL),
         length=len(data) - len(connection.buffer),
     )

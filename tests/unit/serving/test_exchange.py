@@ -184,10 +184,10 @@ def test_a_parser_that_fails_is_a_plain_500(
 ) -> None:
     """An exception would leave the client without an answer, and its place taken for ever."""
 
-    def fail(*_: object) -> None:
+    def fail(_: object) -> None:
         raise RuntimeError("a fault of the library")
 
-    monkeypatch.setattr(exchange_module, "Request", fail)
+    monkeypatch.setattr(exchange_module, "parse", fail)
     reply = ask(Recorder())
     assert reply.data.startswith(b"HTTP/1.1 500 ")
     assert b"library" not in reply.data
