@@ -13,8 +13,6 @@ from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import unquote_to_bytes
 
-from gunicorn.config import Config
-
 from talos.serving.answer import Answer, Reply
 from talos.serving.framing import FramingError
 from talos.serving.request_head import RequestHead, parse
@@ -75,7 +73,6 @@ def refusal(status: HTTPStatus, text: str) -> Reply:
 
 
 def exchange(
-    config: Config,
     application: "WSGIApplication",
     head: bytes,
     body: bytes | bytearray | None,

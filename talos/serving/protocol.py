@@ -17,8 +17,9 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from talos._core import EagerConnection
+from talos.serving.answer import Reply
 from talos.serving.connection import Connection, Phase, Step
-from talos.serving.exchange import Ends, Reply, exchange, refusal
+from talos.serving.exchange import Ends, exchange, refusal
 from talos.serving.framing import FramingError
 from talos.serving.listening import Listening
 
@@ -219,7 +220,6 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
     def _exchange(self, head: bytes, body: bytearray | None) -> None:
         """Run the application, on a thread. It may be that the client has left."""
         reply = exchange(
-            self._house.config,
             self.home.application,
             head,
             body,

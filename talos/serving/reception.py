@@ -11,9 +11,9 @@ from functools import partial
 from gunicorn.config import Config
 
 from talos._core import HotDesk
+from talos.serving.answer import Reply
 from talos.serving.body_room import BodyRoom
 from talos.serving.connection import Timeouts
-from talos.serving.exchange import Reply
 from talos.serving.listening import Listening
 from talos.serving.protocol import Client
 from talos.serving.site import Site
@@ -47,7 +47,6 @@ class Reception:
     ) -> None:
         """Start accepting. ``on_sweep`` is called about every second."""
         self.loop = loop
-        self.config = config
         self.timeouts = timeouts
         self.body_limit = site.body_limit
         self.draining = False

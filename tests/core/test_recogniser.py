@@ -352,7 +352,9 @@ def test_every_byte_of_a_line_is_looked_at(length: int) -> None:
             as_name = _core.recognise_verify(request(text + b": value"))
             assert (as_value is not None) is (plain is not None)
             # A colon ends the name; what is left is its value.
-            assert (as_name is not None) is (name is not None or byte == ord(":") and position > 0)
+            assert (as_name is not None) is (
+                name is not None or (byte == ord(":") and position > 0)
+            )
 
 
 TOKENS = (

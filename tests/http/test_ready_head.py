@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from gunicorn.config import Config
 
 from talos import _core
 from talos.http.ready_head import ready_head
@@ -41,9 +40,7 @@ def split(data: bytes) -> tuple[bytes, bytes]:
 
 def slow(surface: Surface, data: bytes) -> bytes:
     head, body = split(data)
-    reply = exchange(
-        Config(), surface.app, head + b"\r\n\r\n", body, ENDS, must_close=lambda: False
-    )
+    reply = exchange(surface.app, head + b"\r\n\r\n", body, ENDS, must_close=lambda: False)
     assert reply.keep_alive
     return reply.data
 

@@ -5,7 +5,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import pytest
-from gunicorn.config import Config
 
 from talos.serving import exchange as exchange_module
 from talos.serving.exchange import FIRST_LINE_COUNTS, Ends, Reply, exchange, refusal
@@ -48,9 +47,7 @@ def ask(
     ends: Ends = ENDS,
 ) -> Reply:
     head = "\r\n".join([first, "Host: keys.example.com", *lines, "", ""]).encode("latin-1")
-    config = Config()
-    config.set("forwarder_headers", "")
-    return exchange(config, application, head, body, ends, must_close=lambda: closing)
+    return exchange(application, head, body, ends, must_close=lambda: closing)
 
 
 def test_the_environ_of_a_request() -> None:
