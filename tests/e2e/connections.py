@@ -62,25 +62,29 @@ class Connections:
     """The same number of connections to each worker of a server."""
 
     def __init__(self, server: Server, *, workers: int, each: int) -> None:
-        self._connections: list[Connection] = []
+        self.of_worker: dict[int, list[Connection]] = {}
         eventually(lambda: len(server.workers) == workers, "all workers")
         forked = server.workers
         for worker in forked:
             with suspended(forked - {worker}):
-                for _ in range(each):
-                    connection = Connection(server.port)
-                    self._connections.append(connection)
+                connections = [Connection(server.port) for _ in range(each)]
+                for connection in connections:
                     # Only this worker can have answered, so the connection is its.
                     assert connection.ask(request("GET", "/health/alive")).status == 200
-        self._threads = ThreadPoolExecutor(len(self._connections))
+            self.of_worker[worker] = connections
+        self._threads = ThreadPoolExecutor(workers * each)
 
     def __enter__(self) -> "Connections":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._threads.shutdown()
-        for connection in self._connections:
+        for connection in self._all:
             connection.close()
+
+    @property
+    def _all(self) -> list[Connection]:
+        return [connection for some in self.of_worker.values() for connection in some]
 
     def volley(self, requests: Sequence[bytes]) -> list[Answer]:
         """Let every connection send all the requests, one after the other; return all answers."""
@@ -88,7 +92,7 @@ class Connections:
 
     def each(self, work: Callable[[Callable[[bytes], Answer]], list[Answer]]) -> list[Answer]:
         """Call ``work`` for all connections at once, with what asks on one; return all answers."""
-        asks = [connection.ask for connection in self._connections]
+        asks = [connection.ask for connection in self._all]
         return [answer for answers in self._threads.map(work, asks) for answer in answers]
 
 
