@@ -4,126 +4,20 @@ import contextlib
 import errno
 import os
 import socket
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
-import uvloop
-from gunicorn.config import Config
 
-from talos.serving.body_room import BodyRoom
-from talos.serving.connection import Timeouts
-from talos.serving.reception import Reception
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+from tests.unit.serving.house import House, receive
 
 GET = b"GET /%s HTTP/1.1\r\nHost: h\r\n\r\n"
-PATIENCE_S = 60.0
-
-
-class House:
-    """A reception with one listener, and its clients, on this thread."""
-
-    hot_path = None
-    configuration_revision = None
-
-    def __init__(self, capacity: int) -> None:
-        self.applications = (self._application,)
-        self.body_limit = 4 * 1024 * 1024
-        self.gate = threading.Event()
-        self.running: list[str] = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.listener.setblocking(False)
-        config = Config()
-        config.set("threads", 2)
-        config.set("worker_connections", capacity)
-        self.loop = uvloop.new_event_loop()
-        self.reception = Reception(
-            self.loop,
-            config,
-            self,
-            [self.listener],
-            timeouts=Timeouts(),
-            body_room=BodyRoom(250_000),
-        )
-        [self.listening] = self.reception.listening
-        self.clients: list[socket.socket] = []
-
-    def configure_hot_path(self) -> None:
-        """Nothing is answered from memory."""
-
-    def turn(self) -> None:
-        """Have the event loop look once at everything that has happened, and wait a little."""
-        self.loop.call_later(0.005, self.loop.stop)
-        self.loop.run_forever()
-
-    def drain(self, grace_s: float) -> bool:
-        finished = self.loop.run_until_complete(self.reception.drain(grace_s))
-        self.turn()
-        return finished
-
-    def close(self) -> None:
-        """Nothing to give back."""
-
-    def _application(
-        self, environ: "WSGIEnvironment", start_response: "StartResponse"
-    ) -> Iterable[bytes]:
-        path = environ["PATH_INFO"]
-        self.running.append(path)
-        if path == "/wait":
-            self.gate.wait(PATIENCE_S)
-        self.running.remove(path)
-        body = b"%d" % len(environ["wsgi.input"].read())
-        start_response("200 OK", [("Content-Length", str(len(body)))])
-        return [body]
-
-    def connect(self, data: bytes = b"") -> socket.socket:
-        client = socket.create_connection(self.listener.getsockname())
-        client.setblocking(False)
-        client.sendall(data)
-        self.clients.append(client)
-        return client
-
-    def until(self, condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + PATIENCE_S
-        while not condition():
-            assert time.monotonic() < deadline, f"waited in vain for {what}"
-            self.turn()
-
-    def answer(self, client: socket.socket) -> bytes:
-        """What the client receives next; empty when the connection was closed."""
-        received: list[bytes] = []
-
-        def arrived() -> bool:
-            piece = receive(client)
-            received.extend([] if piece is None else [piece])
-            return bool(received)
-
-        self.until(arrived, "an answer")
-        return received[0]
-
-
-def receive(client: socket.socket) -> bytes | None:
-    try:
-        return client.recv(65536)
-    except BlockingIOError:
-        return None
-    except ConnectionResetError:
-        return b""
 
 
 @pytest.fixture
 def house(request: pytest.FixtureRequest) -> Iterator[House]:
     house = House(getattr(request, "param", 100))
     yield house
-    house.gate.set()
-    for client in house.clients:
-        client.close()
-    house.drain(PATIENCE_S)
-    house.loop.close()
+    house.end()
 
 
 @pytest.mark.parametrize("house", [2], indirect=True)
