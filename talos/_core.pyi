@@ -152,11 +152,20 @@ def recognise_verify(data: bytes, start: int = 0) -> tuple[bytes, bytes, int] | 
     ValueError where ``start`` lies outside of ``data``.
     """
 
+def recognise_batch_verify(data: bytes, start: int = 0) -> tuple[bytes, bytes, int] | None:
+    """As ``recognise_verify``, of a request to verify a batch."""
+
 def match_verify(body: bytes) -> bytes | None:
     """The credential of a body that asks for nothing else, contract 4.14; None where in doubt.
 
     The body is one JSON object in plain spelling, its credential of ``[A-Za-z0-9_]``, and it may
     name an empty list of expected audiences.
+    """
+
+def match_batch_verify(body: bytes) -> list[bytes] | None:
+    """The 1 to 100 credentials of a batch, contract 4.15; None where in doubt.
+
+    Each item is as ``match_verify`` has it, and a credential may be empty, which is an error there.
     """
 
 @final
@@ -331,11 +340,14 @@ class HotPath:
         kind: int,
         counter: int,
         head: tuple[bytes, bytes, bytes, bytes],
+        batch_head: tuple[bytes, bytes, bytes, bytes] | None = None,
+        batch_counter: int = 0,
     ) -> None:
         """Answer for keys of ``kind``, and count answers under ``counter`` of the shared memory.
 
         ``head`` is the head of an answer in four pieces: between them stand the date, the request
-        id and the length of the body. Raises ValueError where they are over 1536 bytes.
+        id and the length of the body. Raises ValueError where they are over 1536 bytes. Batches are
+        answered under ``batch_head`` and counted under ``batch_counter``; without one, declined.
         """
 
     def disable(self) -> None:
@@ -364,7 +376,7 @@ class HotPath:
         """The answers to the requests that ``data`` holds at ``start``, as far as they go.
 
         With them comes the position behind the last request answered: what is there is for the
-        parser, or for another call, since one gives at most about 60 kB. Raises ValueError where
+        parser, or for another call, since one gives at most about 512 kB. Raises ValueError where
         ``start`` lies outside of ``data``.
         """
 

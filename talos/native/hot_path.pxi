@@ -1,11 +1,12 @@
 # The hot path: bytes of a connection in, ready answers out, for verifications whose answer is in
-# the shared cache. It can only say again what services/verify.py has decided and published; where
+# the shared cache, one by one or in batches. It can only say again what services/verify.py has decided and published; where
 # anything is in doubt it declines, and the request goes to the parser and to that code.
 #
 # What it proves itself, at every request: that the caller holds the key (the checksum, under a
 # secret accepted now), that the key's age and prefix are accepted now, that the entry was published
 # under the credential settings of now, and that neither it nor the key has expired. Eviction is the
-# cache's own promise. Entries that are not plain (an address list, a rate limit) are declined.
+# cache's own promise. Entries that are not plain (an address list, a rate limit) are declined. A batch
+# is answered where every item of it is, or declined as a whole.
 
 from email.utils import formatdate
 
@@ -15,11 +16,15 @@ cdef enum:
     GATE_GENERATION = 1
     GATE_EXPIRES = 2             # of the key, ns
     GATE_WORDS = 3
+    BODY_WORD = VALUE_HEADER_WORDS + GATE_WORDS
     GATE_LAYOUT = 1
-    OUT_BYTES = 65536
-    # The longest answer: a prepared head, a date, an echoed id of 128 bytes, a body of 4 KiB.
-    HEAD_MAX = 1536
-    ANSWER_MAX = 6144
+    # The longest head: a prepared one, a date, an echoed id of 128 bytes, a length.
+    PREPARED_MAX = 1536
+    HEAD_MAX = 2048
+    # A payload, with a comma or the brackets of a batch.
+    ITEM_MAX = 4096 + 32
+    OUT_BYTES = 524288
+    NOT_READY = -1
     ENTROPY_BYTES = 4096
     DATE_BYTES = 29
     SECRETS_MAX = 16
@@ -92,12 +97,26 @@ cdef uint8_t* put_number(uint8_t* out, uint64_t number) noexcept nogil:
     return out
 
 
+cdef tuple prepared_head(tuple head):
+    cdef bytes before_date, before_id, before_length, before_body
+    before_date, before_id, before_length, before_body = head
+    if None in head or sum(map(len, head)) > PREPARED_MAX:
+        raise ValueError("the head of an answer is too long")
+    return head
+
+
+cdef inline uint8_t* put_piece(uint8_t* out, tuple head, Py_ssize_t index):
+    cdef bytes piece = <bytes>head[index]
+    return put(out, bytes_data(piece), <size_t>PyBytes_GET_SIZE(piece))
+
+
 @cython.final
 @cython.auto_pickle(False)
 cdef class HotPath:
     cdef KeyCache cache
     cdef uint64_t kind
     cdef uint64_t counter
+    cdef uint64_t batch_counter
     cdef bint enabled
     cdef uint64_t network[2]
     cdef uint64_t generation
@@ -107,10 +126,8 @@ cdef class HotPath:
     cdef int64_t mac_ends[SECRETS_MAX]
     cdef tuple prefixes
     cdef tuple foreign           # beginnings that route a credential elsewhere
-    cdef bytes before_date
-    cdef bytes before_id
-    cdef bytes before_length
-    cdef bytes before_body
+    cdef tuple head
+    cdef tuple batch_head        # None: batches are declined
     cdef uint8_t date[DATE_BYTES]
     cdef int64_t date_s
     cdef bytes entropy
@@ -118,16 +135,19 @@ cdef class HotPath:
     cdef size_t filled
     cdef uint8_t out[OUT_BYTES]
 
-    def __init__(self, KeyCache cache not None, *, int kind, int counter, tuple head not None):
+    def __init__(
+        self, KeyCache cache not None, *, int kind, int counter, tuple head not None,
+        tuple batch_head=None, int batch_counter=0
+    ):
         self.enabled = False
         if not 0 <= kind < 1 << KIND_BITS:
             raise ValueError("a kind is 0 to 255")
-        self.before_date, self.before_id, self.before_length, self.before_body = head
-        if None in head or sum(map(len, head)) > HEAD_MAX:
-            raise ValueError("the head of an answer is too long")
+        self.head = prepared_head(head)
+        self.batch_head = None if batch_head is None else prepared_head(batch_head)
         self.cache = cache
         self.kind = <uint64_t>SPELLING_UUID << KIND_BITS | <uint64_t>kind
         self.counter = cache.memory.own_counter(counter)
+        self.batch_counter = cache.memory.own_counter(batch_counter)
         self.date_s = -1
         self.entropy_used = ENTROPY_BYTES
 
@@ -182,13 +202,22 @@ cdef class HotPath:
         if not self.enabled or now_ns < 0:
             return start
         self.tell_date(now_ns // NANOSECONDS)
-        while out - self.out <= OUT_BYTES - ANSWER_MAX and recognise(data, start, size, &request):
-            after = self.verify(data, &request, now_ns, out)
+        while (
+            out - self.out <= OUT_BYTES - HEAD_MAX - ITEM_MAX
+            and recognise(data, start, size, &request)
+        ):
+            if request.batch:
+                after = self.verify_batch(data, &request, now_ns, out)
+            else:
+                after = self.verify(data, &request, now_ns, out)
             if after == NULL:
                 break
             out = after
             start = request.end
-            count(&self.cache.memory.process, self.counter)
+            count(
+                &self.cache.memory.process,
+                self.batch_counter if request.batch else self.counter,
+            )
         self.filled = <size_t>(out - self.out)
         return start
 
@@ -207,18 +236,69 @@ cdef class HotPath:
     ) except? NULL:
         """Write the answer to one request to ``out``; NULL where the hot path declines."""
         cdef size_t credential, length
+        cdef uint64_t value[MAX_VALUE_WORDS]
+        cdef int body
+        if match_credential(data, request.body, request.end, &credential, &length) != request.end:
+            return NULL
+        body = self.find(data + credential, length, now_ns, value)
+        if body == NOT_READY:
+            return NULL
+        out = self.put_head(self.head, data, request, <uint64_t>body, out)
+        return put(out, &value[BODY_WORD], <size_t>body)
+
+    cdef uint8_t* verify_batch(
+        self, const uint8_t* data, const Recognised* request, int64_t now_ns, uint8_t* out
+    ) except? NULL:
+        """As ``verify``, for a batch. Its length stands before it, so it is moved behind its head."""
+        cdef size_t credential, length, at
+        cdef uint64_t value[MAX_VALUE_WORDS]
+        cdef uint8_t* results = out + HEAD_MAX
+        cdef uint8_t* to = results
+        cdef int items = 0, body
+        if self.batch_head is None:
+            return NULL
+        at = begin_batch(data, request.body, request.end)
+        to = put(to, b'{"results":[', 12)
+        while True:
+            at = match_credential(data, at, request.end, &credential, &length)
+            if (
+                at > request.end
+                or items == BATCH_MAX
+                or to - self.out > OUT_BYTES - ITEM_MAX
+            ):
+                return NULL
+            body = self.find(data + credential, length, now_ns, value)
+            if body == NOT_READY:
+                return NULL
+            to = put(to, &value[BODY_WORD], <size_t>body)
+            items += 1
+            if not next_item(data, &at, request.end):
+                break
+            to = put(to, b",", 1)
+        if end_batch(data, at, request.end) != request.end:
+            return NULL
+        to = put(to, b"]}", 2)
+        out = self.put_head(self.batch_head, data, request, <uint64_t>(to - results), out)
+        memmove(out, results, <size_t>(to - results))
+        return out + (to - results)
+
+    cdef int find(
+        self, const uint8_t* credential, size_t length, int64_t now_ns, uint64_t* value
+    ) except? -1:
+        """Copy a credential's entry to ``value``; the bytes of its body, NOT_READY if there is none.
+
+        ``value`` has room for MAX_VALUE_WORDS; the body is at BODY_WORD.
+        """
         cdef IssuedShape shape
         cdef CacheKey key
-        cdef uint64_t value[MAX_VALUE_WORDS]
         cdef uint64_t* gates = &value[VALUE_HEADER_WORDS]
         cdef int payload
         cdef uint64_t body
         if (
-            match_credential(data, request.body, request.end, &credential, &length) != request.end
-            or not issued_shape(data + credential, <Py_ssize_t>length, &shape)
-            or not self.accepted(data + credential, length, &shape, now_ns)
+            not issued_shape(credential, <Py_ssize_t>length, &shape)
+            or not self.accepted(credential, length, &shape, now_ns)
         ):
-            return NULL
+            return NOT_READY
         memset(key.words, 0, sizeof(key.words))
         memcpy(key.words, self.network, NETWORK_BYTES)
         memcpy(&key.words[2], shape.key_id, UUID_BYTES)
@@ -226,7 +306,7 @@ cdef class HotPath:
         locate(&self.cache.view, &key)
         payload = cache_read(&self.cache.view, &key, now_ns, value)
         if payload < <int>(GATE_WORDS * WORD):
-            return NULL
+            return NOT_READY
         # Layout and mark at once: anything but a plain entry of this layout is declined.
         body = <uint32_t>gates[GATE_SHAPE]
         if (
@@ -235,18 +315,23 @@ cdef class HotPath:
             or body > <uint64_t>payload - GATE_WORDS * WORD
             or now_ns > <int64_t>gates[GATE_EXPIRES]
         ):
-            return NULL
-        out = put(out, bytes_data(self.before_date), <size_t>PyBytes_GET_SIZE(self.before_date))
+            return NOT_READY
+        return <int>body
+
+    cdef uint8_t* put_head(
+        self, tuple head, const uint8_t* data, const Recognised* request, uint64_t body, uint8_t* out
+    ) except NULL:
+        """Write at most HEAD_MAX bytes."""
+        out = put_piece(out, head, 0)
         out = put(out, self.date, DATE_BYTES)
-        out = put(out, bytes_data(self.before_id), <size_t>PyBytes_GET_SIZE(self.before_id))
+        out = put_piece(out, head, 1)
         if request.request_id_length:
             out = put(out, data + request.request_id, request.request_id_length)
         else:
             out = put_uuid4(out, self.random())
-        out = put(out, bytes_data(self.before_length), <size_t>PyBytes_GET_SIZE(self.before_length))
+        out = put_piece(out, head, 2)
         out = put_number(out, body)
-        out = put(out, bytes_data(self.before_body), <size_t>PyBytes_GET_SIZE(self.before_body))
-        return put(out, &gates[GATE_WORDS], body)
+        return put_piece(out, head, 3)
 
     cdef bint accepted(
         self, const uint8_t* credential, size_t length, const IssuedShape* shape, int64_t now_ns

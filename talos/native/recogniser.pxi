@@ -1,4 +1,4 @@
-# The recogniser: the one shape of request that clients send for a verify, and nothing else.
+# The recogniser: the one shape of request that clients send for a verify, and for a batch of them.
 #
 # It says yes only where every byte of head and body is of a kind that no parser reads otherwise: an
 # exact request line, plain header names, values of visible ASCII and blanks, CRLF line ends, one
@@ -9,16 +9,21 @@
 # the reading of talos/serving/framing.py and of gunicorn's parser.
 
 cdef enum:
-    REQUEST_LINE_BYTES = 46
+    VERIFY_LINE_BYTES = 46
+    BATCH_LINE_BYTES = 51
     RECOGNISED_HEAD_MAX = 8192
     RECOGNISED_HEADERS_MAX = 64
     RECOGNISED_BODY_MAX = 65536
     REQUEST_ID_MAX = 128
+    # Of a batch (contract 4.15).
+    BATCH_MAX = 100
 
-cdef const char* REQUEST_LINE = b"POST /v2alpha1/admin/apiKeys:verify HTTP/1.1\r\n"
+cdef const char* VERIFY_LINE = b"POST /v2alpha1/admin/apiKeys:verify HTTP/1.1\r\n"
+cdef const char* BATCH_LINE = b"POST /v2alpha1/admin/apiKeys:batchVerify HTTP/1.1\r\n"
 
 # Offsets are from the start of the buffer; all lie inside it.
 cdef struct Recognised:
+    bint batch
     size_t body
     size_t end
     size_t request_id
@@ -151,12 +156,14 @@ cdef bint recognise(
     cdef int seen = 0
     cdef HeaderMeaning meaning
 
-    if (
-        size - start < REQUEST_LINE_BYTES
-        or memcmp(data + at, REQUEST_LINE, REQUEST_LINE_BYTES) != 0
-    ):
+    if size - at >= VERIFY_LINE_BYTES and memcmp(data + at, VERIFY_LINE, VERIFY_LINE_BYTES) == 0:
+        found.batch = False
+        at += VERIFY_LINE_BYTES
+    elif size - at >= BATCH_LINE_BYTES and memcmp(data + at, BATCH_LINE, BATCH_LINE_BYTES) == 0:
+        found.batch = True
+        at += BATCH_LINE_BYTES
+    else:
         return False
-    at += REQUEST_LINE_BYTES
     found.request_id = found.request_id_length = 0
     limit = min(size, start + RECOGNISED_HEAD_MAX)
     # Each turn reads one line; nothing at or behind ``limit`` is looked at.
@@ -249,6 +256,8 @@ cdef size_t match_credential(
     Returns the position behind the object, or ``end + 1``. The credential is of characters that
     JSON writes as they are and that issued keys are made of; any other goes to the parser.
     """
+    if at > end:
+        return end + 1
     if end - at >= 15 and memcmp(data + at, b'{"credential":"', 15) == 0:
         at += 15
     else:
@@ -270,12 +279,34 @@ cdef size_t match_credential(
     return skip_word(data, at, end, b"}", 1)
 
 
-def recognise_verify(bytes data not None, Py_ssize_t start=0):
+cdef size_t begin_batch(const uint8_t* data, size_t at, size_t end) noexcept nogil:
+    """Past ``{"requests":[``, where the first item stands; ``end + 1`` for anything else."""
+    at = skip_word(data, at, end, b"{", 1)
+    at = skip_word(data, at, end, b'"requests"', 10)
+    at = skip_word(data, at, end, b":", 1)
+    return skip_word(data, at, end, b"[", 1)
+
+
+cdef bint next_item(const uint8_t* data, size_t* at, size_t end) noexcept nogil:
+    """Whether a comma follows: then ``at`` is where the next item has to stand."""
+    if at[0] >= end or data[at[0]] != c",":
+        return False
+    at[0] = skip_blanks(data, at[0] + 1, end)
+    return True
+
+
+cdef size_t end_batch(const uint8_t* data, size_t at, size_t end) noexcept nogil:
+    """Past ``]}``; ``end + 1`` for anything else."""
+    at = skip_word(data, at, end, b"]", 1)
+    return skip_word(data, at, end, b"}", 1)
+
+
+cdef tuple recognised_parts(bytes data, Py_ssize_t start, bint batch):
     cdef Recognised found
     cdef size_t size = <size_t>PyBytes_GET_SIZE(data)
     if start < 0 or <size_t>start > size:
         raise ValueError("start lies outside of the data")
-    if not recognise(bytes_data(data), <size_t>start, size, &found):
+    if not recognise(bytes_data(data), <size_t>start, size, &found) or found.batch != batch:
         return None
     return (
         data[found.body : found.end],
@@ -284,9 +315,33 @@ def recognise_verify(bytes data not None, Py_ssize_t start=0):
     )
 
 
+def recognise_verify(bytes data not None, Py_ssize_t start=0):
+    return recognised_parts(data, start, False)
+
+
+def recognise_batch_verify(bytes data not None, Py_ssize_t start=0):
+    return recognised_parts(data, start, True)
+
+
 def match_verify(bytes body not None):
     cdef size_t credential, length
     cdef size_t size = <size_t>PyBytes_GET_SIZE(body)
     if match_credential(bytes_data(body), 0, size, &credential, &length) != size:
         return None
     return body[credential : credential + length]
+
+
+def match_batch_verify(bytes body not None):
+    cdef const uint8_t* data = bytes_data(body)
+    cdef size_t credential, length
+    cdef size_t size = <size_t>PyBytes_GET_SIZE(body)
+    cdef size_t at = begin_batch(data, 0, size)
+    cdef list found = []
+    while True:
+        at = match_credential(data, at, size, &credential, &length)
+        if at > size or len(found) == BATCH_MAX:
+            return None
+        found.append(body[credential : credential + length])
+        if not next_item(data, &at, size):
+            break
+    return found if end_batch(data, at, size) == size else None

@@ -50,6 +50,9 @@ CLIENTS = (
     ),
 )
 
+BATCH_START = b"POST /v2alpha1/admin/apiKeys:batchVerify HTTP/1.1\r\n"
+BATCH_CLIENTS = tuple(data.replace(START, BATCH_START) for data in CLIENTS)
+
 # Lines that could change what a request means, or that some reader objects to.
 DECLINED = (
     b"Transfer-Encoding: chunked",
@@ -115,7 +118,12 @@ STARTS = (
     b"POST /v2alpha1/admin/apiKeys:verify?x HTTP/1.1\r\n",
     b"POST /v2alpha1/admin/apiKeys%3Averify HTTP/1.1\r\n",
     b"POST http://localhost/v2alpha1/admin/apiKeys:verify HTTP/1.1\r\n",
-    b"POST /v2alpha1/admin/apiKeys:batchVerify HTTP/1.1\r\n",
+    b"POST /v2alpha1/admin/apiKeys:batchVerifY HTTP/1.1\r\n",
+    b"POST /v2alpha1/admin/apiKeys:batchVerify HTTP/1.0\r\n",
+    b"POST /v2alpha1/admin/apiKeys:batchVerify/ HTTP/1.1\r\n",
+    b"POST /v2alpha1/admin/apiKeys:batchVerifyverify HTTP/1.1\r\n",
+    b"POST /v2alpha1/admin/apiKeys:batchverify HTTP/1.1\r\n",
+    b"POST /v2alpha1/admin/importedApiKeys:batchVerify HTTP/1.1\r\n",
     b"POST /v2alpha1/admin/apiKeys:verify HTTP/1.1\n",
     b"\r\nPOST /v2alpha1/admin/apiKeys:verify HTTP/1.1\r\n",
 )
@@ -156,6 +164,45 @@ NOT_MATCHED = (
     b'[{"credential":"a"}]',
 )
 
+BATCHES = (
+    b'{"requests":[%b]}' % BODY,
+    b'{"requests":[{"credential":"a"},{"credential":"b","expected_audiences":[]}]}',
+    b'{"requests": [{"credential": "a", "expected_audiences": []}, {"credential": "b"}]}',
+    b'{ "requests" :\t[ {"credential":"a"}\r\n, { "credential" : "b" } ]\n}\n',
+    b'{"requests":[{"credential":""}]}',
+    b'{"requests":[%b]}' % b",".join([b'{"credential":"a"}'] * 100),
+)
+
+NO_BATCHES = (
+    *NOT_MATCHED,
+    BODY,
+    b'{"requests":[]}',
+    b'{"requests":[ ]}',
+    b'{"requests":{"credential":"a"}}',
+    b'{"requests":null}',
+    b'{"requests":[null]}',
+    b'{"requests":["a"]}',
+    b'{"requests":[[{"credential":"a"}]]}',
+    b'{"requests":[{"credential":"a"},]}',
+    b'{"requests":[,{"credential":"a"}]}',
+    b'{"requests":[{"credential":"a"}{"credential":"a"}]}',
+    b'{"requests":[{"credential":"a"},null]}',
+    b'{"requests":[{"credential":"a"},{}]}',
+    b'{"requests":[{"credential":"a","credential":"b"}]}',
+    b'{"requests":[{"credential":"a","expected_audiences":["b"]}]}',
+    b'{"requests":[{"credential":"a"}],"requests":[]}',
+    b'{"requests":[{"credential":"a"}],"x":1}',
+    b'{"requests":[{"credential":"a"}]',
+    b'{"requests":[{"credential":"a"}',
+    b'{"requests":[{"credential":"a"},',
+    b'{"requests":[',
+    b'{"requests":[{"credential":"a"}]}x',
+    b'{"requests":[{"credential":"a"}]}{}',
+    b'{"Requests":[{"credential":"a"}]}',
+    b'[{"requests":[{"credential":"a"}]}]',
+    b'{"requests":[%b]}' % b",".join([b'{"credential":"a"}'] * 101),
+)
+
 
 @pytest.mark.parametrize("data", CLIENTS)
 def test_what_clients_send_is_recognised(data: bytes) -> None:
@@ -166,9 +213,25 @@ def test_what_clients_send_is_recognised(data: bytes) -> None:
     assert parity_of_request(data)
 
 
+@pytest.mark.parametrize("data", BATCH_CLIENTS)
+def test_a_batch_is_recognised_as_one(data: bytes) -> None:
+    assert _core.recognise_verify(data) is None
+    recognised = _core.recognise_batch_verify(data)
+    assert recognised is not None
+    assert (recognised[0], recognised[2]) == (BODY, len(data))
+    assert parity_of_request(data)
+    assert not any(_core.recognise_batch_verify(data[:end]) for end in range(len(data)))
+
+
+@pytest.mark.parametrize("data", CLIENTS)
+def test_a_single_request_is_no_batch(data: bytes) -> None:
+    assert _core.recognise_batch_verify(data) is None
+
+
 @pytest.mark.parametrize("lines", DECLINED)
 def test_a_line_of_another_meaning_is_not_recognised(lines: bytes) -> None:
     assert _core.recognise_verify(request(lines)) is None
+    assert _core.recognise_batch_verify(request(lines, start=BATCH_START)) is None
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -179,6 +242,7 @@ def test_any_but_one_plain_host_is_not_recognised(host: bytes) -> None:
 @pytest.mark.parametrize("start", STARTS)
 def test_any_other_request_line_is_not_recognised(start: bytes) -> None:
     assert _core.recognise_verify(request(start=start)) is None
+    assert _core.recognise_batch_verify(request(start=start)) is None
 
 
 @pytest.mark.parametrize(
@@ -288,7 +352,7 @@ LINES = st.one_of(
 @thorough
 @given(
     lines=st.lists(LINES, max_size=5),
-    start=st.sampled_from((START, START, START, *STARTS)),
+    start=st.sampled_from((START, START, BATCH_START, *STARTS)),
     position=st.integers(0, 400),
     inserted=st.sampled_from(
         (b"", b"", b"\r\n", b"\r", b"\n", b":", b" ", b"\0", b"0", b",", b"\xa0")
@@ -320,7 +384,18 @@ def test_other_bodies_are_not_matched(body: bytes) -> None:
     assert _core.match_verify(body) is None
 
 
-@pytest.mark.parametrize("body", MATCHED)
+@pytest.mark.parametrize("body", BATCHES)
+def test_plain_batches_are_matched(body: bytes) -> None:
+    assert _core.match_batch_verify(body)
+    assert parity_of_body(body)
+
+
+@pytest.mark.parametrize("body", NO_BATCHES)
+def test_other_bodies_are_no_batches(body: bytes) -> None:
+    assert _core.match_batch_verify(body) is None
+
+
+@pytest.mark.parametrize("body", [*MATCHED, *BATCHES[1:-1]])
 def test_no_change_of_a_byte_makes_the_bodies_differ(body: bytes) -> None:
     for position in range(len(body)):
         for byte in range(256):
@@ -359,14 +434,15 @@ def test_every_byte_of_a_line_is_looked_at(length: int) -> None:
 
 TOKENS = (
     "{", "}", "[", "]", ":", ",", '"', " ", "\n", "\t", "\\", "null", '"credential"', '"a"', "abc",
-    '"expected_audiences"', '"expectedAudiences"', "\\u0061", "\0", "é",
+    '"expected_audiences"', '"requests"', '{"credential":"a"}',
+    '"expectedAudiences"', "\\u0061", "\0", "é",
 )  # fmt: skip
 
 
 @quick
 @given(
-    body=st.sampled_from(MATCHED),
-    position=st.integers(0, 80),
+    body=st.sampled_from((*MATCHED, *BATCHES)),
+    position=st.integers(0, 100),
     removed=st.integers(0, 20),
     inserted=st.lists(st.sampled_from(TOKENS), max_size=4),
 )

@@ -19,8 +19,22 @@ CHECKOUT = Path(__file__).parents[2]
 sys.path.insert(0, str(CHECKOUT))
 
 with atheris.instrument_imports(include=["talos.serving", "talos.http"]):
-    from tests.core.test_recogniser import CLIENTS, DECLINED, MATCHED, NOT_MATCHED, request
-    from tests.reference.verify_request import credential, parity_of_body, parity_of_request, read
+    from tests.core.test_recogniser import (
+        BATCH_CLIENTS,
+        BATCHES,
+        CLIENTS,
+        DECLINED,
+        MATCHED,
+        NO_BATCHES,
+        request,
+    )
+    from tests.reference.verify_request import (
+        credential,
+        credentials,
+        parity_of_body,
+        parity_of_request,
+        read,
+    )
 
 WORK = CHECKOUT / "build" / "fuzz"
 
@@ -31,6 +45,7 @@ def one_input(data: bytes) -> None:
         # The parsers are asked about what is not recognised too: that is where coverage is.
         if not parity_of_body(data[1:]):
             credential(data[1:])
+            credentials(data[1:])
     elif not parity_of_request(data[1:]):
         read(data[1:])
 
@@ -38,8 +53,9 @@ def one_input(data: bytes) -> None:
 def write_corpus(folder: Path) -> None:
     """Adds the seeds to what earlier runs have found. Named by content, as libFuzzer does."""
     folder.mkdir(parents=True, exist_ok=True)
-    seeds = [b"B" + body for body in (*MATCHED, *NOT_MATCHED)]
-    seeds += [b"R" + data for data in (*CLIENTS, *(request(lines) for lines in DECLINED))]
+    seeds = [b"B" + body for body in (*MATCHED, *BATCHES, *NO_BATCHES)]
+    requests = (*CLIENTS, *BATCH_CLIENTS, *(request(lines) for lines in DECLINED))
+    seeds += [b"R" + data for data in requests]
     for content in seeds:
         name = hashlib.sha1(content, usedforsecurity=False).hexdigest()
         (folder / name).write_bytes(content)

@@ -1,13 +1,15 @@
 """What the hot path answers is what the application answers, header for header."""
 
+import json
 import re
+from typing import Any
 
 import pytest
 
 from talos import _core
-from talos.http.ready_head import ready_head
+from talos.http.ready_head import ready_batch_head, ready_head
 from talos.serving.exchange import Ends, exchange
-from tests.core.test_recogniser import CLIENTS, request
+from tests.core.test_recogniser import BATCH_START, CLIENTS, request
 from tests.fakes.tenants import TENANT
 from tests.http.surface import Surface
 
@@ -45,19 +47,14 @@ def slow(surface: Surface, data: bytes) -> bytes:
     return reply.data
 
 
-@pytest.mark.parametrize("members", MEMBERS, ids=str)
-def test_hot_answers_are_those_of_the_application(members: dict[str, object]) -> None:
-    surface = Surface()
-    issued = surface.issue(**members)
-    credential = issued["secret"].encode()
-    key_id = issued["issued_api_key"]["key_id"]
-    now_ns = surface.house.clock.now_ns()
-    body = b'{"credential":"%b"}' % credential
-    slow(surface, request(body=body))
+def stocked(surface: Surface, *keys: dict[str, Any]) -> _core.HotPath:
+    """Return a hot path over what the application says of ``keys``."""
     memory = _core.SharedMemory(2 << 20)
     memory.attach()
     cache = _core.KeyCache(memory)
-    hot = _core.HotPath(cache, kind=0, counter=0, head=ready_head())
+    hot = _core.HotPath(
+        cache, kind=0, counter=0, head=ready_head(), batch_head=ready_batch_head(), batch_counter=1
+    )
     settings = TENANT.credentials
     assert hot.configure(
         network=bytes(16),
@@ -68,18 +65,34 @@ def test_hot_answers_are_those_of_the_application(members: dict[str, object]) ->
         skew_ns=settings.clock_skew_ns,
         generation=settings.generation,
     )
-    rendered = split(slow(surface, request(body=body)))[1]
-    cache.publish(
-        cache.lease(TENANT.network_id, 0, key_id),
-        TENANT.network_id,
-        0,
-        key_id,
-        _core.pack_answer(
-            rendered, b"", generation=settings.generation, expires_at_ns=None, plain=True
-        ),
-        expires_at_ns=now_ns + 10**12,
-        now_ns=now_ns,
-    )
+    now_ns = surface.house.clock.now_ns()
+    for key in keys:
+        body = b'{"credential":"%b"}' % key["secret"].encode()
+        # The first call fills the application's own cache: what it says from there is what counts.
+        slow(surface, request(body=body))
+        rendered = split(slow(surface, request(body=body)))[1]
+        key_id = key["issued_api_key"]["key_id"]
+        cache.publish(
+            cache.lease(TENANT.network_id, 0, key_id),
+            TENANT.network_id,
+            0,
+            key_id,
+            _core.pack_answer(
+                rendered, b"", generation=settings.generation, expires_at_ns=None, plain=True
+            ),
+            expires_at_ns=now_ns + 10**12,
+            now_ns=now_ns,
+        )
+    return hot
+
+
+@pytest.mark.parametrize("members", MEMBERS, ids=str)
+def test_hot_answers_are_those_of_the_application(members: dict[str, object]) -> None:
+    surface = Surface()
+    issued = surface.issue(**members)
+    hot = stocked(surface, issued)
+    now_ns = surface.house.clock.now_ns()
+    body = b'{"credential":"%b"}' % issued["secret"].encode()
     requests = [request(*lines, body=body) for lines in LINES]
     requests += [
         re.sub(rb"Content-Length: \d+\r\n\r\n.*", b"", data)
@@ -96,3 +109,21 @@ def test_hot_answers_are_those_of_the_application(members: dict[str, object]) ->
             echoed = b"X-Request-Id: an id of the client's\r\n"
             assert echoed in by_hot
             assert echoed in by_application
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")], ids=["compact", "spaced"])
+def test_hot_batches_are_those_of_the_application(separators: tuple[str, str]) -> None:
+    surface = Surface()
+    keys = [surface.issue(**members) for members in MEMBERS]
+    hot = stocked(surface, *keys)
+    now_ns = surface.house.clock.now_ns()
+    items = [{"credential": key["secret"]} for key in (*keys, *reversed(keys))]
+    for count in (1, 2, len(items)):
+        members = {"requests": items[:count]}
+        body = json.dumps(members, separators=separators).encode()
+        for lines in LINES:
+            data = request(*lines, start=BATCH_START, body=body)
+            by_hot, end = hot.answer(data, now_ns=now_ns)
+            by_application = slow(surface, data)
+            assert end == len(data)
+            assert CHANGING.sub(rb"\r\n\1:", by_hot) == CHANGING.sub(rb"\r\n\1:", by_application)

@@ -11,9 +11,10 @@ import falcon
 from talos import _core
 from talos.domain.verification import CacheDirective
 from talos.errors import InvalidRequest
-from talos.http.messages import VERIFY
+from talos.http.messages import BATCH_VERIFY, VERIFY
 from talos.http.middleware.request_id import RequestId
 from talos.http.request import Request, cache_directive
+from talos.services.verify import MAX_BATCH
 from talos.serving.connection import Connection, Step, Timeouts
 from talos.serving.exchange import Ends, environ
 from talos.serving.framing import FramingError
@@ -22,6 +23,7 @@ from talos.serving.request_head import parse
 ENDS = Ends(peer=("127.0.0.1", 1), server=("127.0.0.1", 2))
 BODY_LIMIT = 4 * 1024 * 1024
 LINE = ("POST", "/v2alpha1/admin/apiKeys:verify", "", "HTTP/1.1")
+BATCH_LINE = ("POST", "/v2alpha1/admin/apiKeys:batchVerify", "", "HTTP/1.1")
 
 # What a header can do beyond what is compared: none of these is in a plain request.
 MEANINGFUL = (
@@ -84,23 +86,40 @@ def credential(body: bytes) -> str | None:
     return None if draft.expected_audiences else draft.credential
 
 
+def credentials(body: bytes) -> list[str] | None:
+    """Return the credentials of a batch that asks for nothing else; None for every other body."""
+    try:
+        drafts = BATCH_VERIFY.decode(body)
+    except InvalidRequest:
+        return None
+    if not 1 <= len(drafts) <= MAX_BATCH or any(draft.expected_audiences for draft in drafts):
+        return None
+    return [draft.credential for draft in drafts]
+
+
 def parity_of_request(data: bytes, start: int = 0) -> bool:
     """Insist that what the core recognises is what the parsers read; tell whether it did."""
-    recognised = _core.recognise_verify(data, start)
+    recognised, line = _core.recognise_verify(data, start), LINE
+    if recognised is None:
+        recognised, line = _core.recognise_batch_verify(data, start), BATCH_LINE
     if recognised is None:
         return False
     body, request_id, end = recognised
-    assert read(data[start:]) == Reading(LINE, body, request_id.decode("ascii"), True, end - start)
+    assert read(data[start:]) == Reading(line, body, request_id.decode("ascii"), True, end - start)
     return True
 
 
 def parity_of_body(body: bytes) -> bool:
-    """Insist that the credential that the core finds is the one that decoding finds."""
-    matched = _core.match_verify(body)
-    if matched is None:
-        return False
-    assert credential(body) == matched.decode("ascii")
-    return True
+    """Insist that the credentials that the core finds are those that decoding finds."""
+    matched, batch = _core.match_verify(body), _core.match_batch_verify(body)
+    if matched is not None:
+        assert credential(body) == matched.decode("ascii")
+        # An object with a credential is no batch, whatever else it may be.
+        assert batch is None
+        return True
+    if batch is not None:
+        assert credentials(body) == [item.decode("ascii") for item in batch]
+    return batch is not None
 
 
 def _request_id(request: Request) -> str:

@@ -1,0 +1,194 @@
+"""The hot path answers a batch where it can answer for every item of it, or leaves it whole."""
+
+import json
+import re
+import uuid
+from email.utils import formatdate
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from talos import _core
+from tests.core.strategies import CURRENT, STRANGE, quick
+from tests.core.test_hot_path import COUNTER, HEAD, ISSUED, MADE_S, NOW_NS, Host, S, asking
+from tests.core.test_recogniser import BATCH_START, request
+
+BATCH_COUNTER = 8
+BATCH_HEAD = (
+    b"HTTP/1.1 200 OK\r\nDate: ",
+    b"\r\nX-Batch-Id: ",
+    b"\r\nContent-Length: ",
+    b"\r\n\r\n",
+)
+
+
+class BatchHost(Host):
+    """A host whose hot path answers batches too."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.hot = _core.HotPath(
+            self.cache,
+            kind=ISSUED,
+            counter=COUNTER,
+            head=HEAD,
+            batch_head=BATCH_HEAD,
+            batch_counter=BATCH_COUNTER,
+        )
+        self.configure()
+
+    def results(self, *keys: str) -> list[object] | None:
+        """Ask for the keys in one batch; None where that is declined."""
+        data = batch(*keys)
+        answer, end = self.hot.answer(data, now_ns=NOW_NS)
+        if not end:
+            assert answer == b""
+            return None
+        assert end == len(data)
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.endswith(b"Content-Length: %d" % len(body))
+        (results,) = json.loads(body).values()
+        return list(results)
+
+
+def batch(*keys: str, lines: tuple[bytes, ...] = ()) -> bytes:
+    items = b",".join(b'{"credential":"%b"}' % key.encode() for key in keys)
+    return request(*lines, start=BATCH_START, body=b'{"requests":[%b]}' % items)
+
+
+@pytest.fixture
+def host() -> BatchHost:
+    return BatchHost()
+
+
+@pytest.fixture(scope="module")
+def shared() -> BatchHost:
+    """One host for the properties, which change no setting."""
+    return BatchHost()
+
+
+def numbered(host: Host, count: int) -> list[str]:
+    return [host.key(body=b'{"number":%d}' % number) for number in range(count)]
+
+
+def test_an_answer_is_a_head_and_the_bodies_that_were_published(host: BatchHost) -> None:
+    keys = numbered(host, 3)
+    answer, _ = host.hot.answer(batch(*keys, lines=(b"X-Request-Id: an id",)), now_ns=NOW_NS)
+    date = formatdate(NOW_NS // S, usegmt=True).encode()
+    body = b'{"results":[{"number":0},{"number":1},{"number":2}]}'
+    assert answer == b"".join(
+        (BATCH_HEAD[0], date, BATCH_HEAD[1], b"an id", BATCH_HEAD[2], b"52", BATCH_HEAD[3], body)
+    )
+
+
+@pytest.mark.parametrize("count", [1, 2, 99, 100])
+def test_results_stand_in_the_order_of_the_requests(host: BatchHost, count: int) -> None:
+    keys = numbered(host, count)
+    assert host.results(*reversed(keys)) == [{"number": n} for n in reversed(range(count))]
+
+
+def test_a_key_may_be_asked_for_again(host: BatchHost) -> None:
+    first, second = numbered(host, 2)
+    results = host.results(first, second, first, first)
+    assert results == [{"number": n} for n in (0, 1, 0, 0)]
+
+
+@pytest.mark.parametrize("count", [0, 101])
+def test_batches_of_other_sizes_are_declined(host: BatchHost, count: int) -> None:
+    assert host.results(*(numbered(host, 1) * count)) is None
+
+
+@pytest.mark.parametrize("place", [0, 1, 49, 98, 99])
+@pytest.mark.parametrize(
+    "other",
+    [
+        "",
+        "an_imported_key",
+        _core.mint_issued_key("ory_ak", MADE_S, str(uuid.uuid4()), CURRENT),
+    ],
+    ids=["empty", "imported", "unknown"],
+)
+def test_one_item_that_is_not_ready_leaves_all(host: BatchHost, place: int, other: str) -> None:
+    keys = numbered(host, 99)
+    assert host.results(*keys) is not None
+    assert host.results(*keys[:place], other, *keys[place:]) is None
+
+
+def test_every_item_is_judged_as_if_it_came_alone(host: BatchHost) -> None:
+    good = host.key()
+    for bad in (
+        host.key(secret=STRANGE),
+        host.key(prefix="unknown"),
+        host.key(made_s=MADE_S + 10**6),
+        host.key(expires_at_ns=NOW_NS - 1),
+        host.key(entry_ends_ns=NOW_NS),
+        host.key(generation=2),
+        host.key(plain=False),
+    ):
+        assert host.results(good, bad) is None
+        assert host.results(bad, good) is None
+    host.evict(good)
+    assert host.results(good) is None
+
+
+def test_the_longest_batch_of_the_longest_answers_fits(host: BatchHost) -> None:
+    memory = _core.SharedMemory(16 << 20)
+    host = BatchHost(memory)
+    body = b'{"text":"' + b"a" * (4096 - 24 - 4 - 11) + b'"}'
+    keys = [host.key(body=body) for _ in range(100)]
+    assert host.results(*keys) == [json.loads(body)] * 100
+
+
+def test_what_does_not_fit_behind_other_answers_is_left_for_the_next_call(host: BatchHost) -> None:
+    key = host.key(body=b'{"text":"' + b"a" * 4000 + b'"}')
+    one = batch(*[key] * 40)
+    data = asking(key) + one * 4
+    whole = host.hot.answer(asking(key), now_ns=NOW_NS)[0]
+    answered, start, calls = b"", 0, 0
+    while start < len(data):
+        answer, end = host.hot.answer(data, start, now_ns=NOW_NS)
+        assert end > start
+        answered, start, calls = answered + answer, end, calls + 1
+    assert calls == 2
+    assert answered.startswith(whole[: whole.index(b"X-Request-Id")])
+    assert answered.count(b"X-Batch-Id") == 4
+    assert len(re.findall(rb'\{"text":"a{4000}"\}', answered)) == 161
+
+
+def test_batches_and_single_requests_are_answered_in_order(host: BatchHost) -> None:
+    keys = numbered(host, 3)
+    data = asking(keys[2]) + batch(*keys) + asking(keys[0]) + batch(keys[1])
+    answer, end = host.hot.answer(data, now_ns=NOW_NS)
+    assert end == len(data)
+    assert re.findall(rb'"number":(\d)', answer) == [b"2", b"0", b"1", b"2", b"0", b"1"]
+
+
+def test_requests_are_counted_by_their_kind(host: BatchHost) -> None:
+    keys = numbered(host, 3)
+    host.hot.answer(asking(keys[0]) + batch(*keys) + batch(*keys), now_ns=NOW_NS)
+    assert host.memory.counted(COUNTER) == 1
+    assert host.memory.counted(BATCH_COUNTER) == 2
+
+
+def test_without_a_head_for_them_batches_are_declined() -> None:
+    host = Host()
+    assert host.hot.answer(batch(host.key()), now_ns=NOW_NS) == (b"", 0)
+
+
+def test_the_head_of_a_batch_has_an_end(host: BatchHost) -> None:
+    too_long = (b"a" * 1537, b"", b"", b"")
+    with pytest.raises(ValueError, match="too long"):
+        _core.HotPath(host.cache, kind=ISSUED, counter=0, head=HEAD, batch_head=too_long)
+
+
+@quick
+@given(position=st.integers(0, 10**4), byte=st.integers(0, 255))
+def test_no_edit_of_a_credential_is_answered(shared: BatchHost, position: int, byte: int) -> None:
+    keys = [shared.key().encode() for _ in range(3)]
+    items = b",".join(b'{"credential":"%b"}' % key for key in keys)
+    position %= len(items)
+    edited = items[:position] + bytes([byte]) + items[position + 1 :]
+    data = request(start=BATCH_START, body=b'{"requests":[%b]}' % edited)
+    answer, _ = shared.hot.answer(data, now_ns=NOW_NS)
+    assert bool(answer) is (edited == items)
