@@ -13,7 +13,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 from talos import _core
-from talos.adapters.cache.null import NullKeyCache
+from talos.adapters.cache.null import NullKeyCache, NullProvedTokens
+from talos.adapters.cache.proved_tokens import SharedProvedTokens
 from talos.adapters.clock import SystemClock
 from talos.adapters.observability.events import LogEventEmitter
 from talos.adapters.ratelimit.null import UnenforcedLimiter
@@ -43,6 +44,7 @@ from talos.services.ports import (
     KeyCache,
     KeyRepository,
     LastUsedMarks,
+    ProvedTokens,
     RateLimiter,
 )
 from talos.services.query import QueryService
@@ -201,7 +203,13 @@ def build(surface: Surface, source: ConfigSource, shared: Shared) -> Assembly:
     )
     dependencies = HttpDependencies(
         services=_services(
-            keys, NullKeyCache(), _limiter(shared), last_used, LogEventEmitter(), clock
+            keys,
+            NullKeyCache(),
+            _limiter(shared),
+            last_used,
+            LogEventEmitter(),
+            clock,
+            _proved_tokens(shared),
         ),
         directories=SingleTenantSource(source),
         database=database,
@@ -232,6 +240,12 @@ def _limiter(shared: Shared) -> RateLimiter:
     return SharedRateLimiter(shared.limits)
 
 
+def _proved_tokens(shared: Shared) -> ProvedTokens:
+    if shared.memory is None:
+        return NullProvedTokens()
+    return SharedProvedTokens(_core.KeyCache(shared.memory))
+
+
 def _services(
     keys: KeyRepository,
     cache: KeyCache,
@@ -239,8 +253,9 @@ def _services(
     last_used: LastUsedMarks,
     events: EventEmitter,
     clock: Clock,
+    proved: ProvedTokens,
 ) -> Services:
-    verify = VerifyService(keys, cache, limiter, last_used, events, clock)
+    verify = VerifyService(keys, cache, limiter, last_used, events, clock, proved)
     return Services(
         issue=IssueService(keys, events, clock),
         imports=ImportService(keys, events, clock),

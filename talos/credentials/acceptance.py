@@ -2,6 +2,7 @@
 
 from talos.credentials.claims import TokenClaims
 from talos.credentials.rejection import TokenRejected
+from talos.credentials.secrets import Retired, Secret
 from talos.credentials.settings import CredentialSettings
 
 _NS_PER_S = 1_000_000_000
@@ -14,6 +15,21 @@ def accepted_issuers(settings: CredentialSettings, now_ns: int) -> frozenset[str
     issuers.update(entry.value for entry in settings.issuers_retired if entry.accepted(now_ns))
     issuers.discard("")
     return frozenset(issuers)
+
+
+def proof_ends_ns(settings: CredentialSettings, now_ns: int) -> int | None:
+    """Return until when a token proved at ``now_ns`` stays proved; None for ever (contract 16, 6).
+
+    What is retired only ever falls away as time passes. So under the same settings the proof holds
+    at every earlier time as well, and at every later one before a secret or an issuer that was
+    still accepted falls away: even if the clock is set back.
+    """
+    retired: tuple[Retired[Secret] | Retired[str], ...] = (
+        *settings.hmac.retired,
+        *settings.issuers_retired,
+    )
+    ends = (entry.expires_at_ns for entry in retired if entry.accepted(now_ns))
+    return min((end for end in ends if end is not None), default=None)
 
 
 def begun(instant_s: int | None, settings: CredentialSettings, now_ns: int) -> bool:

@@ -29,6 +29,8 @@ RESERVED_CLAIMS: Final = frozenset(
 _NS_PER_S: Final = 1_000_000_000
 # ``oid`` is kept from callers and has no meaning of its own when read back (5.4).
 _KNOWN_MEMBERS: Final = RESERVED_CLAIMS - {"oid"}
+# Made once: ``json.dumps`` with options makes one at every call, which costs as much as the rest.
+_METADATA: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _PUBLIC: Final = "public"
 _SECRET: Final = "secret"  # noqa: S105  (a visibility)
 
@@ -84,7 +86,7 @@ class TokenClaims:
         members = {**self.custom, **self.meta}
         if not members:
             return None
-        return Metadata(json.dumps(members, ensure_ascii=False, separators=(",", ":")))
+        return Metadata(_METADATA.encode(members))
 
     def encode(self) -> bytes:
         """Write the claims as JWT payload and as macaroon caveat alike (5.4).

@@ -32,27 +32,45 @@ def sign(token_claims: TokenClaims, key: SigningKey) -> str:
 
 
 def verify(token: str, settings: CredentialSettings, now_ns: int) -> TokenClaims:
-    """Prove a JWT and return what it says.
+    """Prove a JWT, check it, and return what it says.
 
-    Checks the signature, the issuer, the times (``exp`` without leeway, ``nbf`` and ``iat`` with
-    the clock skew) and the token type. Network, addresses and audiences are left to the caller.
-    Raises TokenRejected, and nothing else, for any text whatever.
+    Network, addresses and audiences are left to the caller. Raises TokenRejected, and nothing
+    else, for any text whatever.
+    """
+    token_claims = prove(token, settings, now_ns)
+    check(token_claims, settings, now_ns)
+    return token_claims
+
+
+def prove(token: str, settings: CredentialSettings, now_ns: int) -> TokenClaims:
+    """Return what a JWT says whose signature is right and whose issuer is accepted.
+
+    A success may be remembered, for as long as ``acceptance.proof_ends_ns`` tells; ``check`` must
+    follow every time. Raises TokenRejected, and nothing else, for any text whatever.
     """
     try:
         token_claims = claims.read_jwt(_proved_payload(token, settings.signing_keys))
     except ValueError:
         # The cause is dropped: such errors may quote the token.
         raise TokenRejected.signature() from None
+    if token_claims.iss not in accepted_issuers(settings, now_ns):
+        raise TokenRejected.signature()
+    return token_claims
+
+
+def check(token_claims: TokenClaims, settings: CredentialSettings, now_ns: int) -> None:
+    """Check the times (``exp`` without leeway, ``nbf`` and ``iat`` with the clock skew), the type.
+
+    Raises TokenRejected.
+    """
     expires_at_ns = token_claims.expires_at_ns
     if (
-        token_claims.iss not in accepted_issuers(settings, now_ns)
-        or (expires_at_ns is not None and now_ns >= expires_at_ns)
+        (expires_at_ns is not None and now_ns >= expires_at_ns)
         or not begun(token_claims.nbf_s, settings, now_ns)
         or not begun(token_claims.iat_s, settings, now_ns)
     ):
         raise TokenRejected.signature()
     check_type(token_claims)
-    return token_claims
 
 
 def _proved_payload(token: str, keys: SigningKeys) -> bytes:

@@ -34,17 +34,35 @@ def mint(token_claims: TokenClaims, settings: CredentialSettings) -> str:
 
 
 def verify(token: str, settings: CredentialSettings, now_ns: int) -> TokenClaims:
-    """Prove a macaroon and return what it still allows after every caveat of its holders.
+    """Prove a macaroon, check it, and return what it still allows after its holders' caveats.
 
-    Checks the chain, every caveat, the issuer, the times (``exp`` without leeway, ``nbf`` with the
-    clock skew, ``iat`` not at all) and the token type. Network, addresses and audiences are left to
-    the caller. Raises TokenRejected, and nothing else, for any text whatever.
+    Network, addresses and audiences are left to the caller. Raises TokenRejected, and nothing
+    else, for any text whatever.
+    """
+    token_claims = prove(token, settings, now_ns)
+    check(token_claims, settings, now_ns)
+    return token_claims
+
+
+def prove(token: str, settings: CredentialSettings, now_ns: int) -> TokenClaims:
+    """Return what a macaroon allows whose chain is right and whose issuers are accepted.
+
+    Every caveat is applied. A success may be remembered, for as long as
+    ``acceptance.proof_ends_ns`` tells; ``check`` must follow every time. Raises TokenRejected, and
+    nothing else, for any text whatever.
     """
     try:
-        token_claims = _proved_claims(token, settings, now_ns)
+        return _proved_claims(token, settings, now_ns)
     except ValueError:
         # The cause is dropped: such errors may quote the token.
         raise TokenRejected.signature() from None
+
+
+def check(token_claims: TokenClaims, settings: CredentialSettings, now_ns: int) -> None:
+    """Check the times (``exp`` without leeway, ``nbf`` with the clock skew, ``iat`` not), the type.
+
+    Raises TokenRejected.
+    """
     expires_at_ns = token_claims.expires_at_ns
     # Unlike a JWT, a macaroon is still good at the very instant of its expiry (5.5).
     if (expires_at_ns is not None and now_ns > expires_at_ns) or not begun(
@@ -52,7 +70,6 @@ def verify(token: str, settings: CredentialSettings, now_ns: int) -> TokenClaims
     ):
         raise TokenRejected.signature()
     check_type(token_claims)
-    return token_claims
 
 
 def _proved_claims(token: str, settings: CredentialSettings, now_ns: int) -> TokenClaims:

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from talos.credentials.claims import TokenClaims
 from talos.domain.events import AuditEvent
 from talos.domain.keys import Key, KeyKind, KeyStatus, RateLimitPolicy
 from talos.domain.verification import RateLimitState, Verification
@@ -224,6 +225,34 @@ class KeyCache(Protocol):
 
     def evict(self, network_id: str, kind: KeyKind, key_id: str) -> None:
         """Forget the key, and refuse every lease taken before now."""
+        ...
+
+
+class ProvedTokens(Protocol):
+    """Derived tokens whose signature has been proved, in one network, under one generation of the
+    credential settings (``CredentialSettings.generation``). Contract 16 (6).
+
+    What is remembered is that proof and what the token says, never a verdict on it. Neither the
+    token nor anything from which it could be made is kept. Faults never reach the caller.
+    """
+
+    def recall(
+        self, network_id: str, generation: int, token: str, now_ns: int
+    ) -> TokenClaims | None:
+        """Return what the token says if it was proved and the proof has not ended by ``now_ns``."""
+        ...
+
+    def remember(
+        self,
+        network_id: str,
+        generation: int,
+        token: str,
+        claims: TokenClaims,
+        *,
+        ends_ns: int | None,
+        now_ns: int,
+    ) -> None:
+        """Remember a proof until ``ends_ns``, None for as long as there is room."""
         ...
 
 

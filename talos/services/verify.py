@@ -27,10 +27,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from talos import _core
-from talos.credentials import issued, jwt, macaroon
+from talos.credentials import issued
 from talos.credentials.claims import TokenClaims
 from talos.credentials.imported import imported_key_id
-from talos.credentials.rejection import TokenRejected
 from talos.credentials.routing import route
 from talos.domain import rules
 from talos.domain.addresses import Caller, allows, caller_address
@@ -41,7 +40,6 @@ from talos.domain.timestamps import day_ends_ns
 from talos.domain.verification import (
     CacheDirective,
     CacheOutcome,
-    CredentialType,
     RateLimitState,
     Verification,
 )
@@ -57,9 +55,11 @@ from talos.services.ports import (
     KeyCache,
     KeyRepository,
     LastUsedMarks,
+    ProvedTokens,
     RateLimiter,
     ReadyAnswer,
 )
+from talos.services.prove_token import prove_token
 from talos.services.tenant import Tenant
 from talos.services.verdicts import (
     Rejected,
@@ -136,15 +136,9 @@ def check_audience(named: Sequence[str], expected: Sequence[str]) -> None:
         raise Rejected(Code.AUDIENCE_MISMATCH, "The credential names no expected audience.")
 
 
-def check_token(attempt: Attempt) -> TokenClaims:
+def check_token(attempt: Attempt, proved: ProvedTokens) -> TokenClaims:
     """Prove a derived token for this network and caller (6.4); the audience is left open."""
-    prove = jwt.verify if attempt.type is CredentialType.JWT else macaroon.verify
-    try:
-        claims = prove(attempt.draft.credential, attempt.tenant.credentials, attempt.now_ns)
-    except TokenRejected as refusal:
-        raise Rejected(refusal.code, refusal.message) from None
-    if claims.nid != attempt.tenant.network_id:
-        raise Rejected(Code.NOT_FOUND, "token not valid for this network")
+    claims = prove_token(attempt, proved)
     check_address(claims.acl, attempt.caller)
     return claims
 
@@ -164,6 +158,7 @@ class VerifyService:
         last_used: LastUsedMarks,
         events: EventEmitter,
         clock: Clock,
+        proved: ProvedTokens,
     ) -> None:
         """Read from ``cache``, then ``keys``; all collaborators are shared between threads."""
         self._keys = keys
@@ -172,6 +167,7 @@ class VerifyService:
         self._last_used = last_used
         self._failures = VerificationFailures(events)
         self._clock = clock
+        self._proved = proved
 
     def verify(
         self, tenant: Tenant, draft: VerifyDraft, caller: Caller, directive: CacheDirective
@@ -203,7 +199,7 @@ class VerifyService:
             directive = CacheDirective.NO_CACHE
         attempt = self._attempt(tenant, VerifyDraft(credential), caller, directive)
         if attempt.derived:
-            check_token(attempt)
+            check_token(attempt, self._proved)
             raise InvalidRequest("a derived token cannot be the parent of another")
         key = self._read(attempt, self._prove(attempt))
         self._last_used.mark(key, attempt.now_ns)
@@ -370,7 +366,7 @@ class VerifyService:
         attempt.lease.publish(answer, generation=generation, expires_at_ns=until_ns)
 
     def _token(self, attempt: Attempt) -> Verification:
-        claims = check_token(attempt)
+        claims = check_token(attempt, self._proved)
         check_audience(claims.aud, attempt.draft.expected_audiences)
         return token_verified(claims, attempt.tenant)
 

@@ -22,6 +22,7 @@ from tests.fakes.events import RecordingEvents
 from tests.fakes.keys import InMemoryKeys
 from tests.fakes.limits import CountingLimiter
 from tests.fakes.marks import RecordingMarks
+from tests.fakes.proofs import RecordingProofs
 from tests.fakes.tenants import TENANT
 
 CALLER = Caller("192.0.2.1")
@@ -35,11 +36,18 @@ class House:
         self.clock = FrozenClock()
         self.keys = InMemoryKeys()
         self.cache = RecordingCache(self.clock)
+        self.proved = RecordingProofs()
         self.limiter = CountingLimiter()
         self.marks = RecordingMarks()
         self.events = RecordingEvents()
         verifier = VerifyService(
-            self.keys, self.cache, self.limiter, self.marks, self.events, self.clock
+            self.keys,
+            self.cache,
+            self.limiter,
+            self.marks,
+            self.events,
+            self.clock,
+            self.proved,
         )
         writers = (self.keys, self.cache, self.events, self.clock)
         self.services = Services(

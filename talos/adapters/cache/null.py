@@ -1,8 +1,9 @@
-"""The cache that remembers nothing (``cache.type: noop``, contract 8.3)."""
+"""The caches that remember nothing (``cache.type: noop``, contract 8.3)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from talos.credentials.claims import TokenClaims
 from talos.domain.keys import KeyKind
 from talos.services.ports import ReadyAnswer
 
@@ -36,3 +37,25 @@ class NullKeyCache:
 
     def evict(self, network_id: str, kind: KeyKind, key_id: str) -> None:
         """Evict nothing."""
+
+
+class NullProvedTokens:
+    """Implements ``services.ports.ProvedTokens``: every token is proved anew."""
+
+    def recall(
+        self, network_id: str, generation: int, token: str, now_ns: int
+    ) -> TokenClaims | None:
+        """Return None: nothing is ever remembered."""
+        return None
+
+    def remember(
+        self,
+        network_id: str,
+        generation: int,
+        token: str,
+        claims: TokenClaims,
+        *,
+        ends_ns: int | None,
+        now_ns: int,
+    ) -> None:
+        """Forget the proof."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from talos.adapters.cache.null import NullKeyCache
+from talos.adapters.cache.null import NullKeyCache, NullProvedTokens
 from talos.credentials.secrets import Secret, SecretRing
 from talos.domain.addresses import Caller
 from talos.domain.drafts import (
@@ -98,7 +98,13 @@ def test_age_and_prefix_hold_on_hits_too(house: House, stricter: Tenant) -> None
 def test_the_noop_cache_misses_always(house: House) -> None:
     _, secret = house.issue()
     service = VerifyService(
-        house.keys, NullKeyCache(), house.limiter, house.marks, house.events, house.clock
+        house.keys,
+        NullKeyCache(),
+        house.limiter,
+        house.marks,
+        house.events,
+        house.clock,
+        NullProvedTokens(),
     )
     house.services = replace(house.services, verify=service)
     assert outcomes(house, secret, TENANT, TENANT, OFF) == ["MISS", "MISS", "SKIP"]

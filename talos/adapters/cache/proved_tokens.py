@@ -1,0 +1,75 @@
+"""Proofs of derived tokens, remembered by all workers of a host (contract 16, 6).
+
+They lie in the shared key cache, under the network and a SHA-256 of the generation and the token.
+Another network, another generation and a token that differs in one byte are other names. So nobody
+has to forget anything when the settings change: what was proved under the old ones is not found
+any more, and what a worker still publishes that has not heard of the change is not found either.
+"""
+
+import hashlib
+from typing import Final
+
+from msgspec import MsgspecError, msgpack
+
+from talos import _core
+from talos.credentials.claims import TokenClaims
+
+KIND: Final = 2
+"""The kind of a proof in the cache; keys have others."""
+
+_FOREVER_NS: Final = 2**63 - 1
+_GENERATION_BYTES: Final = 8
+_ENCODER: Final = msgpack.Encoder()
+_DECODER: Final = msgpack.Decoder(TokenClaims)
+
+
+class SharedProvedTokens:
+    """Implements ``services.ports.ProvedTokens`` for every process that inherited one cache.
+
+    A token that says more than the cache takes is proved every time.
+    """
+
+    def __init__(self, cache: _core.KeyCache) -> None:
+        """Remember in ``cache``."""
+        self._cache = cache
+
+    def recall(
+        self, network_id: str, generation: int, token: str, now_ns: int
+    ) -> TokenClaims | None:
+        """Return what the token says if it was proved and the proof has not ended by ``now_ns``."""
+        payload = self._cache.get(network_id, KIND, _name(generation, token), now_ns=now_ns)
+        if payload is None:
+            return None
+        try:
+            return _DECODER.decode(payload)
+        except (MsgspecError, UnicodeDecodeError):
+            return None
+
+    def remember(
+        self,
+        network_id: str,
+        generation: int,
+        token: str,
+        claims: TokenClaims,
+        *,
+        ends_ns: int | None,
+        now_ns: int,
+    ) -> None:
+        """Remember a proof until ``ends_ns``, None for as long as there is room."""
+        ends_ns = _FOREVER_NS if ends_ns is None else min(ends_ns, _FOREVER_NS)
+        if ends_ns <= now_ns:
+            return
+        name = _name(generation, token)
+        # Nobody evicts a proof: a lease taken now is as good as one taken before the signature.
+        lease = self._cache.lease(network_id, KIND, name)
+        payload = _ENCODER.encode(claims)
+        self._cache.publish(
+            lease, network_id, KIND, name, payload, expires_at_ns=ends_ns, now_ns=now_ns
+        )
+
+
+def _name(generation: int, token: str) -> str:
+    # Of a fixed length, so that no token can take digits over from it. Text that is no Unicode is
+    # never proved, but is asked about.
+    text = generation.to_bytes(_GENERATION_BYTES) + token.encode(errors="surrogatepass")
+    return hashlib.sha256(text).hexdigest()
