@@ -19,7 +19,11 @@ _EXTENSION = (
 )
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:" + _EXTENSION + rb")*")
 _SIZE_LINE_LIMIT = 256
-_TRAILER_LINE = re.compile(_TOKEN + rb":[\t\x20-\x7e\x80-\xff]*")
+_TRAILER_LINE = re.compile(rb"(" + _TOKEN + rb"):[\t\x20-\x7e\x80-\xff]*")
+# Nobody reads trailers here; elsewhere these might change what the request was (RFC 9110, 6.5.1).
+_NO_TRAILERS = frozenset(
+    {b"authorization", b"content-length", b"host", b"te", b"trailer", b"transfer-encoding"}
+)
 _TRAILER_LIMIT = 8 * 1024
 _OVERHEAD_LIMIT = 16 * 1024
 """Bytes of chunk framing that any body may spend; past them one in sixteen bytes of content."""
@@ -144,7 +148,8 @@ class ChunkedBody:
         self._trailer_bytes += len(line)
         if self._trailer_bytes > _TRAILER_LIMIT:
             raise FramingError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "trailers too long")
-        if _TRAILER_LINE.fullmatch(line) is None:
+        match = _TRAILER_LINE.fullmatch(line)
+        if match is None or match[1].lower() in _NO_TRAILERS:
             raise FramingError(HTTPStatus.BAD_REQUEST, "malformed trailer")
         return False
 

@@ -69,6 +69,7 @@ class Connection:
     keep_alive: bool = True
     """Whether a request may follow the answer that is being sent."""
     _begun: bool = False
+    _forgiven: bool = False
     _scanned: int = 0
     _read_by: float = math.inf
     _framing: Framing | None = None
@@ -118,10 +119,11 @@ class Connection:
     def _take_head(self, now: float) -> bool:
         """Move a complete head out of the buffer; False while it is incomplete."""
         if not self._begun:
-            # One empty line before a request is forgiven (RFC 9112, 2.2).
-            if self.buffer[:2] == b"\r\n":
+            # One empty line before a request is forgiven (RFC 9112, 2.2), however it arrives.
+            if not self._forgiven and self.buffer[:2] == b"\r\n":
                 del self.buffer[:2]
-            if not self.buffer or self.buffer == b"\r":
+                self._forgiven = True
+            if not self.buffer or (self.buffer == b"\r" and not self._forgiven):
                 return False
             self._begun = True
             self._read_by = now + self.timeouts.read_s
@@ -161,7 +163,7 @@ class Connection:
     def await_next(self, now: float) -> None:
         """Wait for the next request on the connection."""
         self.phase = Phase.HEAD
-        self._begun = False
+        self._begun = self._forgiven = False
         self._scanned = 0
         self.deadline = now + self.timeouts.idle_s
 

@@ -125,8 +125,7 @@ def environ(request: RequestHead, body: bytes | bytearray | None, ends: Ends) ->
         "wsgi.run_once": False,
     }
     for name, value in request.headers:
-        # With an underscore it would pass for another header under the name that it gets here.
-        if name in ("CONTENT-LENGTH", "TRANSFER-ENCODING") or "_" in name:
+        if name in ("CONTENT-LENGTH", "TRANSFER-ENCODING"):
             continue
         key = "CONTENT_TYPE" if name == "CONTENT-TYPE" else f"HTTP_{name.replace('-', '_')}"
         if key not in result:

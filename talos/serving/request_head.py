@@ -37,7 +37,7 @@ class RequestHead:
     """1.0 or 1.1: as the latter are read those that were not written yet (RFC 9110, 2.5)."""
     headers: list[tuple[str, str]] = field(default_factory=list)
     """In the order of the wire; names in upper case, values without outer blanks. ``HOST`` has the
-    host that an absolute target names (RFC 9112, 3.2.2).
+    host that an absolute target names (RFC 9112, 3.2.2). Names with an underscore are left out.
     """
 
     @property
@@ -66,6 +66,9 @@ class _Collector:
         self.target += target
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if b"_" in name:
+            # Under the name that it gets in an environ it would pass for another header.
+            return
         text = value.decode("latin-1")
         self.headers.append((name.decode("ascii").upper(), text.strip(" \t")))
 

@@ -71,6 +71,15 @@ def test_one_empty_line_before_a_request_is_forgiven(connection: Connection) -> 
     assert receive(connection, HEAD + b"12345", 1000) is Step.ANSWER
 
 
+@pytest.mark.parametrize("step", [1, 2, 3, 100])
+def test_a_second_empty_line_is_not_forgiven(connection: Connection, step: int) -> None:
+    """However it arrives: a request means the same in one packet and in many."""
+    data = b"\r\n\r\n" + HEAD
+    with pytest.raises(FramingError):
+        for start in range(0, len(data), step):
+            receive(connection, data[start : start + step], 1000)
+
+
 def test_a_client_that_asks_is_told_to_go_on_once(connection: Connection) -> None:
     head = HEAD[:-2] + b"Expect: 100-continue\r\n\r\n"
     assert receive(connection, head, 1000) is Step.CONTINUE
