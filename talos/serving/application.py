@@ -13,13 +13,14 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from gunicorn import glogging
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 
+from talos.serving.census import Census, Seat
 from talos.serving.framing import HEAD_LIMIT
 from talos.serving.site import Site
 from talos.serving.worker import GRACE_S, MASTER_SIGNALS, TalosWorker
@@ -94,6 +95,7 @@ class _Master(Arbiter):
             # The end has begun already: a second worker that could not start changes nothing.
             if not self._stopping:
                 raise
+        cast("Server", self.app).census.clear(self.WORKERS)
 
     def spawn_worker(self) -> int:
         """Fork a worker, holding signals back until it can act on them.
@@ -101,9 +103,13 @@ class _Master(Arbiter):
         A child that is signalled before it has handlers of its own would run the master's, and
         never end.
         """
+        server = cast("Server", self.app)
+        seat = server.seat = server.census.free_seat()
         signal.pthread_sigmask(signal.SIG_BLOCK, MASTER_SIGNALS)
         try:
-            return super().spawn_worker()
+            pid = super().spawn_worker()
+            server.census.seated(pid, seat)
+            return pid
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, MASTER_SIGNALS)
 
@@ -127,6 +133,9 @@ class Server(BaseApplication):
         self._options = options
         self._build = build
         self._on_reload = on_reload
+        self.census = Census()
+        self.seat: Seat | None = None
+        """In a worker: its own."""
         super().__init__()
 
     def load_config(self) -> None:

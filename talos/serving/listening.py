@@ -25,6 +25,8 @@ class Listening:
     """Most clients at once."""
     clients: int = 0
     accepting: bool = False
+    yielding: bool = False
+    """The next client is left to another worker for a moment."""
     exhausted: bool = False
     """The last attempt to accept failed, for want of descriptors most likely."""
     asking_nothing: "dict[Client, None]" = field(default_factory=dict)
@@ -35,7 +37,9 @@ class Listening:
     @property
     def welcoming(self) -> bool:
         """Whether another client may come: there is room, or somebody who can make room."""
-        return not self.exhausted and (self.clients < self.capacity or bool(self.asking_nothing))
+        if self.exhausted or self.yielding:
+            return False
+        return self.clients < self.capacity or bool(self.asking_nothing)
 
     def longest_silent(self) -> "Client":
         """Return who has asked nothing for longest, of those who ask nothing; there has to be one.

@@ -13,6 +13,7 @@ from gunicorn.config import Config
 from talos._core import HotDesk
 from talos.serving.answer import Reply
 from talos.serving.body_room import BodyRoom
+from talos.serving.census import Seat
 from talos.serving.connection import Timeouts
 from talos.serving.listening import Listening
 from talos.serving.protocol import Client
@@ -27,6 +28,8 @@ _LARGE_BODY_THREADS = 2
 """Who answers requests with large bodies. Decoding one can take half a second of the processor and
 many times its size in memory: the others must not wait for it, and there must not be many at once.
 """
+_YIELD_S = 0.001
+"""How long a client is left to a worker with fewer; it may be busy, or not run at all."""
 _PROBE_THREADS = 4
 _PROBE_CAPACITY = 64
 
@@ -43,9 +46,13 @@ class Reception:
         *,
         timeouts: Timeouts,
         body_room: BodyRoom | None = None,
+        seat: Seat | None = None,
         on_sweep: Callable[[], None] = lambda: None,
     ) -> None:
-        """Start accepting. ``on_sweep`` is called about every second."""
+        """Start accepting. ``on_sweep`` is called about every second.
+
+        ``seat`` is this worker's in the census; without one it takes whomever it can.
+        """
         self.loop = loop
         self.timeouts = timeouts
         self.body_limit = site.body_limit
@@ -58,6 +65,7 @@ class Reception:
         self._answers_told = False
         self._connecting: set[asyncio.Task[None]] = set()
         self._deserted = asyncio.Event()
+        self._seat = seat
         self._on_sweep = on_sweep
         self.listening = [
             Listening(
@@ -73,6 +81,7 @@ class Reception:
                 zip(listeners, site.applications, strict=True)
             )
         ]
+        self._tell()
         for listening in self.listening:
             self.mind_the_door(listening)
         self._timer = loop.call_soon(self._sweep)
@@ -84,6 +93,8 @@ class Reception:
         for a moment, and their next answer says that it is the last.
         """
         self.draining = True
+        if self._seat is not None:
+            self._seat.leave()
         for listening in self.listening:
             while self._accept(listening):
                 pass
@@ -140,8 +151,25 @@ class Reception:
             self.loop.remove_reader(listening.socket.fileno())
 
     def _answer_the_door(self, listening: Listening) -> None:
-        if listening.accepting:
+        if not listening.accepting:
+            return
+        if self._seat is not None and self._seat.others_are_freer():
+            listening.yielding = True
+            self.mind_the_door(listening)
+            self.loop.call_later(_YIELD_S, self._step_in, listening)
+        else:
             self._accept(listening)
+
+    def _step_in(self, listening: Listening) -> None:
+        """Take the client that was left to others, if it still waits."""
+        listening.yielding = False
+        if listening.welcoming and not self.draining:
+            self._accept(listening)
+        self.mind_the_door(listening)
+
+    def _tell(self) -> None:
+        if self._seat is not None and not self.draining:
+            self._seat.tell(len(self.clients))
 
     def _accept(self, listening: Listening) -> bool:
         """Take one client; False when none was waiting.
@@ -161,6 +189,7 @@ class Reception:
         client = Client(self, listening, connected, peer[:2])
         self.clients.add(client)
         listening.clients += 1
+        self._tell()
         task = self.loop.create_task(self._connect(client, connected))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
@@ -192,6 +221,7 @@ class Reception:
         self.clients.discard(client)
         client.home.asking_nothing.pop(client, None)
         client.home.clients -= 1
+        self._tell()
         self.mind_the_door(client.home)
         self._notice_desertion()
 

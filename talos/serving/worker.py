@@ -88,7 +88,13 @@ class TalosWorker(Worker):
 
         loop.add_signal_handler(signal.SIGTERM, end)
         reception = Reception(
-            loop, self.cfg, site, self.sockets, timeouts=self.timeouts, on_sweep=sweep
+            loop,
+            self.cfg,
+            site,
+            self.sockets,
+            timeouts=self.timeouts,
+            seat=getattr(self.app, "seat", None),
+            on_sweep=sweep,
         )
         # It may have come before there was a handler on the loop.
         if self.alive:

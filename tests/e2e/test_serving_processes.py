@@ -234,3 +234,17 @@ def test_logs_are_records_and_stdout_is_the_applications(start: Start) -> None:
     )
     [failure] = [record for record in server.records if record["level"] == "ERROR"]
     assert failure["error"]["cause"] == "RuntimeError: as asked"
+
+
+def test_clients_that_connect_at_once_are_shared_out(start: Start) -> None:
+    server = start()
+    clients = [HTTPConnection("127.0.0.1", server.port) for _ in range(40)]
+    for client in clients:
+        client.connect()
+    served = set()
+    for client in clients:
+        client.request("GET", "/")
+        served.add(int(read_answer(client).body.split()[0]))
+    for client in clients:
+        client.close()
+    assert served == server.workers

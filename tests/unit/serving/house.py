@@ -11,6 +11,7 @@ from gunicorn.config import Config
 
 from talos import _core
 from talos.serving.body_room import BodyRoom
+from talos.serving.census import Seat
 from talos.serving.connection import Timeouts
 from talos.serving.reception import Reception
 
@@ -23,7 +24,9 @@ PATIENCE_S = 60.0
 class House:
     """The site, too. Its first listener's application counts the bytes of bodies."""
 
-    def __init__(self, capacity: int, hot_path: _core.HotPath | None = None) -> None:
+    def __init__(
+        self, capacity: int, hot_path: _core.HotPath | None = None, seat: Seat | None = None
+    ) -> None:
         self.hot_path = hot_path
         self.word = memoryview(bytearray(8)).cast("Q")
         self.configuration_revision = self.word
@@ -46,6 +49,7 @@ class House:
             [self.listener, self.probes],
             timeouts=Timeouts(),
             body_room=BodyRoom(250_000),
+            seat=seat,
         )
         self.listening, _ = self.reception.listening
         self.clients: list[socket.socket] = []

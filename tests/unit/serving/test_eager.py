@@ -146,7 +146,8 @@ def test_who_pipelines_and_never_reads_is_not_read_from_any_more(house: HotHouse
     transport = known._transport
     assert transport is not None
     assert not transport.is_reading()
-    assert 0 < transport.get_write_buffer_size() <= 65536
+    # No more than what one call of the hot path answers, however much was asked.
+    assert 0 < transport.get_write_buffer_size() <= 256 * 1024
     assert len(known.connection.buffer) <= 65536
     assert not known.eager
     # It may still read, and gets everything.

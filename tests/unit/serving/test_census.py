@@ -1,0 +1,106 @@
+"""Workers know who has fewest clients, and leave the next one to that worker, for a moment."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from talos.serving.census import Census
+from tests.unit.serving.house import House
+
+GET = b"GET /%s HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+def test_a_worker_knows_whether_another_has_fewer_clients() -> None:
+    census = Census()
+    first = census.free_seat()
+    census.seated(1, first)
+    second = census.free_seat()
+    assert first is not None
+    assert second is not None
+    first.tell(3)
+    # Nobody knows of the second one yet.
+    assert not first.others_are_freer()
+    second.tell(2)
+    assert first.others_are_freer()
+    assert not second.others_are_freer()
+    second.tell(3)
+    assert not first.others_are_freer()
+
+
+def test_what_a_worker_writes_down_is_seen_by_other_processes() -> None:
+    census = Census()
+    own, other = census.free_seat(), None
+    census.seated(1, own)
+    other = census.free_seat()
+    assert own is not None
+    assert other is not None
+    own.tell(1)
+    pid = os.fork()
+    if pid == 0:
+        other.tell(0)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert own.others_are_freer()
+
+
+def test_the_seat_of_a_worker_that_ended_or_drains_counts_no_more() -> None:
+    census = Census()
+    seats = []
+    for pid in (1, 2, 3):
+        seat = census.free_seat()
+        assert seat is not None
+        census.seated(pid, seat)
+        seats.append(seat)
+    first, second, third = seats
+    for seat, clients in zip(seats, (2, 1, 1), strict=True):
+        seat.tell(clients)
+    second.leave()
+    assert first.others_are_freer()
+    census.clear({1: "a worker", 2: "another"})
+    assert not first.others_are_freer()
+    again = census.free_seat()
+    assert again is not None
+    assert again.index == third.index
+
+
+def test_there_are_only_so_many_seats() -> None:
+    census = Census()
+    for pid in range(512):
+        census.seated(pid, census.free_seat())
+    assert census.free_seat() is None
+    census.seated(512, None)
+    census.clear({})
+    assert census.free_seat() is not None
+
+
+@pytest.fixture
+def house() -> Iterator[House]:
+    census = Census()
+    own = census.free_seat()
+    census.seated(1, own)
+    other = census.free_seat()
+    assert other is not None
+    other.tell(0)
+    house = House(100, seat=own)
+    yield house
+    house.end()
+
+
+def test_a_client_that_no_freer_worker_takes_is_taken_all_the_same(house: House) -> None:
+    for _ in range(10):
+        client = house.connect(GET % b"x")
+        assert house.answer(client).startswith(b"HTTP/1.1 200")
+    assert len(house.reception.clients) == 10
+
+
+def test_who_waits_for_a_freer_worker_is_taken_in_by_a_drain(house: House) -> None:
+    first = house.connect(GET % b"x")
+    assert house.answer(first).startswith(b"HTTP/1.1 200")
+    house.listening.yielding = True
+    house.reception.mind_the_door(house.listening)
+    second = house.connect(GET % b"x")
+    house.turn()
+    assert len(house.reception.clients) == 1
+    assert house.drain(60)
+    assert house.answer(second).startswith(b"HTTP/1.1 200")
