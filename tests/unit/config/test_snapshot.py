@@ -1,5 +1,8 @@
 """What requests see, and when two snapshots judge differently."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +11,7 @@ import pytest
 from talos.config import schema, snapshot
 from talos.config.loading import load
 from talos.config.snapshot import Snapshot
+from talos.config.values import Config
 from talos.credentials.secrets import Retired, Secret
 from talos.domain.keys import NIL_NETWORK
 from tests.unit.config.settings import (
@@ -143,6 +147,47 @@ def test_what_judges_differently_has_another_generation(tmp_path: Path) -> None:
     generations = [taken(tmp_path, **change).tenant.credentials.generation for change in JUDGING]
     assert len(set(generations)) == len(JUDGING)
     assert all(0 <= generation < 2**63 for generation in generations)
+
+
+@pytest.mark.parametrize("change", JUDGING)
+def test_a_worker_that_is_told_of_an_edit_finds_the_same_generation(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    """One worker reads the file, the others what it has published (``config.board``)."""
+    config = loaded(tmp_path, tree(**change))
+    read, told = snapshot.take(config), snapshot.take(Config.from_bytes(config.to_bytes()))
+    assert told.tenant.credentials.generation == read.tenant.credentials.generation
+
+
+def test_a_process_of_its_own_finds_the_same_generation() -> None:
+    """Whatever its hashes are seeded with: each worker counts on the others' numbers."""
+    program = (
+        "import sys; from talos.config import snapshot; from talos.config.loading import load; "
+        "print(snapshot.take(load(sys.argv[1], {})).tenant.credentials.generation)"
+    )
+    found = {str(snapshot.take(load(REFERENCE, {})).tenant.credentials.generation)}
+    for seed in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", program, REFERENCE],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            cwd=Path(__file__).parents[3],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found.add(done.stdout.strip())
+    assert len(found) == 1
+
+
+def test_keys_that_were_taken_over_are_those_of_their_documents(tmp_path: Path) -> None:
+    """A generation knows documents, not keys: the same ones must always give the same keys."""
+    urls = {"credentials__derived_tokens__jwt__signing_keys__urls": [BAD_KEY_URL, KEY_URL]}
+    config = loaded(tmp_path, tree(**urls))
+    fresh = snapshot.take(config).tenant.credentials
+    other = snapshot.take(loaded(tmp_path, tree(credentials__issuer="x", **urls)))
+    kept = snapshot.take(config, other).tenant.credentials
+    assert kept.generation == fresh.generation
+    assert kept.signing_keys.public_jwks() == fresh.signing_keys.public_jwks()
 
 
 def test_no_setting_of_credentials_and_secrets_is_forgotten() -> None:

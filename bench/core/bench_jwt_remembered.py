@@ -1,0 +1,99 @@
+"""Verifying a JWT that a worker of this host has proved before (Ed25519), beside the first time."""
+
+import time
+
+import pytest
+
+from bench.core.conftest import KEY_ID, Measure
+from talos import _core
+from talos.adapters.cache.null import NullKeyCache
+from talos.adapters.cache.proved_tokens import SharedProvedTokens
+from talos.adapters.clock import SystemClock
+from talos.credentials import jwt
+from talos.credentials.claims import TokenClaims
+from talos.domain.addresses import Caller
+from talos.domain.drafts import VerifyDraft
+from talos.domain.verification import CacheDirective, CredentialType
+from talos.services.attempt import Attempt
+from talos.services.prove_token import prove_token
+from talos.services.tenant import Tenant
+from talos.services.verify import VerifyService
+from tests.fakes.events import RecordingEvents
+from tests.fakes.keys import InMemoryKeys
+from tests.fakes.limits import CountingLimiter
+from tests.fakes.marks import RecordingMarks
+
+CASE = "JWT, remembered"
+TWIN = "tests/unit/services/test_verify_remembered.py"
+
+_CALLER = Caller("192.0.2.1")
+_MEMORY_BYTES = 8 << 20
+
+
+@pytest.fixture
+def token(tenant: Tenant, token_claims: TokenClaims) -> str:
+    """A JWT as the server derives it."""
+    credentials = tenant.credentials
+    return jwt.sign(token_claims, credentials.signing_keys.signer(credentials.signing_key_id))
+
+
+@pytest.fixture
+def proved() -> SharedProvedTokens:
+    """The memory that workers share."""
+    memory = _core.SharedMemory(_MEMORY_BYTES)
+    memory.attach()
+    return SharedProvedTokens(_core.KeyCache(memory))
+
+
+@pytest.fixture
+def service(proved: SharedProvedTokens) -> VerifyService:
+    """The service; a derived token asks none of the fakes."""
+    return VerifyService(
+        InMemoryKeys(),
+        NullKeyCache(),
+        CountingLimiter(),
+        RecordingMarks(),
+        RecordingEvents(),
+        SystemClock(),
+        proved,
+    )
+
+
+def test_ours(measure: Measure, tenant: Tenant, token: str, proved: SharedProvedTokens) -> None:
+    """Verify a token seen before."""
+    attempt = _attempt(tenant, token, CacheDirective.DEFAULT)
+    prove_token(attempt, proved)
+    assert proved.recall(tenant.network_id, tenant.credentials.generation, token, attempt.now_ns)
+    assert measure(prove_token, attempt, proved).sub == KEY_ID
+
+
+def test_first(measure: Measure, tenant: Tenant, token: str, proved: SharedProvedTokens) -> None:
+    """The same for the first time: signature, issuer, times, type, network."""
+    attempt = _attempt(tenant, token, CacheDirective.NO_STORE)
+    assert measure(prove_token, attempt, proved).sub == KEY_ID
+
+
+def test_whole(measure: Measure, tenant: Tenant, token: str, service: VerifyService) -> None:
+    """The whole of a verification by the service, seen before."""
+    asked = (tenant, VerifyDraft(token), _CALLER, CacheDirective.DEFAULT)
+    assert measure(service.verify, *asked).verification.key_id == KEY_ID
+
+
+def test_whole_first(measure: Measure, tenant: Tenant, token: str, service: VerifyService) -> None:
+    """The whole of a verification by the service, for the first time."""
+    asked = (tenant, VerifyDraft(token), _CALLER, CacheDirective.NO_STORE)
+    assert measure(service.verify, *asked).verification.key_id == KEY_ID
+
+
+def test_pyjwt(measure: Measure, tenant: Tenant, token: str) -> None:
+    """PyJWT, which remembers nothing: signature, issuer, times."""
+    library = pytest.importorskip("jwt")
+    credentials = tenant.credentials
+    public = library.PyJWK(credentials.signing_keys.public_jwks()[0])
+    claims = measure(library.decode, token, public, algorithms=["EdDSA"], issuer=credentials.issuer)
+    assert claims["sub"] == KEY_ID
+
+
+def _attempt(tenant: Tenant, token: str, directive: CacheDirective) -> Attempt:
+    now_ns = time.time_ns()
+    return Attempt(tenant, VerifyDraft(token), _CALLER, directive, now_ns, CredentialType.JWT)
