@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Final
 from talos import _core
 from talos.adapters.cache.null import NullKeyCache, NullProvedTokens
 from talos.adapters.cache.proved_tokens import SharedProvedTokens
+from talos.adapters.cache.shared import KIND_NUMBERS, BodyFormat, SharedKeyCache
 from talos.adapters.clock import SystemClock
+from talos.adapters.observability.counters import Counter
 from talos.adapters.observability.events import LogEventEmitter
 from talos.adapters.ratelimit.null import UnenforcedLimiter
 from talos.adapters.ratelimit.shared import SharedRateLimiter
@@ -27,13 +29,15 @@ from talos.adapters.sql.last_used import FLUSH_TIMEOUT_S, BatchedLastUsed
 from talos.adapters.sql.repository import SqlKeyRepository
 from talos.config.directory import SingleTenantSource
 from talos.config.reload import ConfigSource, ConfigWatcher
+from talos.config.snapshot import Snapshot
 from talos.config.values import Config
-from talos.domain.keys import NIL_NETWORK
+from talos.domain.keys import NIL_NETWORK, KeyKind
 from talos.errors import ConfigurationError, GatewayTimeout, InternalError, ServiceUnavailable
-from talos.http import admin, all_in_one, metrics_port, public
+from talos.http import admin, all_in_one, metrics_port, public, ready_body
 from talos.http.body import MAX_BODY_BYTES
 from talos.http.dependencies import BuildInfo, HttpDependencies
-from talos.services import Services
+from talos.http.ready_head import ready_batch_head, ready_head
+from talos.services import Services, hot_path
 from talos.services.delete import DeleteService
 from talos.services.derive import DeriveService
 from talos.services.import_keys import ImportService
@@ -186,8 +190,6 @@ def build(surface: Surface, source: ConfigSource, shared: Shared) -> Assembly:
     ``shared`` is what ``share`` made in the process that this one was forked from. Nothing is
     connected yet: a database that is down makes requests fail, not the start of a worker.
     """
-    if shared.memory is not None:
-        shared.memory.attach()
     config = source.current().config
     clock = SystemClock()
     engine = create_engine(database_url(config))
@@ -201,10 +203,15 @@ def build(surface: Surface, source: ConfigSource, shared: Shared) -> Assembly:
         flush_interval_ns=config.duration_ns("last_used.flush_interval"),
         num_workers=config.integer("last_used.num_workers"),
     )
+    cache: KeyCache = NullKeyCache()
+    hot = None
+    if shared.memory is not None:
+        cache = _shared_cache(shared.memory, source, clock)
+        hot = None if surface is Surface.PUBLIC else _ReadyAnswers(shared.memory, source)
     dependencies = HttpDependencies(
         services=_services(
             keys,
-            NullKeyCache(),
+            cache,
             _limiter(shared),
             last_used,
             LogEventEmitter(),
@@ -230,6 +237,8 @@ def build(surface: Surface, source: ConfigSource, shared: Shared) -> Assembly:
         main=_APPLICATIONS[surface](dependencies),
         metrics=metrics_port.create_app(dependencies),
         close=close,
+        hot_path=hot.path if hot else None,
+        configure_hot_path=hot.configure if hot else lambda: None,
         configuration_revision=source.revision_word,
     )
 
@@ -244,6 +253,46 @@ def _proved_tokens(shared: Shared) -> ProvedTokens:
     if shared.memory is None:
         return NullProvedTokens()
     return SharedProvedTokens(_core.KeyCache(shared.memory))
+
+
+def _shared_cache(memory: _core.SharedMemory, source: ConfigSource, clock: Clock) -> SharedKeyCache:
+    """Return the cache in ``memory``, which is emptied when caching is turned off."""
+    if not memory.attach():
+        _log.warning("no room for one more writer of the shared memory: this worker only reads it")
+    cache = SharedKeyCache(memory, BodyFormat(ready_body.render, ready_body.read), clock)
+
+    def follow(previous: Snapshot, present: Snapshot) -> None:
+        # Once is enough: the worker that accepts the edit does it, and from then on all go by it.
+        if previous.tenant.cache_enabled and not present.tenant.cache_enabled:
+            cache.flush()
+
+    source.subscribe(follow)
+    if not source.current().tenant.cache_enabled:
+        # It may have been turned off while no worker was there to see that.
+        cache.flush()
+    return cache
+
+
+class _ReadyAnswers:
+    """The hot path of one worker, and the settings that it was last configured for."""
+
+    def __init__(self, memory: _core.SharedMemory, source: ConfigSource) -> None:
+        self.path = _core.HotPath(
+            _core.KeyCache(memory),
+            kind=KIND_NUMBERS[KeyKind.ISSUED],
+            counter=Counter.HOT_ANSWERS,
+            head=ready_head(),
+            batch_head=ready_batch_head(),
+            batch_counter=Counter.HOT_BATCHES,
+        )
+        self._source = source
+        self._seen: Snapshot | None = None
+
+    def configure(self) -> None:
+        snapshot = self._source.current()
+        if snapshot is not self._seen:
+            hot_path.configure(self.path, snapshot.tenant, snapshot.http)
+            self._seen = snapshot
 
 
 def _services(

@@ -39,6 +39,7 @@ class ConfigSource:
         self._loader = Loader(config.file.path if config.file else None, environ)
         self._board = ReloadBoard(config.file.digest) if config.file else None
         self._adopting = threading.Lock()
+        self._followers: list[Callable[[Snapshot, Snapshot], None]] = []
         self._held = (0, snapshot.take(config))
 
     @property
@@ -55,6 +56,14 @@ class ConfigSource:
         if self._board is None or self._board.revision == revision:
             return held
         return self._adopt(self._board)
+
+    def subscribe(self, follower: Callable[[Snapshot, Snapshot], None]) -> None:
+        """Have ``follower(previous, present)`` called whenever this process takes over an edit.
+
+        It is called by whichever thread asks first for the present snapshot, and not in processes
+        that were forked before.
+        """
+        self._followers.append(follower)
 
     def examine(self, quiet: Callable[[], bool] = lambda: True) -> None:
         """Look at the file; accept or reject what is new in it, and say so in the log.
@@ -90,8 +99,10 @@ class ConfigSource:
             payload = board.payload(published) if published != revision else None
             # Without a payload the next revision is on its way; the next call finds it.
             if payload is not None:
-                held = snapshot.take(Config.from_bytes(payload), held)
+                previous, held = held, snapshot.take(Config.from_bytes(payload), held)
                 self._held = (published, held)
+                for follower in self._followers:
+                    follower(previous, held)
             return held
 
     def _judge(self, content: bytes) -> "_Judgement":

@@ -25,8 +25,8 @@ from talos.http.json_body import compact
 from talos.services.derive import DerivedToken
 from talos.services.import_keys import BatchErrorCode, BatchImport, BatchItem
 
-_STATUSES: Final = {value: f"KEY_STATUS_{value.name}" for value in KeyStatus}
-_VISIBILITIES: Final = {value: f"KEY_VISIBILITY_{value.name}" for value in KeyVisibility}
+STATUSES: Final = {value: f"KEY_STATUS_{value.name}" for value in KeyStatus}
+VISIBILITIES: Final = {value: f"KEY_VISIBILITY_{value.name}" for value in KeyVisibility}
 _REASONS: Final = {value: f"REVOCATION_REASON_{value.name}" for value in RevocationReason}
 _ERRORS: Final = {value: f"VERIFICATION_ERROR_{value.name}" for value in VerificationErrorCode}
 _BATCH_ERRORS: Final = {value: value.wire_name for value in BatchErrorCode}
@@ -39,8 +39,8 @@ def _one_of(names: dict[Any, str]) -> Meta:
 Timestamp: TypeAlias = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Int64: TypeAlias = Annotated[str, Meta(pattern="^-?[0-9]+$")]
 JsonText: TypeAlias = Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
-StatusName: TypeAlias = Annotated[str, _one_of(_STATUSES)]
-VisibilityName: TypeAlias = Annotated[str, _one_of(_VISIBILITIES)]
+StatusName: TypeAlias = Annotated[str, _one_of(STATUSES)]
+VisibilityName: TypeAlias = Annotated[str, _one_of(VISIBILITIES)]
 ReasonName: TypeAlias = Annotated[str, _one_of(_REASONS)]
 ErrorName: TypeAlias = Annotated[str, _one_of(_ERRORS)]
 BatchErrorName: TypeAlias = Annotated[str, _one_of(_BATCH_ERRORS)]
@@ -219,7 +219,7 @@ def api_key(shape: type[AnyApiKey], key: Key) -> AnyApiKey:
         actor_id=key.actor_id,
         scopes=key.scopes,
         metadata=metadata(key.metadata),
-        status=_STATUSES[key.status],
+        status=STATUSES[key.status],
         create_time=rfc3339(key.created_at_ns),
         update_time=rfc3339(key.updated_at_ns),
         expire_time=UNSET if key.expires_at_ns is None else rfc3339(key.expires_at_ns),
@@ -228,7 +228,7 @@ def api_key(shape: type[AnyApiKey], key: Key) -> AnyApiKey:
         revocation_reason=UNSET if reason is RevocationReason.UNSPECIFIED else _REASONS[reason],
         revocation_description=key.revocation_description or UNSET,
         ip_restriction=IpRestriction(key.allowed_cidrs) if key.allowed_cidrs else UNSET,
-        visibility=_VISIBILITIES[key.visibility],
+        visibility=VISIBILITIES[key.visibility],
     )
 
 
@@ -249,8 +249,8 @@ def verification(verdict: Verification) -> VerifyApiKeyResponse:
         rate_limit_policy=rate_limit(verdict.rate_limit),
         rate_limit_remaining=UNSET if limit is None else str(limit.remaining),
         rate_limit_reset_time=UNSET if limit is None else rfc3339(limit.reset_at_ns),
-        visibility=_VISIBILITIES[verdict.visibility],
-        status=_STATUSES[verdict.status],
+        visibility=VISIBILITIES[verdict.visibility],
+        status=STATUSES[verdict.status],
         audiences=verdict.audiences,
     )
 

@@ -50,6 +50,8 @@ def serve(
     shared = bootstrap.share(config)
     listeners = inherited_listeners(os.environ) or open_listeners(_addresses(surface, config))
     _warn_of_trust(surface, listeners[0])
+    if shared.memory is not None and config.flag("cache.enabled"):
+        _warn_of_other_servers(surface, config)
     server = Server(
         listeners,
         Options(
@@ -148,6 +150,16 @@ def _warn_of_trust(surface: Surface, listener: socket.socket) -> None:
         _log.warning(
             "the admin operations have no authentication of their own: every caller that reaches "
             "them is trusted"
+        )
+
+
+def _warn_of_other_servers(surface: Surface, config: Config) -> None:
+    """Warn where a key may be changed by a process that does not share the cache."""
+    alone = surface is Surface.ALL and bootstrap.database_url(config).path is not None
+    if not alone and surface is not Surface.PUBLIC:
+        _log.warning(
+            "a change made through another server over the same database, such as a "
+            "self-revocation through talos serve public, is seen here up to cache.ttl later"
         )
 
 

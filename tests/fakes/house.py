@@ -1,5 +1,7 @@
 """Every service on fakes, wired as the bootstrap wires the real ones."""
 
+from collections.abc import Callable
+
 from talos.domain.addresses import Caller
 from talos.domain.drafts import KeyDraft, VerifyDraft
 from talos.domain.keys import Key, KeyKind
@@ -9,6 +11,7 @@ from talos.services.delete import DeleteService
 from talos.services.derive import DeriveService
 from talos.services.import_keys import ImportService
 from talos.services.issue import IssueService
+from talos.services.ports import Clock, KeyCache
 from talos.services.query import QueryService
 from talos.services.revoke import RevokeService
 from talos.services.rotate import RotateService
@@ -30,26 +33,27 @@ DRAFT = KeyDraft(name="a key", actor_id="user_1", scopes=("read", "write"))
 
 
 class House:
-    """Services and the fakes behind them."""
+    """Services and the fakes behind them; ``make_cache`` gives them another cache."""
 
-    def __init__(self) -> None:
+    def __init__(self, make_cache: Callable[[Clock], KeyCache] | None = None) -> None:
         self.clock = FrozenClock()
         self.keys = InMemoryKeys()
         self.cache = RecordingCache(self.clock)
         self.proved = RecordingProofs()
+        cache = self.cache if make_cache is None else make_cache(self.clock)
         self.limiter = CountingLimiter()
         self.marks = RecordingMarks()
         self.events = RecordingEvents()
         verifier = VerifyService(
             self.keys,
-            self.cache,
+            cache,
             self.limiter,
             self.marks,
             self.events,
             self.clock,
             self.proved,
         )
-        writers = (self.keys, self.cache, self.events, self.clock)
+        writers = (self.keys, cache, self.events, self.clock)
         self.services = Services(
             issue=IssueService(self.keys, self.events, self.clock),
             imports=ImportService(self.keys, self.events, self.clock),

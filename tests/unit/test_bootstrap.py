@@ -1,13 +1,20 @@
 """What the processes of one master share, and what there is to answer from memory with."""
 
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from talos import bootstrap
+from talos.adapters.observability.counters import Counter
+from talos.bootstrap import Surface
+from talos.config.reload import ConfigSource
 from talos.errors import ConfigurationError
-from tests.unit.config.settings import loaded, tree
+from tests.core.test_recogniser import request
+from tests.http.surface import send
+from tests.unit.config.settings import OTHER_SECRET, loaded, tree, write
 
 
 def shared(tmp_path: Path, **changes: Any) -> bootstrap.Shared:
@@ -69,3 +76,144 @@ def test_counts_that_the_system_refuses_are_a_fault_of_their_setting(
     with pytest.raises(ConfigurationError) as caught:
         shared(tmp_path)
     assert caught.value.faults == ("rate_limit.memory.max_size: Cannot allocate memory",)
+
+
+# What a worker builds over it
+
+VERIFY = "/v2alpha1/admin/apiKeys:verify"
+ISSUED = "/v2alpha1/admin/issuedApiKeys"
+
+
+class Worker:
+    """A surface as a worker has it, with the configuration file that it follows."""
+
+    def __init__(self, tmp_path: Path, dsn: str, surface: Surface = Surface.ALL) -> None:
+        self.path = tmp_path / "talos.yaml"
+        self.settings: dict[str, Any] = {
+            "db__dsn": dsn,
+            "credentials__api_keys__default_ttl": "24h",
+        }
+        config = loaded(tmp_path, tree(**self.settings))
+        self.source = ConfigSource(config, {})
+        bootstrap.prepare_database(bootstrap.database_url(config))
+        self.shared = bootstrap.share(config)
+        self.assembly = bootstrap.build(surface, self.source, self.shared)
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.assembly.close()
+
+    def edit(self, **changes: Any) -> None:
+        """Change the file and look at it, as the watcher does."""
+        self.settings |= changes
+        write(self.path, tree(**self.settings))
+        self.source.examine()
+
+    def issue(self) -> str:
+        answer = send(self.assembly.main, "POST", ISSUED, {"name": "n", "actor_id": "a"})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json["secret"])
+
+    def verify(self, credential: str) -> str:
+        """The cache outcome, by the application."""
+        answer = send(self.assembly.main, "POST", VERIFY, {"credential": credential})
+        assert answer.json["is_valid"] is True
+        return answer.headers["ory-talos-cache"]
+
+    def answers_at_once(self, credential: str) -> bool:
+        """Whether the hot path answers, and as the application does."""
+        assert self.assembly.hot_path is not None
+        self.assembly.configure_hot_path()
+        data = request(body=b'{"credential":"%b"}' % credential.encode())
+        answer, end = self.assembly.hot_path.answer(data, now_ns=time.time_ns())
+        assert bool(answer) is (end == len(data))
+        if answer:
+            sent = send(self.assembly.main, "POST", VERIFY, {"credential": credential})
+            assert answer.endswith(b"\r\n\r\n" + sent.content)
+        return bool(answer)
+
+
+@pytest.fixture
+def worker(tmp_path: Path, sqlite_dsn: str) -> Iterator[Worker]:
+    with Worker(tmp_path, sqlite_dsn) as made:
+        yield made
+
+
+def test_the_hot_path_answers_what_the_application_has_published(worker: Worker) -> None:
+    credential = worker.issue()
+    assert not worker.answers_at_once(credential)
+    assert worker.verify(credential) == "MISS"
+    assert worker.answers_at_once(credential)
+    assert worker.verify(credential) == "HIT"
+    memory = worker.shared.memory
+    assert memory is not None
+    assert memory.counted(Counter.HOT_ANSWERS) == 1
+
+
+def test_cross_origin_headers_are_left_to_the_application(worker: Worker) -> None:
+    credential = worker.issue()
+    worker.verify(credential)
+    worker.edit(serve__http__cors__enabled=True)
+    assert not worker.answers_at_once(credential)
+    assert worker.verify(credential) == "HIT"
+    worker.edit(serve__http__cors__enabled=False)
+    assert worker.answers_at_once(credential)
+
+
+def test_an_answer_under_other_settings_is_made_anew(worker: Worker) -> None:
+    credential = worker.issue()
+    worker.verify(credential)
+    worker.edit(credentials__issuer="https://other.example.com")
+    assert not worker.answers_at_once(credential)
+    assert worker.verify(credential) == "MISS"
+    assert worker.answers_at_once(credential)
+    worker.edit(secrets__hmac={"current": OTHER_SECRET})
+    assert not worker.answers_at_once(credential)
+
+
+def test_an_entry_keeps_the_life_that_it_was_given(worker: Worker) -> None:
+    credential = worker.issue()
+    worker.verify(credential)
+    worker.edit(cache__ttl="0s")
+    assert worker.answers_at_once(credential)
+    other = worker.issue()
+    assert [worker.verify(other), worker.verify(other)] == ["MISS", "MISS"]
+
+
+def test_whoever_turns_it_off_and_on_finds_it_empty(worker: Worker) -> None:
+    credential = worker.issue()
+    worker.verify(credential)
+    worker.edit(cache__enabled=False)
+    assert worker.verify(credential) == "SKIP"
+    worker.edit(cache__enabled=True)
+    assert not worker.answers_at_once(credential)
+    assert worker.verify(credential) == "MISS"
+    assert worker.answers_at_once(credential)
+
+
+def test_a_worker_that_begins_while_it_is_off_empties_it(worker: Worker, tmp_path: Path) -> None:
+    """All workers may have been replaced before any saw that it was turned off."""
+    credential = worker.issue()
+    worker.verify(credential)
+    off = loaded(tmp_path, tree(**worker.settings, cache__enabled=False))
+    bootstrap.build(Surface.ALL, ConfigSource(off, {}), worker.shared).close()
+    assert not worker.answers_at_once(credential)
+
+
+def test_the_public_surface_has_nothing_to_answer_at_once(tmp_path: Path, sqlite_dsn: str) -> None:
+    with Worker(tmp_path, sqlite_dsn, Surface.PUBLIC) as worker:
+        assert worker.assembly.hot_path is None
+        worker.assembly.configure_hot_path()
+
+
+def test_without_memory_nothing_is_cached(tmp_path: Path, sqlite_dsn: str) -> None:
+    with Worker(tmp_path, sqlite_dsn) as worker:
+        alone = bootstrap.build(Surface.ALL, worker.source, bootstrap.Shared())
+        assert alone.hot_path is None
+        credential = worker.issue()
+        for _ in range(2):
+            answer = send(alone.main, "POST", VERIFY, {"credential": credential})
+            assert answer.headers["ory-talos-cache"] == "MISS"
+        alone.close()

@@ -11,8 +11,8 @@ from sqlalchemy.engine import Connection, Engine
 from talos.adapters.sql.engine import writing
 from talos.adapters.sql.faults import is_lost_connection, is_retriable, translate
 
-_ATTEMPTS: Final = 8
-_LONGEST_FIRST_PAUSE_US: Final = 4_000
+ATTEMPTS: Final = 8
+LONGEST_FIRST_PAUSE_US: Final = 4_000
 
 _T = TypeVar("_T")
 
@@ -72,7 +72,7 @@ class Transactions:
                 if isinstance(error, exc.IntegrityError) and on_conflict is not None:
                     break
                 unharmed = is_lost_connection(error) and not committing
-                if attempt == _ATTEMPTS or not (unharmed or is_retriable(error)):
+                if attempt == ATTEMPTS or not (unharmed or is_retriable(error)):
                     raise translate(error, operation) from error
             _pause(attempt)
         return on_conflict()
@@ -80,4 +80,4 @@ class Transactions:
 
 def _pause(attempt: int) -> None:
     """Let the others go first, for a random while that grows with every attempt."""
-    time.sleep(secrets.randbelow(_LONGEST_FIRST_PAUSE_US << attempt) / 1_000_000)
+    time.sleep(secrets.randbelow(LONGEST_FIRST_PAUSE_US << attempt) / 1_000_000)

@@ -40,10 +40,8 @@ def test_what_was_printed_can_be_read(instant_ns: int) -> None:
     assert from_rfc3339(rfc3339(instant_ns)) == instant_ns
 
 
-@pytest.mark.parametrize(
-    "text", ["", "Z", "2025-06-15", "2025-06-15T15:06:40", "2025-06-15T15:06:40.1Z", "20250615T15Z"]
-)
-def test_only_what_is_printed_is_read(text: str) -> None:
+@pytest.mark.parametrize("text", ["", "Z", "yesterday", "2025-13-15T15:06:40Z", "2025-06-15T.1Z"])
+def test_only_instants_are_read(text: str) -> None:
     with pytest.raises(ValueError):
         from_rfc3339(text)
 

@@ -22,10 +22,14 @@ from hypothesis.stateful import (
     rule,
 )
 
+from talos import _core
+from talos.adapters.cache.shared import BodyFormat, SharedKeyCache
 from talos.domain.drafts import DeriveDraft, KeyChange, RevokeDraft, SelfRevokeDraft
-from talos.domain.keys import Key
+from talos.domain.keys import Key, KeyKind
 from talos.domain.verification import CacheDirective, Verification
 from talos.errors import FailedPrecondition, TalosError
+from talos.http import ready_body
+from talos.services.ports import Clock
 from talos.services.verdicts import Verified
 from tests.fakes.house import CALLER, DRAFT, House
 from tests.fakes.suspended import Suspended
@@ -56,9 +60,12 @@ class KeysUnderChange(RuleBasedStateMachine):
     credentials = Bundle("credentials")
     readers = Bundle("readers")
 
+    def make_house(self) -> House:
+        return House()
+
     @initialize()
     def open(self) -> None:
-        self.house = House()
+        self.house = self.make_house()
         self.keys: dict[str, Key] = {}
         self.dead: set[str] = set()
         self.writer: Writer | None = None
@@ -205,16 +212,16 @@ class KeysUnderChange(RuleBasedStateMachine):
             assert reader.finish().verification.is_valid is good
             return multiple()
         self.suspended.append(reader)
-        return (reader, good, self.keys[credential])
+        return (reader, credential not in self.dead, self.keys[credential])
 
     @rule(reader=consumes(readers))
     def end_verify(self, reader: tuple[Suspended[Verified], bool, Key]) -> None:
-        suspended, was_good, key = reader
+        suspended, was_there, key = reader
         self.suspended.remove(suspended)
         alive = not key.expired(self.house.clock.now_ns())
         # What it knows of the row is of the moment when it read it, and must not reach the cache;
         # the time it goes by is that of its answer.
-        assert suspended.finish().verification.is_valid is (was_good and alive)
+        assert suspended.finish().verification.is_valid is (was_there and alive)
 
     @rule(seconds=st.sampled_from([1, 10, 30, 61]))
     def wait(self, seconds: int) -> None:
@@ -223,19 +230,47 @@ class KeysUnderChange(RuleBasedStateMachine):
     # The model
 
     def good(self, credential: str) -> bool:
-        return credential not in self.dead and not self.keys[credential].expired(
-            self.house.clock.now_ns()
-        )
+        key, now_ns = self.keys[credential], self.house.clock.now_ns()
+        # After the clock was set back, an issued key may be of the future.
+        made_ns = key.created_at_ns // S * S if key.kind is KeyKind.ISSUED else 0
+        ahead = made_ns - now_ns > PATIENT.credentials.clock_skew_ns
+        return not (credential in self.dead or key.expired(now_ns) or ahead)
 
     def judge(self, credential: str, answer: Verification) -> None:
         assert answer.is_valid is self.good(credential)
         assert not answer.is_valid or answer.key_id == self.keys[credential].key_id
 
+    def cached(self, name: tuple[str, KeyKind, str]) -> bool:
+        return name in self.house.cache.entries
+
     @invariant()
     def the_cache_holds_no_dead_key(self) -> None:
-        dead = {self.house.name(self.keys[credential]) for credential in self.dead}
-        assert dead.isdisjoint(self.house.cache.entries)
+        for credential in self.dead:
+            assert not self.cached(self.house.name(self.keys[credential]))
 
 
-KeysUnderChange.TestCase.settings = settings(max_examples=150, stateful_step_count=40)
+class KeysUnderChangeInSharedMemory(KeysUnderChange):
+    """The same over the cache that workers share, whose clock may step as well."""
+
+    def make_house(self) -> House:
+        return House(self.make_cache)
+
+    def make_cache(self, clock: Clock) -> SharedKeyCache:
+        memory = _core.SharedMemory(1 << 20)
+        assert memory.attach()
+        self.shared = SharedKeyCache(memory, BodyFormat(ready_body.render, ready_body.read), clock)
+        return self.shared
+
+    def cached(self, name: tuple[str, KeyKind, str]) -> bool:
+        return self.shared.get(*name, generation=PATIENT.credentials.generation) is not None
+
+    @rule(step_s=st.sampled_from([-3_600, 3_600]))
+    def step(self, step_s: int) -> None:
+        self.house.clock.advance(s=step_s)
+
+
+SETTINGS = settings(max_examples=150, stateful_step_count=40)
+KeysUnderChange.TestCase.settings = SETTINGS
+KeysUnderChangeInSharedMemory.TestCase.settings = SETTINGS
 TestKeysUnderChange = KeysUnderChange.TestCase
+TestKeysUnderChangeInSharedMemory = KeysUnderChangeInSharedMemory.TestCase

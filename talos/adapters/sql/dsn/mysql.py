@@ -18,8 +18,8 @@ from talos.errors import ConfigurationError
 
 _FORM: Final = "mysql://user:password@tcp(host:port)/database"
 _DEFAULT_PORT: Final = 3306
-_CONNECT_TIMEOUT_S: Final = 5
-_ANSWER_TIMEOUT_S: Final = 15
+CONNECT_TIMEOUT_S: Final = 5
+ANSWER_TIMEOUT_S: Final = 15
 _PLACE: Final = re.compile(r"(?P<net>tcp|unix)(?:\((?P<address>[^()]*)\))?")
 _HOST_PORT: Final = re.compile(
     r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<host>[^:\[\]]*))(?::(?P<port>\d{1,5}))?"
@@ -78,9 +78,9 @@ def parse(rest: str) -> DatabaseUrl:
         "password": password.encode(),
         "database": unquote(database) or None,
         "charset": "utf8mb4",
-        "connect_timeout": _CONNECT_TIMEOUT_S,
-        "read_timeout": _ANSWER_TIMEOUT_S,
-        "write_timeout": _ANSWER_TIMEOUT_S,
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "read_timeout": ANSWER_TIMEOUT_S,
+        "write_timeout": ANSWER_TIMEOUT_S,
         "ssl_disabled": True,
     }
     connect_args |= _where(place)
@@ -124,7 +124,7 @@ def _timeout_s(name: str, text: str) -> float | None:
         timeout_s = parse_config_duration(text) / NS_PER_S
     except ValueError as error:
         raise ConfigurationError(f"{name} in the MySQL DSN {error}") from None
-    return timeout_s or (_CONNECT_TIMEOUT_S if name == "timeout" else None)
+    return timeout_s or (CONNECT_TIMEOUT_S if name == "timeout" else None)
 
 
 def _tls(mode: str) -> dict[str, Any]:

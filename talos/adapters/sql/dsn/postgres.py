@@ -17,9 +17,9 @@ from talos.adapters.sql.dsn.pool import PoolParameters, defaults
 from talos.adapters.sql.dsn.url import DatabaseUrl, Product
 from talos.errors import ConfigurationError
 
-_CONNECT_TIMEOUT_S: Final = 5
+CONNECT_TIMEOUT_S: Final = 5
 # Notices a peer that vanished without a word while it owes us an answer.
-_TCP_USER_TIMEOUT_MS: Final = 15_000
+TCP_USER_TIMEOUT_MS: Final = 15_000
 _LIBPQ: Final = frozenset(option.keyword.decode() for option in Conninfo.get_defaults())
 # Settings of the reference's driver that have no meaning here.
 _FOREIGN: Final = frozenset(
@@ -50,8 +50,8 @@ def parse(rest: str, product: Product) -> DatabaseUrl:
     driver = parameters.without()
     standard_pool = parameters.standard(defaults(max_open=25, max_idle=5))
     connect_args: dict[str, Any] = {
-        "connect_timeout": _CONNECT_TIMEOUT_S,
-        "tcp_user_timeout": _TCP_USER_TIMEOUT_MS,
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "tcp_user_timeout": TCP_USER_TIMEOUT_MS,
         "application_name": "talos",
     }
     try:

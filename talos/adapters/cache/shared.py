@@ -1,0 +1,180 @@
+"""The cache of all workers of a host, in memory that they share (contract 6.8).
+
+Storing, leases and holds are compiled; docs/shared-memory.md argues why no answer is stale. Here
+answers become bytes: a head that the compiled hot path reads, the body as it is sent, and a tail
+with what else a reader has to know.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from talos import _core
+from talos.domain.durations import NS_PER_S
+from talos.domain.keys import KeyKind
+from talos.domain.verification import Verification
+from talos.errors import TalosError
+from talos.services.ports import TROUBLE, Clock, ReadyAnswer
+
+KIND_NUMBERS: Final = {KeyKind.ISSUED: 0, KeyKind.IMPORTED: 1}
+"""How the compiled cache tells the kinds apart."""
+
+HOLD_NS: Final = 900 * NS_PER_S
+"""How long a hold stands whose writer has died, or does not know what became of its commit.
+
+It is longer than the database may take until a commit has come or can come no more. What it costs
+is one key, and about one in 4,096 others, that are read from the database meanwhile.
+"""
+
+_REPEAT_NS: Final = 60 * NS_PER_S
+"""How often a process speaks at most of a cache that fails."""
+
+_log = logging.getLogger(__name__)
+
+
+class _Tail(msgspec.Struct, array_like=True, frozen=True):
+    """What a reader of an entry has to know beside the body."""
+
+    generation: int
+    allowed_cidrs: tuple[str, ...]
+
+
+_ENCODE: Final = msgspec.msgpack.Encoder().encode
+_DECODE: Final = msgspec.msgpack.Decoder(_Tail).decode
+
+
+@dataclass(frozen=True, slots=True)
+class BodyFormat:
+    """How a valid verdict becomes the body that is sent for it, and the verdict again.
+
+    ``read`` raises an exception of any type for what ``render`` never made.
+    """
+
+    render: Callable[[Verification], bytes]
+    read: Callable[[bytes], Verification]
+
+
+class SharedKeyCache:
+    """Implements ``services.ports.KeyCache`` for every process that inherited one memory.
+
+    What fails is logged, once in a while, and is a miss. An answer over 4 KiB is not kept.
+    """
+
+    def __init__(self, memory: _core.SharedMemory, bodies: BodyFormat, clock: Clock) -> None:
+        """Keep answers in ``memory``; entries end by ``clock``."""
+        self.core = _core.KeyCache(memory)
+        self.clock = clock
+        self.bodies = bodies
+        self._silent_until_ns = 0
+
+    def get(
+        self, network_id: str, kind: KeyKind, key_id: str, *, generation: int
+    ) -> ReadyAnswer | None:
+        """See ``KeyCache.get``."""
+        try:
+            number, now_ns = KIND_NUMBERS[kind], self.clock.now_ns()
+            payload = self.core.get(network_id, number, key_id, now_ns=now_ns)
+            parts = None if payload is None else _core.unpack_answer(payload)
+            if parts is None:
+                return None
+            tail = _DECODE(parts[1])
+            if tail.generation != generation:
+                return None
+            return ReadyAnswer(self.bodies.read(parts[0]), tail.allowed_cidrs)
+        except Exception as error:
+            self.tell_of(error)
+            return None
+
+    def lease(self, network_id: str, kind: KeyKind, key_id: str) -> "_SharedLease":
+        """See ``KeyCache.lease``."""
+        try:
+            number = self.core.lease(network_id, KIND_NUMBERS[kind], key_id)
+        except Exception as error:
+            self.tell_of(error)
+            number = _NO_LEASE
+        return _SharedLease(self, number, network_id, kind, key_id)
+
+    @contextmanager
+    def hold(self, network_id: str, kind: KeyKind, key_id: str) -> Iterator[None]:
+        """See ``KeyCache.hold``; it lapses after ``HOLD_NS``."""
+        name = (network_id, KIND_NUMBERS[kind], key_id)
+        token = self.core.hold(*name, for_ns=HOLD_NS)
+        ended = False
+        try:
+            yield
+            ended = True
+        except TalosError as error:
+            ended = not isinstance(error, TROUBLE)
+            raise
+        finally:
+            if ended:
+                self.core.lift(token, *name)
+            else:
+                self.core.evict(*name)
+
+    def evict(self, network_id: str, kind: KeyKind, key_id: str) -> None:
+        """See ``KeyCache.evict``."""
+        self.core.evict(network_id, KIND_NUMBERS[kind], key_id)
+
+    def flush(self) -> None:
+        """Forget every key, in all processes."""
+        self.core.flush()
+
+    def tell_of(self, error: Exception) -> None:
+        """Log what keeps the cache from working, unless that was said just now."""
+        now_ns = time.monotonic_ns()
+        if now_ns < self._silent_until_ns:
+            return
+        self._silent_until_ns = now_ns + _REPEAT_NS
+        # Only the type: the text of an error may quote what it failed on.
+        fields = {"error": type(error).__name__}
+        _log.error("the key cache fails; keys are read instead", extra={"fields": fields})
+
+
+_NO_LEASE: Final = 0
+
+
+class _SharedLease:
+    """Implements ``services.ports.Lease``."""
+
+    __slots__ = ("_cache", "_key_id", "_kind", "_network_id", "_number")
+
+    def __init__(
+        self, cache: SharedKeyCache, number: int, network_id: str, kind: KeyKind, key_id: str
+    ) -> None:
+        self._cache = cache
+        self._number = number
+        self._network_id = network_id
+        self._kind = kind
+        self._key_id = key_id
+
+    def publish(self, answer: ReadyAnswer, *, generation: int, expires_at_ns: int) -> None:
+        if self._number == _NO_LEASE:
+            return
+        told, cidrs = answer.verification, answer.allowed_cidrs
+        cache = self._cache
+        try:
+            payload = _core.pack_answer(
+                cache.bodies.render(told),
+                _ENCODE(_Tail(generation, cidrs)),
+                generation=generation,
+                expires_at_ns=told.expires_at_ns,
+                # The hot path knows neither addresses nor limits.
+                plain=not cidrs and told.rate_limit is None,
+            )
+            cache.core.publish(
+                self._number,
+                self._network_id,
+                KIND_NUMBERS[self._kind],
+                self._key_id,
+                payload,
+                expires_at_ns=expires_at_ns,
+                now_ns=cache.clock.now_ns(),
+            )
+        except Exception as error:
+            cache.tell_of(error)

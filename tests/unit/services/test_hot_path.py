@@ -1,0 +1,151 @@
+"""The compiled path judges by the settings as the gates do (contract 6.2 steps 1 to 3, 6.8)."""
+
+import uuid
+from typing import Any
+
+import pytest
+
+from talos import _core
+from talos.credentials.secrets import Retired, Secret, SecretRing
+from talos.domain.keys import NIL_NETWORK
+from talos.services import hot_path
+from talos.services.tenant import HttpSettings, Tenant
+from talos.services.verdicts import Rejected
+from talos.services.verify import check_minting, possession
+from tests.core.test_recogniser import request
+from tests.fakes.clock import START_NS
+from tests.fakes.tenants import OTHER_NETWORK, TENANT, tenant
+
+S = 1_000_000_000
+DAY_S = 86_400
+MADE_S = START_NS // S
+OLD = "a-secret-that-was-retired-0123456789"
+GONE = "a-secret-that-has-ended-01234567890123"
+CURRENT = TENANT.credentials.hmac.current.reveal().decode()
+HTTP = HttpSettings()
+RING = SecretRing(
+    Secret(CURRENT),
+    (
+        Retired(Secret(OLD), START_NS + S),
+        Retired(Secret("")),
+        Retired(Secret(GONE), START_NS),
+    ),
+)
+HEAD = (b"HTTP/1.1 200 OK\r\nDate: ", b"\r\n\r\n", b"", b"")
+
+
+class Host:
+    """A hot path over a cache that has an answer for every key made here."""
+
+    def __init__(self) -> None:
+        self.memory = _core.SharedMemory(2 << 20)
+        assert self.memory.attach()
+        self.cache = _core.KeyCache(self.memory)
+        self.path = _core.HotPath(self.cache, kind=0, counter=0, head=HEAD)
+
+    def key(
+        self,
+        prefix: str = "ory_ak",
+        secret: str = CURRENT,
+        *,
+        generation: int = 1,
+        network_id: str = NIL_NETWORK,
+    ) -> str:
+        key_id = str(uuid.uuid4())
+        payload = _core.pack_answer(
+            b"{}", b"", generation=generation, expires_at_ns=None, plain=True
+        )
+        name = (network_id, 0, key_id)
+        published = self.cache.publish(
+            self.cache.lease(*name), *name, payload, expires_at_ns=2**62, now_ns=0
+        )
+        assert published == _core.PUBLISH_DONE
+        return _core.mint_issued_key(prefix, MADE_S, key_id, secret.encode())
+
+    def answers(self, credential: str, now_ns: int = START_NS) -> bool:
+        body = b'{"credential":"%b"}' % credential.encode()
+        return bool(self.path.answer(request(body=body), now_ns=now_ns)[0])
+
+
+def accepted(credential: str, seen_by: Tenant, now_ns: int) -> bool:
+    """Whether the gates of the warm path let an issued key through, up to the cache."""
+    try:
+        proved = possession(credential, seen_by, now_ns)
+        check_minting(proved, seen_by, now_ns)
+    except Rejected:
+        return False
+    return proved.text is not None
+
+
+SETTINGS: list[dict[str, Any]] = [
+    {},
+    {"hmac": RING},
+    {"prefix": "new", "prefixes_retired": ("ory_ak", ""), "public_prefix": None},
+    {"public_prefix": "pk", "public_prefixes_retired": ("pk_test",)},
+    {"max_ttl_ns": 0},
+    {"max_ttl_ns": 60 * S},
+    {"max_ttl_ns": 2**80},
+    {"clock_skew_ns": 0},
+    {"clock_skew_ns": 600 * S},
+]
+
+
+@pytest.mark.parametrize("changes", SETTINGS, ids=str)
+def test_it_accepts_what_the_gates_accept(changes: dict[str, Any]) -> None:
+    host, seen_by = Host(), tenant(**changes)
+    assert hot_path.configure(host.path, seen_by, HTTP)
+    judged = set()
+    for prefix in ("ory_ak", "pk_test", "pk", "new", "other"):
+        for secret in (CURRENT, OLD, GONE, "a-secret-of-someone-else-0123456789"):
+            key = host.key(prefix, secret)
+            for step_s in (-601, -301, -1, 0, 1, 61, 30 * DAY_S, 400 * DAY_S):
+                now_ns = START_NS + step_s * S
+                expected = accepted(key, seen_by, now_ns)
+                assert host.answers(key, now_ns) is expected, (prefix, step_s)
+                judged.add(expected)
+    assert judged == {True, False}
+
+
+def test_other_settings_and_networks_have_answers_of_their_own() -> None:
+    host = Host()
+    key, other = host.key(), host.key(network_id=OTHER_NETWORK)
+    hot_path.configure(host.path, tenant(generation=2), HTTP)
+    assert not host.answers(key)
+    hot_path.configure(host.path, tenant(network_id=OTHER_NETWORK), HTTP)
+    assert not host.answers(key)
+    assert host.answers(other)
+    hot_path.configure(host.path, TENANT, HTTP)
+    assert host.answers(key)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"macaroon_prefix": "mc"}, {"macaroon_prefixes_retired": ("", "mc")}], ids=str
+)
+def test_what_is_routed_as_a_macaroon_is_not_answered(changes: dict[str, Any]) -> None:
+    host = Host()
+    key = host.key("mc_v1_x")
+    hot_path.configure(host.path, tenant(prefix="mc_v1_x", macaroon_prefix="other"), HTTP)
+    assert host.answers(key)
+    hot_path.configure(host.path, tenant(prefix="mc_v1_x", **changes), HTTP)
+    assert not host.answers(key)
+
+
+@pytest.mark.parametrize(
+    ("seen_by", "http"),
+    [
+        (tenant(cache_enabled=False), HTTP),
+        (TENANT, HttpSettings(cors_enabled=True)),
+        (tenant(prefixes_retired=tuple(f"p{number}" for number in range(70))), HTTP),
+    ],
+)
+def test_it_is_disabled_where_it_could_not_answer_as_the_application_does(
+    seen_by: Tenant, http: HttpSettings
+) -> None:
+    host = Host()
+    key = host.key()
+    assert hot_path.configure(host.path, TENANT, HTTP)
+    assert host.answers(key)
+    assert not hot_path.configure(host.path, seen_by, http)
+    assert not host.answers(key)
+    assert hot_path.configure(host.path, TENANT, HTTP)
+    assert host.answers(key)
