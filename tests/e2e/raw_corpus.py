@@ -1,0 +1,218 @@
+"""Raw requests to replay against two servers, beside those of ``tests/vectors/raw_requests.json``.
+
+What is sent is Latin-1; every case is followed by a request that is told from it.
+"""
+
+import json
+from pathlib import Path
+
+_VECTORS = Path(__file__).parents[1] / "vectors" / "raw_requests.json"
+
+
+def get(*lines: str, first: str = "GET /x HTTP/1.1", host: str = "Host: h") -> str:
+    return "\r\n".join([first, *([host] if host else []), *lines, "", ""])
+
+
+def post(*lines: str, body: str = "", first: str = "POST /x HTTP/1.1") -> str:
+    return get(*lines, first=first) + body
+
+
+def chunked(body: str, *lines: str) -> str:
+    return post("Transfer-Encoding: chunked", *lines, body=body)
+
+
+OURS = {
+    # What clients send.
+    "plain": get(),
+    "with a body": post("Content-Length: 5", body="hello"),
+    "with an empty body": post("Content-Length: 0"),
+    "pipelined": get() * 3 + post("Content-Length: 5", body="hello") + get(),
+    "CRLF behind a body": post("Content-Length: 5", body="hello\r\n") + get(),
+    "two CRLF behind a body": post("Content-Length: 5", body="hello\r\n\r\n") + get(),
+    "HEAD": get(first="HEAD /x HTTP/1.1") + get(),
+    "OPTIONS": get(first="OPTIONS /x HTTP/1.1"),
+    "OPTIONS *": get(first="OPTIONS * HTTP/1.1"),
+    "DELETE with a body": post("Content-Length: 2", body="{}", first="DELETE /x HTTP/1.1"),
+    "GET with a body": post("Content-Length: 2", body="{}", first="GET /x HTTP/1.1") + get(),
+    "expect": post("Expect: 100-continue", "Content-Length: 5", body="hello"),
+    "expect in capitals": post("EXPECT: 100-CONTINUE", "Content-Length: 5", body="hello"),
+    "expect without a body": get("Expect: 100-continue"),
+    "expect on 1.0": post(
+        "Expect: 100-continue", "Content-Length: 5", body="hello", first="POST /x HTTP/1.0"
+    ),
+    "expect something else": post("Expect: 200-ok", "Content-Length: 5", body="hello"),
+    "expect twice": post("Expect: 100-continue", "Expect: 100-continue", "Content-Length: 0"),
+    "close": get("Connection: close"),
+    "close among others": get("Connection: keep-alive, close"),
+    "close on a second line": get("Connection: keep-alive", "Connection: close"),
+    "1.0": get(first="GET /x HTTP/1.0"),
+    "1.0 without a host": get(first="GET /x HTTP/1.0", host=""),
+    "1.0 keep-alive": get("Connection: keep-alive", first="GET /x HTTP/1.0"),
+    "1.0 keep-alive among others": get("Connection: x, keep-alive", first="GET /x HTTP/1.0"),
+    "1.0 keep-alive and close": get("Connection: keep-alive, close", first="GET /x HTTP/1.0"),
+    "1.0 HEAD keep-alive": get("Connection: keep-alive", first="HEAD /x HTTP/1.0"),
+    "1.0 chunked": chunked("0\r\n\r\n").replace("HTTP/1.1", "HTTP/1.0"),
+    "1.2": get(first="GET /x HTTP/1.2"),
+    "2.0": get(first="GET /x HTTP/2.0"),
+    "HTTP/2 preface": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "upgrade to h2c": get(
+        "Upgrade: h2c", "Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABkAAQAAP__"
+    ),
+    "upgrade to a websocket": get("Upgrade: websocket", "Connection: upgrade"),
+    "repeated header": get("X-A: 1", "X-A: 2"),
+    "repeated request id": get("X-Request-Id: 1", "X-Request-Id: 2"),
+    "repeated address": get("X-Forwarded-For: 10.0.0.1", "X-Forwarded-For: 10.0.0.2"),
+    "repeated content type": get("Content-Type: a/b", "Content-Type: c/d"),
+    "bytes above ASCII": get("X-A: caf\xe9 \xff"),
+    "escapes": get(first="GET /a%2Fb%20c%C3%A9?q=%zz HTTP/1.1"),
+    "malformed escape": get(first="GET /%zz HTTP/1.1"),
+    "doubled slash": get(first="GET //x/../y HTTP/1.1"),
+    "semicolon": get(first="GET /x;a=b?c;d HTTP/1.1"),
+    "pipe and quotes": get(first='GET /x|"<>^`{}\\ HTTP/1.1'),
+    # Chunks.
+    "chunked": chunked("5\r\nhello\r\n0\r\n\r\n") + get(),
+    "chunked with extensions": chunked('5;a;b=c;d="e;f"\r\nhello\r\n0;z\r\n\r\n'),
+    "chunked with blanks at extensions": chunked("5 ; a = b\r\nhello\r\n0\r\n\r\n"),
+    "chunked with trailers": chunked("5\r\nhello\r\n0\r\nX-Sum: 1\r\nX-Two:\r\n\r\n", "Trailer: X"),
+    "chunked with leading zeros": chunked("0005\r\nhello\r\n000\r\n\r\n"),
+    "chunk size 0x": chunked("0x5\r\nhello\r\n0\r\n\r\n"),
+    "chunk size with a sign": chunked("+5\r\nhello\r\n0\r\n\r\n"),
+    "chunk size below zero": chunked("-5\r\nhello\r\n0\r\n\r\n"),
+    "chunk size with an underscore": chunked("1_0\r\nhello\r\n0\r\n\r\n"),
+    "chunk size with a blank": chunked("5 \r\nhello\r\n0\r\n\r\n"),
+    "chunk size behind a blank": chunked(" 5\r\nhello\r\n0\r\n\r\n"),
+    "chunk size past 64 bits": chunked("10000000000000005\r\nhello\r\n0\r\n\r\n"),
+    "chunk size empty": chunked("\r\nhello\r\n0\r\n\r\n"),
+    "chunk size g": chunked("g\r\nhello\r\n0\r\n\r\n"),
+    "chunk with bare LF": chunked("5\nhello\n0\n\n"),
+    "chunk data too long": chunked("5\r\nhello!\r\n0\r\n\r\n"),
+    "chunk extension with CR": chunked("5;a\rb\r\nhello\r\n0\r\n\r\n"),
+    "chunk extension with LF": chunked("5;a\nb\r\nhello\r\n0\r\n\r\n"),
+    "chunk extension unbalanced": chunked('5;a="b\r\nhello\r\n0\r\n\r\n'),
+    "chunk extension of 300 bytes": chunked("5;" + "a" * 300 + "\r\nhello\r\n0\r\n\r\n"),
+    "trailer that frames": chunked("0\r\nContent-Length: 5\r\n\r\n"),
+    "trailer that is folded": chunked("0\r\nX-A: a\r\n b\r\n\r\n"),
+    "trailer without a colon": chunked("0\r\nX-A\r\n\r\n"),
+    # Smuggling.
+    "CL.TE": post("Content-Length: 6", "Transfer-Encoding: chunked", body="0\r\n\r\nG"),
+    "TE.CL": post("Transfer-Encoding: chunked", "Content-Length: 4", body="5c\r\nx\r\n0\r\n\r\n"),
+    "TE in capitals": post("TRANSFER-ENCODING: CHUNKED", body="0\r\n\r\n"),
+    "TE xchunked": post("Transfer-Encoding: xchunked", body="0\r\n\r\n"),
+    "TE chunked, identity": post("Transfer-Encoding: chunked, identity", body="0\r\n\r\n"),
+    "TE identity, chunked": post("Transfer-Encoding: identity, chunked", body="0\r\n\r\n"),
+    "TE identity": post("Transfer-Encoding: identity", "Content-Length: 5", body="hello"),
+    "TE gzip, chunked": post("Transfer-Encoding: gzip, chunked", body="0\r\n\r\n"),
+    "TE gzip": post("Transfer-Encoding: gzip", "Content-Length: 5", body="hello"),
+    "TE chunked twice": chunked("0\r\n\r\n", "Transfer-Encoding: chunked"),
+    "TE chunked, then x": chunked("0\r\n\r\n", "Transfer-Encoding: x"),
+    "TE behind a tab": post("Transfer-Encoding:\tchunked", body="0\r\n\r\n"),
+    "TE before a blank": post("Transfer-Encoding: chunked ", body="0\r\n\r\n"),
+    "TE behind a form feed": post("Transfer-Encoding: \x0cchunked", body="0\r\n\r\n"),
+    "TE behind a vertical tab": post("Transfer-Encoding: \x0bchunked", body="0\r\n\r\n"),
+    "TE behind a no-break space": post("Transfer-Encoding: \xa0chunked", body="0\r\n\r\n"),
+    "TE in quotes": post('Transfer-Encoding: "chunked"', body="0\r\n\r\n"),
+    "TE with a parameter": post("Transfer-Encoding: chunked;a=b", body="0\r\n\r\n"),
+    "TE with an empty element": post("Transfer-Encoding: ,chunked", body="0\r\n\r\n"),
+    "TE empty": post("Transfer-Encoding:", "Content-Length: 5", body="hello"),
+    "TE folded": post("Transfer-Encoding:", " chunked", body="0\r\n\r\n"),
+    "TE with a blank in the name": post("Transfer Encoding: chunked", body="0\r\n\r\n"),
+    "TE with a blank before the colon": post("Transfer-Encoding : chunked", body="0\r\n\r\n"),
+    "TE behind a blank": post(" Transfer-Encoding: chunked", body="0\r\n\r\n"),
+    "TE behind a control": post("\x01Transfer-Encoding: chunked", body="0\r\n\r\n"),
+    "TE with an underscore": post("Transfer_Encoding: chunked", "Content-Length: 5", body="hello"),
+    "TE behind a bare LF": post("X: a\nTransfer-Encoding: chunked", body="0\r\n\r\n"),
+    "TE behind a bare CR": post("X: a\rTransfer-Encoding: chunked", body="0\r\n\r\n"),
+    "CL with a sign": post("Content-Length: +5", body="hello"),
+    "CL below zero": post("Content-Length: -5", body="hello"),
+    "CL 0x": post("Content-Length: 0x5", body="hello"),
+    "CL with an underscore in the number": post("Content-Length: 0_5", body="hello"),
+    "CL with an underscore in the name": post("Content_Length: 5"),
+    "CL with leading zeros": post("Content-Length: 005", body="hello"),
+    "CL with a fraction": post("Content-Length: 5.0", body="hello"),
+    "CL with an exponent": post("Content-Length: 5e0", body="hello"),
+    "CL empty": post("Content-Length:"),
+    "CL twice, equal": post("Content-Length: 5", "Content-Length: 5", body="hello"),
+    "CL twice, different": post("Content-Length: 5", "Content-Length: 6", body="hello"),
+    "CL as a list": post("Content-Length: 5, 5", body="hello"),
+    "CL superscript": post("Content-Length: \xb2", body="hello"),
+    "CL behind a no-break space": post("Content-Length: \xa05", body="hello"),
+    "CL in quotes": post('Content-Length: "5"', body="hello"),
+    "CL with a blank before the colon": post("Content-Length : 5", body="hello"),
+    "CL of 19 digits": post("Content-Length: 9999999999999999999"),
+    "a request in a GET body": get("Content-Length: 23") + "GET /evil HTTP/1.1\r\n\r\n\r",
+    # Lines.
+    "bare LF": "GET /x HTTP/1.1\nHost: h\n\n",
+    "bare LF at the end": "GET /x HTTP/1.1\r\nHost: h\n\r\n",
+    "bare CR": get("X: a\rb"),
+    "folded": get("X: a", " b"),
+    "folded with a tab": get("X: a", "\tb"),
+    "folded first line": get(host=" Host: h"),
+    "blank before the colon": get("X : a"),
+    "tab before the colon": get("X\t: a"),
+    "no colon": get("X"),
+    "empty name": get(": a"),
+    "odd name": get("!#$%&'*+-.^`|~: a"),
+    "name in parentheses": get("X(y): a"),
+    "name with a slash": get("X/y: a"),
+    "name in quotes": get('"X": a'),
+    "name above ASCII": get("X\xe9: a"),
+    "name with an underscore": get("X_Request_Id: forged"),
+    "name of a variable": get("SCRIPT_NAME: /x", "PATH_INFO: /y", "REMOTE_ADDR: 10.0.0.1"),
+    "scheme": get("X-Forwarded-Proto: https"),
+    "contradicting schemes": get("X-Forwarded-Proto: https", "X-Forwarded-Ssl: off"),
+    "NUL in a value": get("X: a\x00b"),
+    "bell in a value": get("X: a\x07b"),
+    "delete in a value": get("X: a\x7fb"),
+    "NUL in a name": get("X\x00: a"),
+    "NUL in a target": get(first="GET /\x00 HTTP/1.1"),
+    "line of 7 KiB": get("X: " + "a" * 7_000),
+    "line of 9 KiB": get("X: " + "a" * 9_000),
+    "target of 9 KiB": get(first="GET /" + "a" * 9_000 + " HTTP/1.1"),
+    "head of 33 KiB": get(*("X: " + "a" * 6_000 for _ in range(6))),
+    "150 headers": get(*(f"X-{number}: a" for number in range(150))),
+    # Hosts and targets.
+    "no host": get(host=""),
+    "two hosts": get("Host: h"),
+    "two hosts on 1.0": get("Host: h", first="GET /x HTTP/1.0"),
+    "empty host": get(host="Host:"),
+    "host with a blank": get(host="Host: a b"),
+    "host with a slash": get(host="Host: a/b"),
+    "host with a user": get(host="Host: a@b"),
+    "absolute target": get(first="GET http://h/x?y HTTP/1.1"),
+    "absolute target of another host": get(first="GET http://other:80/x HTTP/1.1"),
+    "absolute target without a path": get(first="GET http://h HTTP/1.1"),
+    "absolute target of another scheme": get(first="GET ftp://h/x HTTP/1.1"),
+    "absolute target without a host": get(first="GET http:///x HTTP/1.1"),
+    "authority as a target": get(first="GET h:80 HTTP/1.1"),
+    "relative target": get(first="GET x HTTP/1.1"),
+    "asterisk for GET": get(first="GET * HTTP/1.1"),
+    "fragment": get(first="GET /x#y HTTP/1.1"),
+    "target above ASCII": get(first="GET /\xe9 HTTP/1.1"),
+    "CONNECT": get(first="CONNECT h:443 HTTP/1.1"),
+    # Request lines.
+    "unknown method": get(first="BREW /x HTTP/1.1"),
+    "small method": get(first="get /x HTTP/1.1"),
+    "short method": get(first="GE /x HTTP/1.1"),
+    "method of WebDAV": get(first="PROPFIND /x HTTP/1.1"),
+    "method with a sign": get(first="M-SEARCH /x HTTP/1.1"),
+    "two blanks": get(first="GET  /x HTTP/1.1"),
+    "blank at the end": get(first="GET /x HTTP/1.1 "),
+    "tab": get(first="GET\t/x HTTP/1.1"),
+    "blank in front": get(first=" GET /x HTTP/1.1"),
+    "blank in the target": get(first="GET /x y HTTP/1.1"),
+    "version of two digits": get(first="GET /x HTTP/1.10"),
+    "small version": get(first="GET /x http/1.1"),
+    "no version": "GET /x\r\n\r\n",
+    "CRLF in front": "\r\n" + get(),
+    "two CRLF in front": "\r\n\r\n" + get(),
+    "LF in front": "\n" + get(),
+    "TLS": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    "nothing": "",
+}
+
+
+def corpus() -> dict[str, bytes]:
+    """All cases by name: ours, and those of other parsers' suites."""
+    vectors = json.loads(_VECTORS.read_text())["cases"]
+    theirs = {f"{case['from']} {case['name']}": case["send"] for case in vectors}
+    return {name: text.encode("latin-1") for name, text in (OURS | theirs).items()}
