@@ -4,7 +4,7 @@ docs/deployment.md tells the reasons; here stand all the cases, so that one more
 """
 
 DIFFERENCES: dict[str, tuple[str, ...]] = {
-    "`Connection` is a list (RFC 9110, 7.6.1); gunicorn reads an option only where it stands alone": (
+    "`Connection` is a list (RFC 9110, 7.6.1); to gunicorn only where one option stands alone": (
         "close among others",
         "close on a second line",
         "1.0 keep-alive among others",
