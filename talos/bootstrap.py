@@ -27,6 +27,7 @@ from talos.adapters.sql.engine import create_engine
 from talos.adapters.sql.faults import explain
 from talos.adapters.sql.last_used import FLUSH_TIMEOUT_S, BatchedLastUsed
 from talos.adapters.sql.repository import SqlKeyRepository
+from talos.adapters.sql.turns import Shares
 from talos.config.directory import SingleTenantSource
 from talos.config.reload import ConfigSource, ConfigWatcher
 from talos.config.snapshot import Snapshot
@@ -192,9 +193,12 @@ def build(surface: Surface, source: ConfigSource, shared: Shared) -> Assembly:
     """
     config = source.current().config
     clock = SystemClock()
-    engine = create_engine(database_url(config))
-    database = SqlDatabase(engine)
-    keys = SqlKeyRepository(engine)
+    url = database_url(config)
+    engine = create_engine(url)
+    # A file is there or not; who finds it locked waits for its turn at the lock.
+    shares = Shares.of(config.integer("serve.http.threads")) if url.path is None else None
+    database = SqlDatabase(engine, probing=shares.probing if shares else None)
+    keys = SqlKeyRepository(engine, shares)
     last_used = BatchedLastUsed(
         keys,
         clock,

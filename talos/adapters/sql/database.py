@@ -13,6 +13,7 @@ from talos.adapters.sql.faults import explain
 from talos.adapters.sql.schema_version import SchemaStatus, read_status
 from talos.adapters.sql.tables import networks
 from talos.adapters.sql.transactions import Transactions
+from talos.adapters.sql.turns import Turns
 from talos.domain.durations import NS_PER_S
 from talos.errors import SchemaBehind, ServiceUnavailable, TalosError
 
@@ -28,10 +29,16 @@ _logger = logging.getLogger(__name__)
 class SqlDatabase:
     """Implements ``talos.services.ports.Database``, and what a start needs beyond it."""
 
-    def __init__(self, engine: Engine, now_ns: Callable[[], int] = time.time_ns) -> None:
-        """Use ``engine`` and dispose of it at ``close``."""
+    def __init__(
+        self,
+        engine: Engine,
+        now_ns: Callable[[], int] = time.time_ns,
+        *,
+        probing: Turns | None = None,
+    ) -> None:
+        """Use ``engine``, each in its turn of ``probing``, and dispose of it at ``close``."""
         self._engine = engine
-        self._transactions = Transactions(engine)
+        self._transactions = Transactions(engine, reading_turns=probing)
         self._now_ns = now_ns
 
     def ping(self) -> None:

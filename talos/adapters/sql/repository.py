@@ -25,6 +25,7 @@ from talos.adapters.sql.tables import (
     networks,
 )
 from talos.adapters.sql.transactions import Transactions
+from talos.adapters.sql.turns import Shares
 from talos.domain.keys import Key, KeyKind, KeyStatus
 from talos.errors import ApiKeyExists, ApiKeyNotFound, InternalError, QuotaExceeded
 from talos.services.ports import BatchInserted, Inserted, InternalFault, Rotated
@@ -43,9 +44,13 @@ _logger = logging.getLogger(__name__)
 class SqlKeyRepository:
     """The keys of all networks in one database. Safe for use by many threads."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Use ``engine``, which stays the caller's to dispose of."""
-        self._transactions = Transactions(engine)
+    def __init__(self, engine: Engine, shares: Shares | None = None) -> None:
+        """Use ``engine``, which stays the caller's to dispose of, within ``shares`` if given."""
+        self._transactions = Transactions(
+            engine,
+            reading_turns=shares.reading if shares else None,
+            writing_turns=shares.writing if shares else None,
+        )
         self._by_id = {kind: _by_id(kind) for kind in KeyKind}
         self._by_id_locked = {
             kind: statement.with_for_update() for kind, statement in self._by_id.items()

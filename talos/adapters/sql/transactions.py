@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, TypeVar
 
 from sqlalchemy import exc
@@ -10,6 +11,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from talos.adapters.sql.engine import writing
 from talos.adapters.sql.faults import is_lost_connection, is_retriable, translate
+from talos.adapters.sql.turns import Turns
 
 ATTEMPTS: Final = 8
 LONGEST_FIRST_PAUSE_US: Final = 4_000
@@ -24,10 +26,18 @@ class Transactions:
     between calls. Exceptions that are not the database's pass through and undo the transaction.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        """Use the connections of ``engine``."""
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        reading_turns: Turns | None = None,
+        writing_turns: Turns | None = None,
+    ) -> None:
+        """Use the connections of ``engine``, each in its turn where there are turns."""
         self._reading = engine
         self._writing = writing(engine)
+        self._reading_turns: AbstractContextManager[None] = reading_turns or nullcontext()
+        self._writing_turns: AbstractContextManager[None] = writing_turns or nullcontext()
 
     def read(self, operation: str, work: Callable[[Connection], _T]) -> _T:
         """Return ``work(connection)``, each statement of which sees what is committed.
@@ -35,6 +45,10 @@ class Transactions:
         A pooled connection that turns out dead, as after a restart of the database, is replaced
         once. Raises as ``faults.translated`` does, with ``operation`` for an ``InternalError``.
         """
+        with self._reading_turns:
+            return self._read(operation, work)
+
+    def _read(self, operation: str, work: Callable[[Connection], _T]) -> _T:
         replaced = False
         while True:
             try:
@@ -59,6 +73,15 @@ class Transactions:
         A broken constraint leads to ``on_conflict`` where it is given, called after the
         transaction was undone. Raises as ``faults.translated`` does.
         """
+        with self._writing_turns:
+            return self._write(operation, work, on_conflict)
+
+    def _write(
+        self,
+        operation: str,
+        work: Callable[[Connection], _T],
+        on_conflict: Callable[[], _T] | None,
+    ) -> _T:
         attempt = 0
         while True:
             attempt += 1

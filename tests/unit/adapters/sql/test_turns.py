@@ -1,0 +1,154 @@
+"""How many wait for a database at once, and what becomes of the others (contract 16, 19)."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, suppress
+from threading import Event
+
+import pytest
+
+from talos.adapters.sql.turns import Shares, Turns
+from talos.errors import ApiKeyNotFound, GatewayTimeout, ServiceUnavailable, TalosError
+
+LONG_S = 60.0
+
+
+class Clock:
+    """A monotonic clock that stands still until it is told to move."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class House:
+    """Turns with two places and a patience of 5 s."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.turns = Turns(2, patience_s=5, now_s=self.clock)
+        self._inside: list[AbstractContextManager[None]] = []
+
+    def enter(self) -> None:
+        self.turns.__enter__()
+        self._inside.append(self.turns)
+
+    def leave(self, error: TalosError | None = None) -> None:
+        self._inside.pop().__exit__(type(error), error, None)
+
+    def turned_away(self) -> bool:
+        """Whether one more is, without waiting."""
+        with ThreadPoolExecutor(1) as one, pytest.raises(ServiceUnavailable):
+            one.submit(self.enter).result(timeout=LONG_S)
+        return True
+
+
+def test_who_finds_every_place_taken_gets_the_next_that_is_free() -> None:
+    house = House()
+    house.enter()
+    house.enter()
+    house.clock.now_s += 4.9
+    with ThreadPoolExecutor(1) as one:
+        waiting = one.submit(house.enter)
+        house.leave()
+        waiting.result(timeout=LONG_S)
+
+
+def test_where_nobody_gets_on_the_next_is_turned_away_at_once() -> None:
+    house = House()
+    house.enter()
+    house.enter()
+    house.clock.now_s += 5
+    assert house.turned_away()
+    house.leave()
+    house.enter()
+
+
+@pytest.mark.parametrize("error", [GatewayTimeout(), ServiceUnavailable()])
+def test_a_failure_of_the_database_is_no_getting_on(error: TalosError) -> None:
+    house = House()
+    house.enter()
+    house.enter()
+    house.clock.now_s += 5
+    house.leave(error)
+    # A place is free: whoever takes it finds out whether the database answers again.
+    house.enter()
+    assert house.turned_away()
+
+
+@pytest.mark.parametrize("error", [None, ApiKeyNotFound()])
+def test_an_answer_of_any_kind_is(error: TalosError | None) -> None:
+    house = House()
+    house.enter()
+    house.enter()
+    house.clock.now_s += 60
+    house.leave(error)
+    house.enter()
+    with ThreadPoolExecutor(1) as one:
+        waiting = one.submit(house.enter)
+        house.leave()
+        waiting.result(timeout=LONG_S)
+
+
+def test_when_nobody_asks_any_more_what_was_is_forgotten() -> None:
+    house = House()
+    house.enter()
+    house.enter()
+    house.clock.now_s += 60
+    house.leave(GatewayTimeout())
+    house.leave(GatewayTimeout())
+    house.clock.now_s += 3_600
+    house.enter()
+    house.enter()
+    with ThreadPoolExecutor(1) as one:
+        waiting = one.submit(house.enter)
+        house.leave()
+        waiting.result(timeout=LONG_S)
+
+
+def test_a_wait_ends_even_if_others_get_on() -> None:
+    turns = Turns(1, longest_wait_s=0.01)
+    with turns, ThreadPoolExecutor(1) as one, pytest.raises(GatewayTimeout):
+        one.submit(turns.__enter__).result(timeout=LONG_S)
+
+
+def test_a_single_place_that_fails_is_left_by_nobody_who_got_on() -> None:
+    turns = Turns(1, patience_s=5, now_s=(clock := Clock()))
+    with suppress(GatewayTimeout), turns:
+        clock.now_s += 60
+        raise GatewayTimeout
+    with turns, ThreadPoolExecutor(1) as one, pytest.raises(ServiceUnavailable):
+        one.submit(turns.__enter__).result(timeout=LONG_S)
+
+
+def test_all_who_wait_are_turned_away_when_patience_ends() -> None:
+    turns = Turns(1, patience_s=0.05)
+    silent = Event()
+
+    def ask() -> bool:
+        with suppress(ServiceUnavailable), turns:
+            silent.wait(LONG_S)
+            return True
+        return False
+
+    with ThreadPoolExecutor(8) as threads:
+        asked = [threads.submit(ask) for _ in range(8)]
+        # All but one end while the database is still silent.
+        while sum(one.done() for one in asked) < 7:
+            assert not silent.is_set()
+        silent.set()
+    assert sorted(one.result() for one in asked) == [False] * 7 + [True]
+
+
+@pytest.mark.parametrize("threads", [4, 5, 8, 16, 100])
+def test_a_thread_stays_free_whatever_is_asked(threads: int) -> None:
+    shares = Shares.of(threads)
+    assert shares.reading.places + shares.writing.places + shares.probing.places < threads
+
+
+def test_each_kind_of_question_can_be_asked_with_a_single_thread() -> None:
+    shares = Shares.of(1)
+    for turns in (shares.reading, shares.writing, shares.probing):
+        with turns:
+            pass
