@@ -13,7 +13,7 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from gunicorn import glogging
 from gunicorn.app.base import BaseApplication
@@ -21,9 +21,9 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 
 from talos.serving.census import Census, Seat
-from talos.serving.framing import HEAD_LIMIT
 from talos.serving.site import Site
-from talos.serving.worker import GRACE_S, MASTER_SIGNALS, TalosWorker
+from talos.serving.stock import SyncWorker, ThreadWorker
+from talos.serving.worker import GRACE_S, MASTER_SIGNALS, SignalledWorker, TalosWorker
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _DESCRIPTORS_BESIDE_CLIENTS = 256
+
+WORKER_CLASSES: Final = {"talos": TalosWorker, "gthread": ThreadWorker, "sync": SyncWorker}
+"""The workers to choose from, by the names of ``--worker-class``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Options:
     threads: int
     close_timeout_s: float
     connections: int = 2048
-    worker_class: type[TalosWorker] = TalosWorker
+    worker_class: type[SignalledWorker] = TalosWorker
 
 
 class _Logger(glogging.Logger):
@@ -139,7 +142,7 @@ class Server(BaseApplication):
         super().__init__()
 
     def load_config(self) -> None:
-        """Set gunicorn up for what it still does: processes, and reading heads."""
+        """Set gunicorn up for what it still does: processes, and what its own workers do."""
         settings: dict[str, object] = {
             "bind": [f"fd://{descriptor}" for descriptor in self._descriptors],
             "worker_class": self._options.worker_class,
@@ -153,10 +156,7 @@ class Server(BaseApplication):
             "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,  # noqa: S108
             # No second, unauthenticated way in.
             "control_socket_disable": True,
-            # The head as a whole is bounded; no peer may name itself a proxy.
-            "limit_request_line": 0,
-            "limit_request_fields": HEAD_LIMIT,
-            "limit_request_field_size": HEAD_LIMIT,
+            # For stock workers: no peer may name itself a proxy.
             "forwarded_allow_ips": "",
             "forwarder_headers": "",
             "secure_scheme_headers": {},

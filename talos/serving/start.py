@@ -16,7 +16,7 @@ from talos.config import advice
 from talos.config.loading import load
 from talos.config.reload import ConfigSource
 from talos.config.values import Config
-from talos.serving.application import Options, Server
+from talos.serving.application import WORKER_CLASSES, Options, Server
 from talos.serving.listeners import Address, inherited_listeners, open_listeners
 from talos.serving.processors import usable_processors
 
@@ -35,10 +35,12 @@ def serve(
     config_path: str | None,
     environ: Mapping[str, str],
     *,
+    worker_class: str = "talos",
     announce: Callable[[], None] = lambda: None,
 ) -> int:
     """Serve ``surface`` until told to end; return the exit code.
 
+    ``worker_class`` is one of ``application.WORKER_CLASSES``.
     ``announce`` is called when both listeners are open. Raises ``ConfigurationError``,
     ``SchemaBehind``, ``ListenError`` or a storage error when the server cannot start; nothing
     listens then.
@@ -58,6 +60,7 @@ def serve(
             workers=config.optional_integer("serve.http.workers") or usable_processors(),
             threads=config.integer("serve.http.threads"),
             close_timeout_s=bootstrap.CLOSE_TIMEOUT_S,
+            worker_class=WORKER_CLASSES[worker_class],
         ),
         build=lambda: bootstrap.build(surface, source, shared),
         on_reload=source.examine,

@@ -36,11 +36,8 @@ large body takes to decode goes into looking for some among its lists.
 """
 
 
-class TalosWorker(Worker):
-    """Serves the ``Site`` that the gunicorn application builds, on the arbiter's listeners."""
-
-    timeouts = Timeouts()
-    grace_s = GRACE_S
+class SignalledWorker(Worker):
+    """A worker that understands signals as the contract does (13.5)."""
 
     def init_signals(self) -> None:
         """Leave the interrupt key and a hang-up to the master, which drains (contract 13.5)."""
@@ -48,6 +45,13 @@ class TalosWorker(Worker):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, MASTER_SIGNALS)
+
+
+class TalosWorker(SignalledWorker):
+    """Serves the ``Site`` that the gunicorn application builds, on the arbiter's listeners."""
+
+    timeouts = Timeouts()
+    grace_s = GRACE_S
 
     def handle_quit(self, sig: int, frame: "FrameType | None") -> None:
         """End now; requests in flight are lost."""
