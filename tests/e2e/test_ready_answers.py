@@ -1,0 +1,183 @@
+"""Answers from memory on a whole server: like any other answer, and given whatever else happens."""
+
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.core.test_recogniser import request
+from tests.e2e.conftest import Serve, Talos
+from tests.e2e.processes import PATIENCE_S, eventually, read_all
+
+CACHED = {"cache": {"enabled": True}}
+# What the recogniser leaves to the parser, though it means nothing.
+ODD = b"X-Odd:\tvalue"
+PER_ANSWER = (b"date", b"x-request-id", b"connection", b"server")
+
+LINES = (
+    (),
+    (b"Content-Type: application/json", b"Accept: */*"),
+    (b"Content-Type: text/plain", b"Accept-Encoding: gzip", b"X-Http-Method-Override: GET"),
+    (b"Connection: keep-alive", b"Range: bytes=0-1", b"If-None-Match: *"),
+    (b"X-Forwarded-For: 203.0.113.9", b"X-Forwarded-Proto: https"),
+)
+KEYS: tuple[dict[str, Any], ...] = (
+    {},
+    {"metadata": {"tier": "gold", "text": "\u00e9\U0001f511", "n": 1.5, "deep": [{"a": None}]}},
+    {"scopes": ["read", "write"], "visibility": "KEY_VISIBILITY_SECRET"},
+    {"actor_id": 'quo"ted\\ \u2028 text', "ttl": "2400h"},
+)
+
+
+class Peer:
+    """One kept connection, to whoever answers."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
+        self._reader = self.socket.makefile("rb")
+
+    def ask(self, data: bytes) -> bytes:
+        """Send a request; return the answer as it came."""
+        self.socket.sendall(data)
+        head = b"".join(iter(self._reader.readline, b"\r\n"))
+        assert head, "no answer"
+        length = next(
+            int(line.split()[1])
+            for line in head.split(b"\r\n")
+            if line.lower().startswith(b"content-length:")
+        )
+        return head + b"\r\n" + self._reader.read(length)
+
+    def close(self) -> None:
+        self._reader.close()
+        self.socket.close()
+
+
+@pytest.fixture
+def peers() -> Iterator[list[Peer]]:
+    opened: list[Peer] = []
+    yield opened
+    for peer in opened:
+        peer.close()
+
+
+def asking(credential: str, *lines: bytes) -> bytes:
+    return request(*lines, body=b'{"credential":"%b"}' % credential.encode())
+
+
+def comparable(answer: bytes) -> tuple[bytes, list[bytes], bytes]:
+    """Status, headers in their order, and body, without what no two answers have in common."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status, *lines = head.split(b"\r\n")
+    return status, [line for line in lines if line.split(b":")[0].lower() not in PER_ANSWER], body
+
+
+def logged(talos: Talos) -> set[str]:
+    """The ids of the requests that have a line in the log, so that Python answered them."""
+    return {
+        record["http_request"]["request_id"]
+        for record in talos.server.records
+        if record["msg"] == "HTTP request completed"
+    }
+
+
+def test_hot_warm_and_stock_answers_are_identical(serve: Serve, peers: list[Peer]) -> None:
+    ours = serve(over=CACHED)
+    stock = serve("--worker-class", "gthread", over=CACHED)
+    to_ours, to_stock = Peer(ours.server.port), Peer(stock.server.port)
+    peers += [to_ours, to_stock]
+    count = 0
+    for members in KEYS:
+        credential = ours.issue(**members)["secret"]
+        for peer in (to_ours, to_stock):
+            assert b"\r\nOry-Talos-Cache: MISS\r\n" in peer.ask(asking(credential))
+        for lines in LINES:
+            count += 1
+            hot = to_ours.ask(asking(credential, b"X-Request-Id: hot-%d" % count, *lines))
+            warm = to_ours.ask(asking(credential, b"X-Request-Id: warm-%d" % count, ODD, *lines))
+            theirs = to_stock.ask(asking(credential, b"X-Request-Id: stock-%d" % count, *lines))
+            assert b"\r\nOry-Talos-Cache: HIT\r\n" in hot
+            assert b"\r\nX-Request-Id: hot-%d\r\n" % count in hot
+            assert comparable(hot) == comparable(warm) == comparable(theirs)
+            assert b"\r\nConnection: keep-alive\r\n" in hot
+            assert b"\r\nDate: " in hot
+    # Each was answered by whom it should be: what memory answers has no line in the log.
+    eventually(lambda: f"warm-{count}" in logged(ours), "the log")
+    assert not any(request_id.startswith("hot-") for request_id in logged(ours))
+    assert {f"warm-{number}" for number in range(1, count + 1)} <= logged(ours)
+    assert {f"stock-{number}" for number in range(1, count + 1)} <= logged(stock)
+
+
+@contextlib.contextmanager
+def silenced(dsn: str) -> Iterator[None]:
+    """Have a database answer nothing about keys: who asks it waits for the end of the block."""
+    with psycopg.connect(dsn) as connection:
+        connection.execute("LOCK TABLE issued_api_keys, imported_api_keys")
+        yield
+
+
+def test_a_silent_database_and_a_killed_worker_take_nothing_from_the_cache(
+    serve: Serve, postgres_dsn: str, peers: list[Peer]
+) -> None:
+    over = CACHED | {"serve": {"http": {"workers": 1, "threads": 2}}}
+    talos = serve(dsn=postgres_dsn, over=over)
+    known, unknown = talos.issue()["secret"], talos.issue()["secret"]
+    peer = Peer(talos.server.port)
+    peers.append(peer)
+    assert b"MISS" in peer.ask(asking(known))
+    with silenced(postgres_dsn):
+        waiting = [Peer(talos.server.port) for _ in range(4)]
+        peers += waiting
+        for each in waiting:
+            each.socket.sendall(asking(unknown))
+        # The worker reads connections in the order in which they have something to say, so it has
+        # read those by now; none of them has been answered.
+        assert b"Ory-Talos-Cache: HIT" in peer.ask(asking(known))
+        for each in waiting:
+            each.socket.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                each.socket.recv(1)
+            each.socket.settimeout(PATIENCE_S)
+        [worker] = talos.server.workers
+        os.kill(worker, signal.SIGKILL)
+        # Its clients see their connections end, without a byte of an answer.
+        for each in waiting:
+            with contextlib.suppress(ConnectionResetError):
+                assert read_all(each.socket) == b""
+        eventually(lambda: talos.server.workers - {worker}, "another worker")
+        # It has the cache of the one before, and needs no database for what is in there.
+        again = Peer(talos.server.port)
+        peers.append(again)
+        assert b"Ory-Talos-Cache: HIT" in again.ask(asking(known))
+    assert talos.verify(unknown)["is_valid"] is True
+
+
+def test_a_reload_that_is_logged_is_in_force_for_answers_from_memory(
+    serve: Serve, peers: list[Peer]
+) -> None:
+    talos = serve(over=CACHED)
+    credential = talos.issue()["secret"]
+    peers += [Peer(talos.server.port) for _ in range(8)]
+    assert b"MISS" in peers[0].ask(asking(credential))
+    for issuer in ("https://one.example.com", "https://two.example.com"):
+        seen = talos.server.log.count("configuration reloaded")
+        talos.edit({"credentials": {"issuer": issuer}})
+        eventually(
+            lambda seen=seen: talos.server.log.count("configuration reloaded") > seen,  # type: ignore[misc]
+            "the reload",
+        )
+        for peer in peers:
+            assert issuer.encode() in peer.ask(asking(credential))
+    assert b"HIT" in peers[0].ask(asking(credential))
+    seen = talos.server.log.count("configuration reloaded")
+    talos.edit({"cache": {"enabled": False}})
+    eventually(
+        lambda: talos.server.log.count("configuration reloaded") > seen, "the cache to be off"
+    )
+    for peer in peers:
+        assert b"HIT" not in peer.ask(asking(credential))
