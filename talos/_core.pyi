@@ -158,8 +158,8 @@ def recognise_batch_verify(data: bytes, start: int = 0) -> tuple[bytes, bytes, i
 def match_verify(body: bytes) -> bytes | None:
     """The credential of a body that asks for nothing else, contract 4.14; None where in doubt.
 
-    The body is one JSON object in plain spelling, its credential of ``[A-Za-z0-9_]``, and it may
-    name an empty list of expected audiences.
+    The body is one JSON object in plain spelling, its credential of visible ASCII without escapes,
+    and it may name an empty list of expected audiences.
     """
 
 def match_batch_verify(body: bytes) -> list[bytes] | None:
@@ -313,11 +313,18 @@ class RateLimits:
         """
 
 def pack_answer(
-    body: bytes, tail: bytes, *, generation: int, expires_at_ns: int | None, plain: bool
+    body: bytes,
+    tail: bytes,
+    *,
+    generation: int,
+    expires_at_ns: int | None,
+    plain: bool,
+    limit: tuple[int, int] | None = None,
 ) -> bytes:
     """What is published for a key that ``HotPath`` may answer for: its gates, and the answer.
 
-    ``body`` is sent as it is. ``tail`` is kept beside it for other readers of the entry. A key that
+    ``body`` is sent as it is, but for what ``limit``, the quota and the window in seconds of the
+    key's policy, adds to it. ``tail`` is kept beside it for other readers of the entry. A key that
     is not ``plain`` has more gates than the hot path knows, and is never answered for by it.
     """
 
@@ -340,14 +347,19 @@ class HotPath:
         kind: int,
         counter: int,
         head: tuple[bytes, bytes, bytes, bytes],
+        imported_kind: int | None = None,
+        limits: RateLimits | None = None,
         batch_head: tuple[bytes, bytes, bytes, bytes] | None = None,
         batch_counter: int = 0,
     ) -> None:
         """Answer for keys of ``kind``, and count answers under ``counter`` of the shared memory.
 
         ``head`` is the head of an answer in four pieces: between them stand the date, the request
-        id and the length of the body. Raises ValueError where they are over 1536 bytes. Batches are
-        answered under ``batch_head`` and counted under ``batch_counter``; without one, declined.
+        id and the length of the body, which is the last of the further headers but one. Raises
+        ValueError where it is not, and where they are over 1536 bytes. Batches are answered under
+        ``batch_head`` and counted under ``batch_counter``; without one, declined. So are imported
+        keys without a kind of their own. ``limits`` is what the service counts calls in; None says
+        that it shows limits and counts nothing.
         """
 
     def disable(self) -> None:
@@ -363,13 +375,14 @@ class HotPath:
         max_ttl_ns: int,
         skew_ns: int,
         generation: int,
+        limits_enabled: bool = False,
     ) -> bool:
         """Judge by these settings from now on; False, and disabled, where there are too many.
 
         ``secrets`` are those accepted, each with the instant from which it is not (None: never).
         ``foreign`` are beginnings of credentials that are no issued keys. ``max_ttl_ns`` of 0 is no
-        limit, and ``skew_ns`` counts for at most 10 minutes (contract 5.2). Raises ValueError where
-        ``network`` is not 16 bytes.
+        limit, and ``skew_ns`` counts for at most 10 minutes (contract 5.2). ``limits_enabled`` has
+        calls counted (contract 6.7). Raises ValueError where ``network`` is not 16 bytes.
         """
 
     def answer(self, data: bytes, start: int = 0, *, now_ns: int) -> tuple[bytes, int]:

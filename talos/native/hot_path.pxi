@@ -1,70 +1,43 @@
 # The hot path: bytes of a connection in, ready answers out, for verifications whose answer is in
-# the shared cache, one by one or in batches. It can only say again what services/verify.py has decided and published; where
-# anything is in doubt it declines, and the request goes to the parser and to that code.
+# the shared cache, one by one or in batches. It can only say again what services/verify.py has
+# decided and published; where anything is in doubt it declines, and the request goes to the parser
+# and to that code.
 #
 # What it proves itself, at every request: that the caller holds the key (the checksum, under a
-# secret accepted now), that the key's age and prefix are accepted now, that the entry was published
-# under the credential settings of now, and that neither it nor the key has expired. Eviction is the
-# cache's own promise. Entries that are not plain (an address list, a rate limit) are declined. A batch
-# is answered where every item of it is, or declined as a whole.
+# secret accepted now; who knows an imported key knows its hash), that the key's age and prefix are
+# accepted now, that the entry was published under the credential settings of now, and that neither
+# it nor the key has expired. Eviction is the cache's own promise. A key's rate limit is the last
+# gate: once a call is counted, nothing declines any more. Keys with an address list are left alone.
+# A batch is answered where every item of it is, and holds no key with a limit.
 
 from email.utils import formatdate
 
 cdef enum:
-    # Words of a payload's gates. Behind them lie the rendered body and what else was published.
-    GATE_SHAPE = 0               # layout << 56 | plain << 32 | bytes of the body
-    GATE_GENERATION = 1
-    GATE_EXPIRES = 2             # of the key, ns
-    GATE_WORDS = 3
-    BODY_WORD = VALUE_HEADER_WORDS + GATE_WORDS
-    GATE_LAYOUT = 1
-    # The longest head: a prepared one, a date, an echoed id of 128 bytes, a length.
+    # The longest head: a prepared one, a date, an echoed id of 128 bytes, a length, a limit.
     PREPARED_MAX = 1536
     HEAD_MAX = 2048
-    # A payload, with a comma or the brackets of a batch.
-    ITEM_MAX = 4096 + 32
+    # A payload with the members of a limit, with a comma or the brackets of a batch.
+    ITEM_MAX = 4096 + 256
+    # A batch of a hundred of the longest, and room to spare.
     OUT_BYTES = 524288
-    NOT_READY = -1
     ENTROPY_BYTES = 4096
     DATE_BYTES = 29
     SECRETS_MAX = 16
     PREFIXES_MAX = 64
     SKEW_MAX_S = 600
-    NANOSECONDS = 1_000_000_000
+    # Of any credential (contract 4.0).
+    CREDENTIAL_MAX = 8192
 
-cdef int64_t FOREVER_NS = 0x7FFFFFFFFFFFFFFF
+cdef bytes BEFORE_LENGTH = b"\r\nContent-Length: "
 
-
-cdef inline uint64_t gate_shape(uint64_t plain, uint64_t body_bytes) noexcept nogil:
-    return (<uint64_t>GATE_LAYOUT << 56) | (plain << 32) | body_bytes
-
-
-cdef int64_t end_ns(object ends) except? -1:
-    """An end of validity as a word: None, and what is beyond 64 bits, is forever."""
-    return FOREVER_NS if ends is None or ends > FOREVER_NS else ends
-
-
-def pack_answer(
-    bytes body not None, bytes tail not None, *, uint64_t generation, expires_at_ns, bint plain
-):
-    cdef uint64_t gates[GATE_WORDS]
-    gates[GATE_SHAPE] = gate_shape(plain, <uint64_t>PyBytes_GET_SIZE(body))
-    gates[GATE_GENERATION] = generation
-    gates[GATE_EXPIRES] = <uint64_t>end_ns(expires_at_ns)
-    return PyBytes_FromStringAndSize(<char*>gates, sizeof(gates)) + body + tail
-
-
-def unpack_answer(bytes payload not None):
-    cdef uint64_t gates[GATE_WORDS]
-    cdef uint64_t length = <uint64_t>PyBytes_GET_SIZE(payload)
-    cdef uint64_t body
-    if length < sizeof(gates):
-        return None
-    memcpy(gates, PyBytes_AS_STRING(payload), sizeof(gates))
-    body = <uint32_t>gates[GATE_SHAPE]
-    if gates[GATE_SHAPE] >> 56 != GATE_LAYOUT or body > length - sizeof(gates):
-        return None
-    return payload[sizeof(gates) : sizeof(gates) + body], payload[sizeof(gates) + body :]
+cdef struct Ready:
+    # An entry of the cache, copied, that passed the gates before the limit.
+    uint64_t value[MAX_VALUE_WORDS]
+    const uint64_t* gates
+    const uint8_t* body
+    size_t length
+    uint64_t mark
+    CacheKey key
 
 
 cdef inline uint8_t* put(uint8_t* out, const void* data, size_t length) noexcept nogil:
@@ -97,17 +70,24 @@ cdef uint8_t* put_number(uint8_t* out, uint64_t number) noexcept nogil:
     return out
 
 
+cdef uint64_t spelled_kind(uint64_t spelling, int kind) except 0:
+    if not 0 <= kind < 1 << KIND_BITS:
+        raise ValueError("a kind is 0 to 255")
+    return spelling << KIND_BITS | <uint64_t>kind
+
+
 cdef tuple prepared_head(tuple head):
     cdef bytes before_date, before_id, before_length, before_body
     before_date, before_id, before_length, before_body = head
     if None in head or sum(map(len, head)) > PREPARED_MAX:
         raise ValueError("the head of an answer is too long")
-    return head
+    if not before_length.endswith(BEFORE_LENGTH):
+        raise ValueError("the length of the body stands behind other headers")
+    return before_date, before_id, before_length.removesuffix(BEFORE_LENGTH), before_body
 
 
-cdef inline uint8_t* put_piece(uint8_t* out, tuple head, Py_ssize_t index):
-    cdef bytes piece = <bytes>head[index]
-    return put(out, bytes_data(piece), <size_t>PyBytes_GET_SIZE(piece))
+cdef inline uint8_t* put_bytes(uint8_t* out, bytes text) noexcept:
+    return put(out, bytes_data(text), <size_t>PyBytes_GET_SIZE(text))
 
 
 @cython.final
@@ -115,10 +95,15 @@ cdef inline uint8_t* put_piece(uint8_t* out, tuple head, Py_ssize_t index):
 cdef class HotPath:
     cdef KeyCache cache
     cdef uint64_t kind
+    cdef uint64_t imported_kind
+    cdef void* hashing           # NULL: imported keys are declined
+    cdef RateLimits limits       # None: limits are shown, and nothing is counted
+    cdef bint enforced
     cdef uint64_t counter
     cdef uint64_t batch_counter
     cdef bint enabled
     cdef uint64_t network[2]
+    cdef uint8_t network_text[UUID_TEXT]
     cdef uint64_t generation
     cdef int64_t max_ttl_ns      # 0: no limit
     cdef int64_t skew_ns
@@ -137,19 +122,26 @@ cdef class HotPath:
 
     def __init__(
         self, KeyCache cache not None, *, int kind, int counter, tuple head not None,
-        tuple batch_head=None, int batch_counter=0
+        imported_kind=None, RateLimits limits=None, tuple batch_head=None, int batch_counter=0
     ):
         self.enabled = False
-        if not 0 <= kind < 1 << KIND_BITS:
-            raise ValueError("a kind is 0 to 255")
         self.head = prepared_head(head)
         self.batch_head = None if batch_head is None else prepared_head(batch_head)
         self.cache = cache
-        self.kind = <uint64_t>SPELLING_UUID << KIND_BITS | <uint64_t>kind
+        self.kind = spelled_kind(SPELLING_UUID, kind)
+        if imported_kind is not None:
+            self.imported_kind = spelled_kind(SPELLING_HASH, imported_kind)
+            if sha512_256 != NULL and self.hashing == NULL:
+                self.hashing = md_new()
+        self.limits = limits
         self.counter = cache.memory.own_counter(counter)
         self.batch_counter = cache.memory.own_counter(batch_counter)
         self.date_s = -1
         self.entropy_used = ENTROPY_BYTES
+
+    def __dealloc__(self):
+        if self.hashing != NULL:
+            md_free(self.hashing)
 
     def __reduce__(self):
         raise TypeError("a HotPath cannot be pickled")
@@ -160,7 +152,8 @@ cdef class HotPath:
 
     def configure(
         self, *, bytes network not None, list secrets not None, tuple prefixes not None,
-        tuple foreign not None, int64_t max_ttl_ns, int64_t skew_ns, uint64_t generation
+        tuple foreign not None, int64_t max_ttl_ns, int64_t skew_ns, uint64_t generation,
+        bint limits_enabled=False
     ):
         self.disable()
         if PyBytes_GET_SIZE(network) != NETWORK_BYTES:
@@ -176,6 +169,8 @@ cdef class HotPath:
         self.max_ttl_ns = max_ttl_ns
         self.skew_ns = max(0, min(skew_ns, <int64_t>SKEW_MAX_S * NANOSECONDS))
         self.generation = generation
+        put_uuid(self.network_text, <const uint8_t*>self.network)
+        self.enforced = limits_enabled and self.limits is not None
         self.enabled = True
         return True
 
@@ -236,25 +231,26 @@ cdef class HotPath:
     ) except? NULL:
         """Write the answer to one request to ``out``; NULL where the hot path declines."""
         cdef size_t credential, length
-        cdef uint64_t value[MAX_VALUE_WORDS]
-        cdef int body
-        if match_credential(data, request.body, request.end, &credential, &length) != request.end:
+        cdef Ready ready
+        if (
+            match_credential(data, request.body, request.end, &credential, &length) != request.end
+            or not self.find(data + credential, length, now_ns, &ready)
+        ):
             return NULL
-        body = self.find(data + credential, length, now_ns, value)
-        if body == NOT_READY:
-            return NULL
-        out = self.put_head(self.head, data, request, <uint64_t>body, out)
-        return put(out, &value[BODY_WORD], <size_t>body)
+        if ready.mark == MARK_LIMITED:
+            return verify_limited(self, data, request, &ready, now_ns, out)
+        out = self.put_head(self.head, data, request, ready.length, out, NULL, 0)
+        return put(out, ready.body, ready.length)
 
     cdef uint8_t* verify_batch(
         self, const uint8_t* data, const Recognised* request, int64_t now_ns, uint8_t* out
     ) except? NULL:
         """As ``verify``, for a batch. Its length stands before it, so it is moved behind its head."""
         cdef size_t credential, length, at
-        cdef uint64_t value[MAX_VALUE_WORDS]
+        cdef Ready ready
         cdef uint8_t* results = out + HEAD_MAX
         cdef uint8_t* to = results
-        cdef int items = 0, body
+        cdef int items = 0
         if self.batch_head is None:
             return NULL
         at = begin_batch(data, request.body, request.end)
@@ -265,12 +261,11 @@ cdef class HotPath:
                 at > request.end
                 or items == BATCH_MAX
                 or to - self.out > OUT_BYTES - ITEM_MAX
+                or not self.find(data + credential, length, now_ns, &ready)
+                or ready.mark != MARK_PLAIN
             ):
                 return NULL
-            body = self.find(data + credential, length, now_ns, value)
-            if body == NOT_READY:
-                return NULL
-            to = put(to, &value[BODY_WORD], <size_t>body)
+            to = put(to, ready.body, ready.length)
             items += 1
             if not next_item(data, &at, request.end):
                 break
@@ -278,60 +273,84 @@ cdef class HotPath:
         if end_batch(data, at, request.end) != request.end:
             return NULL
         to = put(to, b"]}", 2)
-        out = self.put_head(self.batch_head, data, request, <uint64_t>(to - results), out)
-        memmove(out, results, <size_t>(to - results))
-        return out + (to - results)
+        length = <size_t>(to - results)
+        out = self.put_head(self.batch_head, data, request, length, out, NULL, 0)
+        memmove(out, results, length)
+        return out + length
 
-    cdef int find(
-        self, const uint8_t* credential, size_t length, int64_t now_ns, uint64_t* value
-    ) except? -1:
-        """Copy a credential's entry to ``value``; the bytes of its body, NOT_READY if there is none.
-
-        ``value`` has room for MAX_VALUE_WORDS; the body is at BODY_WORD.
-        """
+    cdef bint find(
+        self, const uint8_t* credential, size_t length, int64_t now_ns, Ready* ready
+    ) except -1:
+        """Copy what was published for a credential, if it passes every gate but that of a limit."""
         cdef IssuedShape shape
-        cdef CacheKey key
-        cdef uint64_t* gates = &value[VALUE_HEADER_WORDS]
         cdef int payload
-        cdef uint64_t body
-        if (
-            not issued_shape(credential, <Py_ssize_t>length, &shape)
-            or not self.accepted(credential, length, &shape, now_ns)
-        ):
-            return NOT_READY
-        memset(key.words, 0, sizeof(key.words))
-        memcpy(key.words, self.network, NETWORK_BYTES)
-        memcpy(&key.words[2], shape.key_id, UUID_BYTES)
-        key.kind = self.kind
-        locate(&self.cache.view, &key)
-        payload = cache_read(&self.cache.view, &key, now_ns, value)
+        cdef uint64_t words
+        if length == 0 or length > CREDENTIAL_MAX or self.routed_elsewhere(credential, length):
+            return False
+        memset(ready.key.words, 0, sizeof(ready.key.words))
+        memcpy(ready.key.words, self.network, NETWORK_BYTES)
+        if issued_shape(credential, <Py_ssize_t>length, &shape):
+            if not self.accepted(credential, length, &shape, now_ns):
+                return False
+            memcpy(&ready.key.words[2], shape.key_id, UUID_BYTES)
+            ready.key.kind = self.kind
+        else:
+            if self.hashing == NULL or not imported_id(
+                self.hashing, self.network_text, credential, length,
+                <uint8_t*>&ready.key.words[2],
+            ):
+                return False
+            ready.key.kind = self.imported_kind
+        locate(&self.cache.view, &ready.key)
+        payload = cache_read(&self.cache.view, &ready.key, now_ns, ready.value)
         if payload < <int>(GATE_WORDS * WORD):
-            return NOT_READY
-        # Layout and mark at once: anything but a plain entry of this layout is declined.
-        body = <uint32_t>gates[GATE_SHAPE]
-        if (
-            gates[GATE_SHAPE] != gate_shape(1, body)
-            or gates[GATE_GENERATION] != self.generation
-            or body > <uint64_t>payload - GATE_WORDS * WORD
-            or now_ns > <int64_t>gates[GATE_EXPIRES]
-        ):
-            return NOT_READY
-        return <int>body
+            return False
+        ready.gates = &ready.value[VALUE_HEADER_WORDS]
+        ready.mark = gate_mark(ready.gates[GATE_SHAPE])
+        ready.length = <uint32_t>ready.gates[GATE_SHAPE]
+        words = gate_words(ready.mark)
+        ready.body = <const uint8_t*>(ready.gates + words)
+        return (
+            (ready.mark == MARK_PLAIN or ready.mark == MARK_LIMITED)
+            and ready.gates[GATE_SHAPE] == gate_shape(ready.mark, ready.length)
+            and ready.gates[GATE_GENERATION] == self.generation
+            and words * WORD + ready.length <= <uint64_t>payload
+            and now_ns <= <int64_t>ready.gates[GATE_EXPIRES]
+        )
 
     cdef uint8_t* put_head(
-        self, tuple head, const uint8_t* data, const Recognised* request, uint64_t body, uint8_t* out
+        self, tuple head, const uint8_t* data, const Recognised* request, size_t length,
+        uint8_t* out, const uint8_t* further, size_t further_length
     ) except NULL:
-        """Write at most HEAD_MAX bytes."""
-        out = put_piece(out, head, 0)
+        """Write at most HEAD_MAX bytes, ``further`` headers among them."""
+        out = put_bytes(out, <bytes>head[0])
         out = put(out, self.date, DATE_BYTES)
-        out = put_piece(out, head, 1)
+        out = put_bytes(out, <bytes>head[1])
         if request.request_id_length:
             out = put(out, data + request.request_id, request.request_id_length)
         else:
             out = put_uuid4(out, self.random())
-        out = put_piece(out, head, 2)
-        out = put_number(out, body)
-        return put_piece(out, head, 3)
+        out = put_bytes(out, <bytes>head[2])
+        if further_length:
+            out = put(out, further, further_length)
+        out = put_bytes(out, BEFORE_LENGTH)
+        out = put_number(out, length)
+        return put_bytes(out, <bytes>head[3])
+
+    cdef bint routed_elsewhere(self, const uint8_t* credential, size_t length) except -1:
+        """Whether the credential is a derived token's (contract 5.6)."""
+        cdef bytes beginning
+        if jwt_shape(credential, <Py_ssize_t>length):
+            return True
+        for beginning in self.foreign:
+            if (
+                <size_t>PyBytes_GET_SIZE(beginning) <= length
+                and memcmp(
+                    credential, bytes_data(beginning), <size_t>PyBytes_GET_SIZE(beginning)
+                ) == 0
+            ):
+                return True
+        return False
 
     cdef bint accepted(
         self, const uint8_t* credential, size_t length, const IssuedShape* shape, int64_t now_ns
@@ -346,14 +365,6 @@ cdef class HotPath:
         cdef Py_ssize_t index
         cdef KeyedHmac mac
         cdef bytes beginning
-        for beginning in self.foreign:
-            if (
-                <size_t>PyBytes_GET_SIZE(beginning) <= length
-                and memcmp(
-                    credential, bytes_data(beginning), <size_t>PyBytes_GET_SIZE(beginning)
-                ) == 0
-            ):
-                return False
         # Bounded first, so that the nanoseconds below fit in a word.
         if not 0 <= shape.timestamp_s <= now_ns // NANOSECONDS + SKEW_MAX_S:
             return False

@@ -110,10 +110,8 @@ cdef bint says_the_same() except -1:
     return True
 
 
-def _bind_openssl():
-    """Find OpenSSL's functions, and try them before they are trusted."""
-    global mac_fetch, mac_new, mac_free, mac_init, mac_update, mac_final, hmac_algorithm
-    cdef void* library
+cdef void* openssl_library() except? NULL:
+    """What the interpreter's own hashes are linked against; NULL where that is not to be found."""
     cdef bytes path
     import os
 
@@ -122,8 +120,14 @@ def _bind_openssl():
 
         path = os.fsencode(_hashlib.__file__)
     except (ImportError, AttributeError):
-        return
-    library = dlopen(path, RTLD_NOW)
+        return NULL
+    return dlopen(path, RTLD_NOW)
+
+
+def _bind_openssl():
+    """Find OpenSSL's functions, and try them before they are trusted."""
+    global mac_fetch, mac_new, mac_free, mac_init, mac_update, mac_final, hmac_algorithm
+    cdef void* library = openssl_library()
     if library == NULL:
         return
     mac_fetch = <mac_fetch_t>dlsym(library, "EVP_MAC_fetch")

@@ -106,14 +106,19 @@ cdef class RateLimits:
         return verdict == LIMIT_ADMITTED, state.remaining, state.reset_after_ns
 
     cdef uint64_t name(self, str network_id, str key_id) except 0:
+        cdef Py_ssize_t network_length, key_length
+        cdef const char* network = PyUnicode_AsUTF8AndSize(network_id, &network_length)
+        cdef const char* key = PyUnicode_AsUTF8AndSize(key_id, &key_length)
+        return self.name_of(network, <size_t>network_length, key, <size_t>key_length)
+
+    cdef uint64_t name_of(
+        self, const void* network, size_t network_length, const void* key, size_t key_length
+    ) noexcept nogil:
         """Hash a key; never 0, which is nobody. No two keys share one but by a chance of 2**-64.
 
         The network's hash is the seed of the key's, so that where one text ends and the other begins
         takes part. Ids are made by servers, not by those who present credentials.
         """
-        cdef Py_ssize_t length
-        cdef const char* text = PyUnicode_AsUTF8AndSize(network_id, &length)
-        cdef uint64_t name = self.xxh3(text, <size_t>length, self.base[LIMITS_SEED])
-        text = PyUnicode_AsUTF8AndSize(key_id, &length)
-        name = self.xxh3(text, <size_t>length, name)
+        cdef uint64_t name = self.xxh3(network, network_length, self.base[LIMITS_SEED])
+        name = self.xxh3(key, key_length, name)
         return name | (name == 0)

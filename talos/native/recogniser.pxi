@@ -44,6 +44,7 @@ cdef enum HeaderMeaning:
 # most of all: once it is a variable of an environ it is a hyphen.
 cdef extern from "spans.h" nogil:
     size_t talos_alnum_span(const uint8_t* text, size_t length, uint8_t other)
+    size_t talos_json_span(const uint8_t* text, size_t length)
     size_t talos_printable_span(const uint8_t* text, size_t length)
 
 
@@ -253,8 +254,8 @@ cdef size_t match_credential(
 ) noexcept nogil:
     """Match ``{"credential":"...","expected_audiences":[]}``, the second member optional.
 
-    Returns the position behind the object, or ``end + 1``. The credential is of characters that
-    JSON writes as they are and that issued keys are made of; any other goes to the parser.
+    Returns the position behind the object, or ``end + 1``. The credential is of characters of
+    ASCII that stand for themselves in JSON; any other goes to the parser.
     """
     if at > end:
         return end + 1
@@ -268,7 +269,7 @@ cdef size_t match_credential(
             return end + 1
         at += 1
     credential[0] = at
-    length[0] = talos_alnum_span(data + at, end - at, c"_")
+    length[0] = talos_json_span(data + at, end - at)
     at = skip_word(data, at + length[0], end, b'"', 1)
     if at < end and data[at] == c",":
         at = skip_word(data, at, end, b",", 1)

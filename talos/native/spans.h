@@ -44,6 +44,13 @@ static inline uint64_t talos_printable_lanes(uint64_t word) {
     return talos_at_least(low, ' ') & ~talos_at_least(low, 0x7f) & ~word;
 }
 
+/* The same, but for the two characters that JSON text has a meaning for. */
+static inline uint64_t talos_json_lanes(uint64_t word) {
+    uint64_t low = word & TALOS_LANES(0x7f);
+    return talos_printable_lanes(word) & talos_at_least(low ^ TALOS_LANES('"'), 1) &
+           talos_at_least(low ^ TALOS_LANES('\\'), 1);
+}
+
 /* The length of the run of members that a text of `length` bytes begins with, where MEMBERS tells
  * the members of a word. The last word overlaps the one before it, whose bytes are all members; a
  * text that is shorter than a word is completed by zeros, which are members of no kind. */
@@ -73,6 +80,11 @@ static inline uint64_t talos_printable_lanes(uint64_t word) {
 /* Letters, digits and `other`, which is below 0x80 and not zero. */
 static inline size_t talos_alnum_span(const uint8_t *text, size_t length, uint8_t other) {
     TALOS_SPAN(text, length, talos_alnum_lanes(word, other))
+}
+
+/* Blanks and visible characters that stand for themselves in a string of JSON. */
+static inline size_t talos_json_span(const uint8_t *text, size_t length) {
+    TALOS_SPAN(text, length, talos_json_lanes(word))
 }
 
 /* Blanks and visible characters. */
