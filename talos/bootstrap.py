@@ -211,7 +211,8 @@ def build(surface: Surface, source: ConfigSource, shared: Shared) -> Assembly:
     hot = None
     if shared.memory is not None:
         cache = _shared_cache(shared.memory, source, clock)
-        hot = None if surface is Surface.PUBLIC else _ReadyAnswers(shared.memory, source)
+        if surface is not Surface.PUBLIC:
+            hot = _ReadyAnswers(shared.memory, shared.limits, source)
     dependencies = HttpDependencies(
         services=_services(
             keys,
@@ -280,10 +281,17 @@ def _shared_cache(memory: _core.SharedMemory, source: ConfigSource, clock: Clock
 class _ReadyAnswers:
     """The hot path of one worker, and the settings that it was last configured for."""
 
-    def __init__(self, memory: _core.SharedMemory, source: ConfigSource) -> None:
+    def __init__(
+        self,
+        memory: _core.SharedMemory,
+        limits: _core.RateLimits | None,
+        source: ConfigSource,
+    ) -> None:
         self.path = _core.HotPath(
             _core.KeyCache(memory),
             kind=KIND_NUMBERS[KeyKind.ISSUED],
+            imported_kind=KIND_NUMBERS[KeyKind.IMPORTED],
+            limits=limits,
             counter=Counter.HOT_ANSWERS,
             head=ready_head(),
             batch_head=ready_batch_head(),

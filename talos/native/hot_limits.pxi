@@ -46,12 +46,12 @@ cdef uint8_t* verify_limited(
     cdef uint64_t nanosecond
     if hot.enforced:
         verdict = admit(hot, ready, &state)
-    header = put(header, b'\r\nRateLimit-Policy: "default";q=', 32)
+    header = put(header, b'\r\nRatelimit-Policy: "default";q=', 32)
     header = put_number(header, ready.gates[GATE_QUOTA])
     header = put(header, b";w=", 3)
     header = put_number(header, ready.gates[GATE_WINDOW])
     if verdict != LIMIT_UNENFORCED:
-        header = put(header, b'\r\nRateLimit: "default";r=', 25)
+        header = put(header, b'\r\nRatelimit: "default";r=', 25)
         header = put_number(header, state.remaining)
         member = put(member, b'"rate_limit_remaining":"', 24)
         member = put_number(member, state.remaining)

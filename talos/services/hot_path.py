@@ -39,4 +39,5 @@ def configure(hot_path: _core.HotPath, tenant: Tenant, http: HttpSettings) -> bo
         max_ttl_ns=max(0, min(settings.max_ttl_ns, _LONGEST_NS)),
         skew_ns=max(0, min(settings.clock_skew_ns, _LONGEST_NS)),
         generation=settings.generation,
+        limits_enabled=tenant.rate_limit_enabled,
     )

@@ -157,6 +157,7 @@ class _SharedLease:
         if self._number == _NO_LEASE:
             return
         told, cidrs = answer.verification, answer.allowed_cidrs
+        policy = told.rate_limit
         cache = self._cache
         try:
             payload = _core.pack_answer(
@@ -164,8 +165,9 @@ class _SharedLease:
                 _ENCODE(_Tail(generation, cidrs)),
                 generation=generation,
                 expires_at_ns=told.expires_at_ns,
-                # The hot path knows neither addresses nor limits.
-                plain=not cidrs and told.rate_limit is None,
+                # The hot path knows nothing of addresses.
+                plain=not cidrs,
+                limit=None if policy is None else (policy.quota, policy.window_s),
             )
             cache.core.publish(
                 self._number,

@@ -8,6 +8,7 @@ import pytest
 from talos import _core
 from talos.credentials.secrets import Retired, Secret, SecretRing
 from talos.domain.keys import NIL_NETWORK
+from talos.http.ready_head import ready_head
 from talos.services import hot_path
 from talos.services.tenant import HttpSettings, Tenant
 from talos.services.verdicts import Rejected
@@ -31,7 +32,6 @@ RING = SecretRing(
         Retired(Secret(GONE), START_NS),
     ),
 )
-HEAD = (b"HTTP/1.1 200 OK\r\nDate: ", b"\r\n\r\n", b"", b"")
 
 
 class Host:
@@ -41,7 +41,7 @@ class Host:
         self.memory = _core.SharedMemory(2 << 20)
         assert self.memory.attach()
         self.cache = _core.KeyCache(self.memory)
-        self.path = _core.HotPath(self.cache, kind=0, counter=0, head=HEAD)
+        self.path = _core.HotPath(self.cache, kind=0, counter=0, head=ready_head())
 
     def key(
         self,
