@@ -1,6 +1,7 @@
 """Clients that are slow, large, rude or wrong, on the real worker (contract 1.1, 2.1, 16.37)."""
 
 import contextlib
+import resource
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -85,15 +86,24 @@ def test_a_request_that_is_not_complete_in_time_ends_without_an_answer(
     assert say(quick.port, sent) == b""
 
 
-def test_a_head_that_trickles_in_ends_all_the_same(
-    quick: Server, connect: Callable[[Server], socket.socket]
+TRICKLES = {
+    "head": (b"G", b"E"),
+    "header": (b"GET / HTTP/1.1\r\nHost: h\r\nX-Slow: ", b"a"),
+    "body": (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n", b"a"),
+    "chunked": (b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n", b"a"),
+}
+
+
+@pytest.mark.parametrize(("first", "then"), TRICKLES.values(), ids=TRICKLES)
+def test_a_request_that_trickles_in_ends_all_the_same(
+    quick: Server, connect: Callable[[Server], socket.socket], first: bytes, then: bytes
 ) -> None:
     connection = connect(quick)
     connection.settimeout(0.1)
     sent = 0
     while True:
         try:
-            connection.sendall(b"G" if not sent else b"E")
+            connection.sendall(then if sent else first)
             sent += 1
             assert connection.recv(100) == b""
             return
@@ -101,6 +111,26 @@ def test_a_head_that_trickles_in_ends_all_the_same(
             assert sent < PATIENCE_S * 10
         except (ConnectionResetError, BrokenPipeError):
             return
+
+
+def test_two_thousand_idle_clients_hold_nobody_up(patient: Server) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(4096, hard)), hard))
+    with ExitStack() as stack:
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        idle = []
+        for number in range(2000):
+            connection = socket.create_connection(("127.0.0.1", patient.port), timeout=PATIENCE_S)
+            idle.append(stack.enter_context(connection))
+            if number % 2:
+                # Idle after an answer, or before the first request.
+                connection.sendall(GET % b"one")
+                assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+        assert say(patient.port, LAST).startswith(b"HTTP/1.1 200 ")
+        for connection in idle[1::2]:
+            connection.sendall(GET % b"again")
+        for connection in idle[1::2]:
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_kept_connection_is_closed_when_it_stays_idle(
