@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import fields, replace
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -132,6 +133,28 @@ def test_workers_that_share_a_cache_share_what_is_proved() -> None:
     one, other = (SharedProvedTokens(KeyCache(memory)) for _ in range(2))
     remember(one)
     assert other.recall(NIL_NETWORK, 7, TOKEN, NOW_NS) == CLAIMS
+
+
+def test_tokens_seen_once_push_out_no_keys_in_use() -> None:
+    memory = SharedMemory(8 * SIZE_BYTES)
+    assert memory.attach()
+    cache = KeyCache(memory)
+    proved = SharedProvedTokens(cache)
+    keys = [str(UUID(int=number, version=4)) for number in range(2_000)]
+
+    def found(key_id: str) -> bool:
+        return cache.get(NIL_NETWORK, 0, key_id, now_ns=NOW_NS) is not None
+
+    for key_id in keys:
+        lease = cache.lease(NIL_NETWORK, 0, key_id)
+        answer, ends_ns = bytes(400), NOW_NS + 3600 * S
+        cache.publish(lease, NIL_NETWORK, 0, key_id, answer, expires_at_ns=ends_ns, now_ns=NOW_NS)
+        assert found(key_id)
+    # Some three times what there is room for.
+    for number in range(40_000):
+        proved.remember(NIL_NETWORK, 7, f"{TOKEN}{number}", CLAIMS, ends_ns=None, now_ns=NOW_NS)
+    # Who comes once may be taken for another who came before, but that is rare.
+    assert sum(map(found, keys)) >= 0.99 * len(keys)
 
 
 def stored(cache: KeyCache) -> tuple[str, bytes | None]:
