@@ -77,6 +77,10 @@ fuzz: $(VENV)/.installed-fuzz ## Fuzz the core against its oracle (SECONDS=600)
 fuzz-recogniser: $(VENV)/.installed-fuzz ## Fuzz the recogniser of requests against the parsers (SECONDS=600)
 	@$(BIN)/python tests/fuzz/fuzz_recogniser.py -max_total_time=$(or $(SECONDS),600)
 
+.PHONY: fuzz-requests
+fuzz-requests: $(VENV)/.installed-fuzz ## Fuzz the reading of requests against gunicorn's (SECONDS=600)
+	@$(BIN)/python tests/fuzz/fuzz_requests.py -max_total_time=$(or $(SECONDS),600)
+
 .PHONY: sanitize
 sanitize: $(VENV)/.installed-test ## Run the core's tests under AddressSanitizer and UBSan
 	@tests/core/sanitize.sh

@@ -17,9 +17,12 @@ _REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e]+) HTTP/([0-9])\.([
 # Possessive: the blanks and the value share characters, and a run of them has to be read one way.
 _HEADER = re.compile(rb"(" + _TOKEN + rb"):[ \t]*+([\t\x20-\x7e\x80-\xff]*+)")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-AUTHORITY = r"[A-Za-z0-9\-._~%!$&'()*+,;=:\[\]]"
-"""A character of a host with its port; no user stands before it (RFC 9110, 4.2.4)."""
-_HOST = re.compile(AUTHORITY.encode() + rb"*")
+AUTHORITY = (
+    r"(?:\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{0,5})?"  # an IPv6 address, in brackets (RFC 3986, 3.2.2)
+    r"|[A-Za-z0-9\-._~%!$&'()*+,;=:]+)"
+)
+"""A host with its port; no user stands before it (RFC 9110, 4.2.4)."""
+_HOST = re.compile(AUTHORITY.encode())
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 
 
@@ -92,7 +95,7 @@ def examine(head: bytes) -> Framing:
 
     if len(hosts) > 1 or (not hosts and version >= (1, 1)):
         raise FramingError(HTTPStatus.BAD_REQUEST, "exactly one Host header is required")
-    if hosts and _HOST.fullmatch(hosts[0]) is None:
+    if hosts and hosts[0] and _HOST.fullmatch(hosts[0]) is None:
         raise FramingError(HTTPStatus.BAD_REQUEST, "malformed Host header")
     if any(value.lower() != b"100-continue" for value in expectations):
         raise FramingError(HTTPStatus.EXPECTATION_FAILED, "unknown expectation")

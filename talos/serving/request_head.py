@@ -9,6 +9,7 @@ for the end of HTTP on the connection (ADR 8).
 import re
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from httptools import (
     HttpParserCallbackError,
@@ -19,9 +20,7 @@ from httptools import (
 
 from talos.serving.framing import AUTHORITY, FramingError
 
-_ABSOLUTE_FORM = re.compile(
-    r"https?://(" + AUTHORITY + r"+)((?:/[^?]*)?)(?:\?(.*))?", re.IGNORECASE
-)
+_ABSOLUTE_FORM = re.compile(r"https?://(" + AUTHORITY + r")((?:/[^?]*)?)(?:\?(.*))?", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -117,9 +116,18 @@ def _split_target(request: RequestHead) -> None:
         request.path = "*"
     elif absolute := _ABSOLUTE_FORM.fullmatch(request.target):
         authority, request.path, query = absolute.groups()
+        _check_address(request.target)
         request.path, request.query = request.path or "/", query or ""
         # Whoever stands in front may have gone by either.
         others = [header for header in request.headers if header[0] != "HOST"]
         request.headers = [("HOST", authority), *others]
     else:
         raise FramingError(HTTPStatus.BAD_REQUEST, "malformed request target")
+
+
+def _check_address(target: str) -> None:
+    """Raise ``FramingError`` where an address in brackets is none."""
+    try:
+        urlsplit(target)
+    except ValueError as error:
+        raise FramingError(HTTPStatus.BAD_REQUEST, "malformed request target") from error

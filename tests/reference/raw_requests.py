@@ -1,10 +1,18 @@
-"""What the server reads in the bytes of a connection, without a socket or an application."""
+"""What the server reads in the bytes of a connection, and what gunicorn's own parser reads there.
 
-from dataclasses import dataclass
+No socket, no application: ``talos.serving`` up to the parser, beside the parser in Python that it
+once had, with the limits and the trust of this server.
+"""
+
+from dataclasses import dataclass, replace
+
+from gunicorn.config import Config
+from gunicorn.http.errors import ParseException
+from gunicorn.http.parser import RequestParser
 
 from talos.serving.connection import Connection, Step, Timeouts
 from talos.serving.exchange import Ends
-from talos.serving.framing import FramingError
+from talos.serving.framing import HEAD_LIMIT, FramingError
 from talos.serving.request_head import parse
 
 _ENDS = Ends(peer=("192.0.2.7", 1), server=("192.0.2.1", 4420))
@@ -52,3 +60,53 @@ def read_connection(data: bytes, step: int) -> tuple[list[Request], str]:
     except FramingError as error:
         return requests, str(error.status.value)
     return requests, END if connection.idle and not connection.buffer else WAITS
+
+
+def parity(data: bytes) -> bool:
+    """Insist that gunicorn reads the requests that we read; tell whether there were any.
+
+    It may stop before us where it sees an end of the connection that is none: it does not read
+    ``Connection`` as a list. And it refuses what contradicts only in headers that nobody reads.
+    """
+    requests, _ = read_connection(data, max(len(data), 1))
+    read: list[Request] = []
+    try:
+        for message in RequestParser(_CONFIG, [data], _ENDS.peer):
+            if len(read) == len(requests):
+                break
+            body = message.body.read().decode("latin-1")
+            version, headers = min(message.version, (1, 1)), tuple(message.headers)
+            read.append(Request(message.method, message.uri, version, headers, body))
+    except (ParseException, OSError):
+        if len(read) < len(requests):
+            names = [name for name, _ in requests[len(read)].headers]
+            assert names.count("CONTENT-TYPE") > 1
+    both = list(zip(requests, read, strict=False))
+    for ours, theirs in both:
+        assert _without_host(ours) == _without_host(theirs)
+    return bool(both)
+
+
+def _without_host(request: Request) -> Request:
+    """The host of an absolute target is the target's to us and the header's to gunicorn."""
+    if request.target.startswith("/"):
+        return request
+    headers = tuple(header for header in request.headers if header[0] != "HOST")
+    return replace(request, headers=headers)
+
+
+def _gunicorn_config() -> Config:
+    config = Config()
+    settings = {
+        "http_parser": "python",
+        "limit_request_line": 0,
+        "limit_request_fields": HEAD_LIMIT,
+        "limit_request_field_size": HEAD_LIMIT,
+        "forwarded_allow_ips": "",
+    }
+    for name, value in settings.items():
+        config.set(name, value)
+    return config
+
+
+_CONFIG = _gunicorn_config()

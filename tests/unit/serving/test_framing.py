@@ -123,8 +123,21 @@ def test_exactly_one_host_on_1_1_and_at_most_one_on_1_0() -> None:
     assert examine(head(host=None, first="GET / HTTP/1.0")) == Framing(0, False)
     with pytest.raises(FramingError):
         examine(head("Host: b", first="GET / HTTP/1.0"))
+
+
+@pytest.mark.parametrize(
+    "host", ["a b", "a/b", "a@b", "[::1", "::1]", "[::1]x", "[::1]:x", "[a]:1:2"]
+)
+def test_what_is_no_host_is_refused(host: str) -> None:
     with pytest.raises(FramingError):
-        examine(head(host="a b"))
+        examine(head(host=host))
+
+
+@pytest.mark.parametrize(
+    "host", ["", "a", "a.b:80", "10.0.0.1", "[::1]", "[::1]:4420", "a_b", "a:"]
+)
+def test_what_may_be_a_host_passes(host: str) -> None:
+    assert examine(head(host=host)) == Framing(0, False)
 
 
 def test_chunked_needs_1_1_and_continue_is_not_known_to_1_0() -> None:

@@ -92,8 +92,10 @@ def test_methods_that_are_not_served(first: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["*", "x", "x/y", "elsewhere:80", "?x", "ftp://h/x", "http:/x", "http://", "http:///x",
-               "http://user@h/x", "http://a b/x", "//", "https://?x", "x?://h/"]
+    "target",
+    ["*", "x", "x/y", "elsewhere:80", "?x", "ftp://h/x", "http:/x", "http://", "http:///x",
+     "http://user@h/x", "http://[::1/x", "http://::1]/x", "http://[0:1]/x", "http://[]/x",
+     "http://a b/x", "//", "https://?x", "x?://h/"],
 )  # fmt: skip
 def test_targets_of_the_wrong_form(target: str) -> None:
     assert (read(head(first=f"GET {target} HTTP/1.1")) is None) is (target != "//")
