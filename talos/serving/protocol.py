@@ -96,7 +96,12 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
     @property
     def _at_rest(self) -> bool:
         connection = self.connection
-        return connection.idle and not connection.buffer and not self._house.draining
+        return (
+            connection.idle
+            and not connection.buffer
+            and not self._blocked
+            and not self._house.draining
+        )
 
     def rest(self) -> None:
         """Take notice of answers from memory: the wait for the next request begins now."""
@@ -193,7 +198,7 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
         """
         connection = self.connection
         body = connection.body
-        if self._house.draining or body is None or self._is_large:
+        if self._house.draining or self._blocked or body is None or self._is_large:
             return False
         request = connection.head + body
         if self.answer_at_once(request) != len(request):

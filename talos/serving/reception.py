@@ -250,7 +250,12 @@ class Reception:
         while self._answers:
             client, reply = self._answers.popleft()
             self._running -= 1
-            client.answer(reply)
+            try:
+                client.answer(reply)
+            except Exception:
+                # Whatever it is, the answers behind this one are due.
+                _log.exception("unhandled exception while answering")
+                client.give_up()
         self._notice_desertion()
 
 

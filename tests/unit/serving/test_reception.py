@@ -146,3 +146,21 @@ def test_a_drain_tells_that_an_application_hangs(house: House) -> None:
     assert house.drain(0) is False
     assert receive(idle) == b""
     house.gate.set()
+
+
+def test_an_answer_that_cannot_be_given_holds_up_no_other(
+    house: House, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sockets = [house.connect(GET % b"wait") for _ in range(2)]
+    house.until(lambda: len(house.running) == 2, "both to be running")
+    unlucky = min(house.reception.clients, key=lambda client: client.connection.ends.peer[1])
+
+    def fail(reply: object) -> None:
+        raise RuntimeError("as asked")
+
+    monkeypatch.setattr(unlucky, "answer", fail)
+    house.gate.set()
+    answers = {house.answer(client)[:12] for client in sockets}
+    assert answers == {b"HTTP/1.1 200", b""}
+    assert "unhandled exception while answering" in caplog.messages
+    house.until(lambda: len(house.reception.clients) == 1, "the other to stay")
