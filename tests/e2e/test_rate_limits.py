@@ -16,7 +16,14 @@ import pytest
 from talos.adapters.sql import migrate
 from talos.adapters.sql.dsn import parse_dsn
 from tests.e2e.conftest import ADMIN, Serve, Talos, serving
-from tests.e2e.connections import Answer, Connection, Connections, batch_verify, verify
+from tests.e2e.connections import (
+    Answer,
+    Connection,
+    Connections,
+    batch_verify,
+    suspended,
+    verify,
+)
 from tests.e2e.processes import eventually, session
 from tests.e2e.shared_word import shared_word
 from tests.e2e.wall_clock import HOUR_S, WallClock
@@ -263,6 +270,18 @@ def test_limits_are_switched_on_and_off_while_the_server_runs(serve: Serve) -> N
         assert shown() == {False}
         switch(True)
         assert not remaining(verdicts(connections.volley(asked)))
+
+
+@pytest.mark.parametrize("worker_class", ["talos", "gthread", "sync"])
+def test_workers_of_every_class_count_together(serve: Serve, worker_class: str) -> None:
+    talos = serve("--worker-class", worker_class, over=over(2))
+    secret = talos.issue(rate_limit_policy=policy(2))["secret"]
+    workers = eventually(lambda: len(talos.server.workers) == 2 and talos.server.workers, "workers")
+    told = []
+    for worker in sorted(workers):
+        with suspended(workers - {worker}):
+            told.append([talos.verify(secret)["is_valid"] for _ in range(3)])
+    assert told == [[True, True, False], [False] * 3]
 
 
 class Customer(Thread):
