@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from talos import _core
 from tests.core.test_hot_path import Host, asking
 from tests.unit.serving.house import PATIENCE_S, House, receive
 
@@ -262,9 +261,3 @@ def test_where_the_settings_cannot_be_had_nothing_is_answered_from_memory(
     client.sendall(house.request())
     assert BODY not in house.answer(client)
     assert "the hot path cannot be configured" in caplog.messages
-
-
-@pytest.mark.parametrize("data", [bytearray(7), bytearray(16), memoryview(bytearray(17))[1:9]])
-def test_a_revision_is_one_aligned_word(data: bytearray | memoryview) -> None:
-    with pytest.raises(ValueError, match="aligned word"):
-        _core.HotDesk(revision=memoryview(data))

@@ -1,0 +1,213 @@
+"""The compiled half of a connection, on a pair of sockets and without an event loop."""
+
+import pickle
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from talos import _core
+from tests.core.test_hot_path import Host, asking
+
+BODY = b'{"is_valid":true}'
+YEAR_NS = 365 * 86400 * 10**9
+
+
+class Connection(_core.EagerConnection):
+    """Keeps what it is told."""
+
+    def __init__(self, desk: _core.HotDesk, descriptor: int) -> None:
+        super().__init__(desk, descriptor)
+        self.eager = True
+        self.left = b""
+        self.waiting = b""
+        self.over = False
+
+    def received(self, data: memoryview) -> None:
+        self.left += data
+
+    def unsent(self, data: bytes) -> None:
+        self.waiting += data
+
+    def broken(self) -> None:
+        self.over = True
+
+    def read(self, data: bytes) -> None:
+        """Do as the event loop does with what a socket has."""
+        buffer = self.get_buffer(-1)
+        buffer[: len(data)] = data
+        self.buffer_updated(len(data))
+
+
+class Pair:
+    """A connection, its client, and a host whose cache knows one key."""
+
+    def __init__(self) -> None:
+        self.host = Host()
+        now_ns = time.time_ns()
+        self.credential = self.host.key(
+            made_s=now_ns // 10**9, body=BODY, entry_ends_ns=now_ns + YEAR_NS
+        )
+        self.client, self.server = socket.socketpair()
+        self.client.setblocking(False)
+        self.server.setblocking(False)
+        self.connection = Connection(_core.HotDesk(self.host.hot), self.server.fileno())
+
+    def close(self) -> None:
+        self.client.close()
+        self.server.close()
+
+    def request(self, request_id: str = "x") -> bytes:
+        return asking(self.credential, b"X-Request-Id: " + request_id.encode())
+
+    def received(self) -> bytes:
+        pieces = []
+        try:
+            while piece := self.client.recv(65536):
+                pieces.append(piece)
+        except BlockingIOError:
+            pass
+        return b"".join(pieces)
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    pair = Pair()
+    yield pair
+    pair.close()
+
+
+def test_what_memory_answers_is_sent_at_once(pair: Pair) -> None:
+    pair.connection.read(pair.request("one") + pair.request("two"))
+    received = pair.received()
+    assert received.index(b"X-Request-Id: one") < received.index(b"X-Request-Id: two")
+    assert received.endswith(BODY)
+    assert pair.connection.served
+    assert pair.connection.eager
+    assert pair.connection.left == b""
+
+
+def test_what_is_behind_it_is_passed_on(pair: Pair) -> None:
+    pair.connection.read(pair.request() + b"GET / HTTP/1.1\r\n")
+    assert pair.received().count(BODY) == 1
+    assert pair.connection.left == b"GET / HTTP/1.1\r\n"
+
+
+def test_who_is_not_eager_passes_everything_on(pair: Pair) -> None:
+    pair.connection.eager = False
+    pair.connection.read(pair.request())
+    assert pair.received() == b""
+    assert pair.connection.left == pair.request()
+    assert not pair.connection.served
+
+
+def test_without_a_hot_path_everything_is_passed_on(pair: Pair) -> None:
+    connection = Connection(_core.HotDesk(), pair.server.fileno())
+    connection.read(pair.request())
+    assert connection.left == pair.request()
+    assert connection.answer_at_once(pair.request()) == 0
+
+
+def test_a_request_that_was_collected_can_be_answered_too(pair: Pair) -> None:
+    data = pair.request("collected")
+    assert pair.connection.answer_at_once(data + b"more") == len(data)
+    assert b"collected" in pair.received()
+    assert pair.connection.answer_at_once(b"") == 0
+
+
+def test_what_the_socket_does_not_take_is_left_to_others(pair: Pair) -> None:
+    pair.server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    sent = 0
+    while not pair.connection.waiting:
+        pair.connection.read(pair.request(f"n{sent}"))
+        sent += 1
+        assert sent < 10_000
+    assert not pair.connection.eager
+    received = pair.received() + pair.connection.waiting
+    assert received.count(BODY) == sent
+    assert received.endswith(BODY)
+    # From then on nothing is sent past what waits.
+    pair.connection.read(pair.request())
+    assert pair.received() == b""
+    assert pair.connection.left == pair.request()
+
+
+def test_answering_ends_where_an_answer_waits(pair: Pair) -> None:
+    pair.server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    many = pair.request() * 150
+    for _ in range(100):
+        pair.connection.read(many)
+        if pair.connection.waiting:
+            break
+    assert pair.connection.waiting
+    answers = (pair.received() + pair.connection.waiting).count(BODY)
+    asked = answers + len(pair.connection.left) // len(pair.request())
+    assert asked % 150 == 0
+
+
+def test_a_client_that_has_left_breaks_the_connection(pair: Pair) -> None:
+    pair.client.close()
+    pair.connection.read(pair.request())
+    assert pair.connection.over
+    assert not pair.connection.eager
+    assert pair.connection.waiting == b""
+
+
+def test_more_than_was_read_is_refused(pair: Pair) -> None:
+    room = len(pair.connection.get_buffer(-1))
+    for nbytes in (-1, room + 1):
+        with pytest.raises(ValueError, match="room"):
+            pair.connection.buffer_updated(nbytes)
+
+
+def test_settings_are_those_of_the_revision_that_is_read(pair: Pair) -> None:
+    word = memoryview(bytearray(8)).cast("Q")
+    asked: list[int] = []
+    desk = _core.HotDesk(pair.host.hot, configure=lambda: asked.append(word[0]), revision=word)
+    connection = Connection(desk, pair.server.fileno())
+    assert asked == [0]
+    connection.read(pair.request())
+    assert asked == [0]
+    word[0] = 5
+    connection.read(pair.request())
+    connection.read(pair.request())
+    assert asked == [0, 5]
+
+
+def test_settings_that_cannot_be_had_are_asked_for_again(pair: Pair) -> None:
+    word = memoryview(bytearray(8)).cast("Q")
+    failing = False
+
+    def configure() -> None:
+        if failing:
+            raise RuntimeError("as asked")
+
+    desk = _core.HotDesk(pair.host.hot, configure=configure, revision=word)
+    connection = Connection(desk, pair.server.fileno())
+    word[0], failing = 1, True
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="as asked"):
+            connection.read(pair.request())
+    assert pair.received() == b""
+    failing = False
+    connection.read(pair.request())
+    assert pair.received().endswith(BODY)
+
+
+@pytest.mark.parametrize("data", [bytearray(7), bytearray(16), memoryview(bytearray(17))[1:9]])
+def test_a_revision_is_one_aligned_word(data: bytearray | memoryview) -> None:
+    with pytest.raises(ValueError, match="aligned word"):
+        _core.HotDesk(revision=memoryview(data))
+
+
+def test_neither_part_can_be_pickled_or_does_anything_by_itself(pair: Pair) -> None:
+    bare = _core.EagerConnection(_core.HotDesk(), pair.server.fileno())
+    for thing in (bare, _core.HotDesk()):
+        with pytest.raises(TypeError, match="pickled"):
+            pickle.dumps(thing)
+    for told in (bare.received, bare.unsent):
+        with pytest.raises(NotImplementedError):
+            told(b"")  # type: ignore[operator]
+    with pytest.raises(NotImplementedError):
+        bare.broken()
