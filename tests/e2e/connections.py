@@ -36,8 +36,16 @@ class Connection:
 
     def ask(self, request: bytes) -> Answer:
         """Send a whole request and wait for its answer. Raises ``OSError`` if there is none."""
+        [answer] = self.ask_all([request])
+        return answer
+
+    def ask_all(self, requests: Sequence[bytes]) -> list[Answer]:
+        """Send whole requests at once and wait for the answers. Raises ``OSError`` as ``ask``."""
         before_ns = time.monotonic_ns()
-        self._socket.sendall(request)
+        self._socket.sendall(b"".join(requests))
+        return [self._answer(before_ns) for _ in requests]
+
+    def _answer(self, before_ns: int) -> Answer:
         status = self._line().split()[1]
         headers = {}
         while line := self._line():
@@ -88,12 +96,11 @@ class Connections:
 
     def volley(self, requests: Sequence[bytes]) -> list[Answer]:
         """Let every connection send all the requests, one after the other; return all answers."""
-        return self.each(lambda ask: [ask(data) for data in requests])
+        return self.each(lambda connection: [connection.ask(data) for data in requests])
 
-    def each(self, work: Callable[[Callable[[bytes], Answer]], list[Answer]]) -> list[Answer]:
-        """Call ``work`` for all connections at once, with what asks on one; return all answers."""
-        asks = [connection.ask for connection in self._all]
-        return [answer for answers in self._threads.map(work, asks) for answer in answers]
+    def each(self, work: Callable[[Connection], list[Answer]]) -> list[Answer]:
+        """Call ``work`` for all connections at once; return all answers."""
+        return [answer for answers in self._threads.map(work, self._all) for answer in answers]
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
 from threading import Event, Thread
@@ -104,6 +104,15 @@ def test_exactly_the_quota_passes_in_single_calls_and_batches_together(crowd: Cr
     assert remaining(found) == Counter(range(500))
 
 
+def test_exactly_the_quota_passes_of_requests_that_come_at_once(crowd: Crowd) -> None:
+    """Each connection sends all of its requests before it reads an answer."""
+    talos, connections = crowd
+    secret = talos.issue(rate_limit_policy=policy(400))["secret"]
+    answers = connections.each(lambda connection: connection.ask_all([verify(secret)] * 12))
+    assert remaining(verdicts(answers)) == Counter(range(400))
+    assert len(answers) == 768
+
+
 def test_each_key_has_a_limit_of_its_own(crowd: Crowd) -> None:
     talos, connections = crowd
     secrets = [talos.issue(rate_limit_policy=policy(20))["secret"] for _ in range(4)]
@@ -197,10 +206,10 @@ def test_exactly_what_is_permitted_passes_in_real_time(crowd: Crowd) -> None:
     end_ns = time.monotonic_ns() + windows * window_s * NS_PER_S
     asked = verify(secret)
 
-    def ask_on(ask: Callable[[bytes], Answer]) -> list[Answer]:
-        answers = [ask(asked)]
+    def ask_on(connection: Connection) -> list[Answer]:
+        answers = [connection.ask(asked)]
         while answers[-1].after_ns < end_ns:
-            answers.append(ask(asked))
+            answers.append(connection.ask(asked))
         return answers
 
     calls = [
