@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -238,13 +239,17 @@ def test_logs_are_records_and_stdout_is_the_applications(start: Start) -> None:
 
 def test_clients_that_connect_at_once_are_shared_out(start: Start) -> None:
     server = start()
-    clients = [HTTPConnection("127.0.0.1", server.port) for _ in range(40)]
-    for client in clients:
-        client.connect()
-    served = set()
-    for client in clients:
-        client.request("GET", "/")
-        served.add(int(read_answer(client).body.split()[0]))
-    for client in clients:
-        client.close()
-    assert served == server.workers
+
+    def shared_out() -> bool:
+        """Whether each worker has a fair part; at first the second one may not be there yet."""
+        clients = [HTTPConnection("127.0.0.1", server.port) for _ in range(40)]
+        served = Counter[int]()
+        for client in clients:
+            client.connect()
+        for client in clients:
+            client.request("GET", "/")
+            served[int(read_answer(client).body.split()[0])] += 1
+            client.close()
+        return len(served) == 2 and min(served.values()) >= 15
+
+    eventually(shared_out, "a fair part for each worker")
