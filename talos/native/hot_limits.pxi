@@ -66,7 +66,7 @@ cdef uint8_t* verify_limited(
         member = put(member, b'",', 2)
     if verdict == LIMIT_REFUSED:
         header = put(header, b"\r\nRetry-After: ", 15)
-        header = put_number(header, max(1, state.reset_after_ns // NANOSECONDS))
+        header = put_number(header, max(<uint64_t>1, state.reset_after_ns // NANOSECONDS))
         skipped = <size_t>PyBytes_GET_SIZE(VALID)
         length += <size_t>(PyBytes_GET_SIZE(REFUSED) + PyBytes_GET_SIZE(REFUSAL)) - skipped
     if hot.limits is not None:
