@@ -1,6 +1,7 @@
 """Answers from memory on a whole server: like any other answer, and given whatever else happens."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -10,8 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.core.test_recogniser import request
-from tests.e2e.conftest import Serve, Talos
+from tests.core.test_recogniser import BATCH_START, request
+from tests.e2e.conftest import ADMIN, Serve, Talos
 from tests.e2e.processes import PATIENCE_S, eventually, read_all
 
 CACHED = {"cache": {"enabled": True}}
@@ -70,10 +71,15 @@ def asking(credential: str, *lines: bytes) -> bytes:
     return request(*lines, body=b'{"credential":"%b"}' % credential.encode())
 
 
+def head(answer: bytes) -> list[bytes]:
+    """The lines before the body."""
+    return answer.partition(b"\r\n\r\n")[0].split(b"\r\n")
+
+
 def comparable(answer: bytes) -> tuple[bytes, list[bytes], bytes]:
     """Status, headers in their order, and body, without what no two answers have in common."""
-    head, _, body = answer.partition(b"\r\n\r\n")
-    status, *lines = head.split(b"\r\n")
+    status, *lines = head(answer)
+    body = answer.partition(b"\r\n\r\n")[2]
     return status, [line for line in lines if line.split(b":")[0].lower() not in PER_ANSWER], body
 
 
@@ -111,6 +117,66 @@ def test_hot_warm_and_stock_answers_are_identical(serve: Serve, peers: list[Peer
     assert not any(request_id.startswith("hot-") for request_id in logged(ours))
     assert {f"warm-{number}" for number in range(1, count + 1)} <= logged(ours)
     assert {f"stock-{number}" for number in range(1, count + 1)} <= logged(stock)
+
+
+def test_hot_batches_are_those_of_the_application(serve: Serve, peers: list[Peer]) -> None:
+    ours = serve(over=CACHED)
+    stock = serve("--worker-class", "gthread", over=CACHED)
+    to_ours, to_stock = Peer(ours.server.port), Peer(stock.server.port)
+    peers += [to_ours, to_stock]
+    credentials = [ours.issue(**members)["secret"] for members in KEYS]
+    imported = {"raw_key": "sk-test_an.imported/key+1=", "name": "a key", "actor_id": "user:1"}
+    assert ours.ask("POST", f"{ADMIN}/importedApiKeys", imported)[0] == 201
+    credentials.append(imported["raw_key"])
+    for credential in credentials:
+        assert b": MISS\r\n" in to_ours.ask(asking(credential))
+        assert b": HIT\r\n" in to_ours.ask(asking(credential, b"X-Request-Id: hot-single"))
+    for count in (1, len(credentials), 100):
+        items = [{"credential": credentials[at % len(credentials)]} for at in range(count)]
+        body = json.dumps({"requests": items}).encode()
+        hot, warm, theirs = (
+            peer.ask(request(b"X-Request-Id: " + name, *lines, start=BATCH_START, body=body))
+            for peer, name, lines in (
+                (to_ours, b"hot-%d" % count, ()),
+                (to_ours, b"warm-%d" % count, (ODD,)),
+                (to_stock, b"stock-%d" % count, ()),
+            )
+        )
+        assert comparable(hot) == comparable(warm) == comparable(theirs)
+        assert hot.count(b'"is_valid":true') == count
+    eventually(lambda: "warm-100" in logged(ours), "the log")
+    assert not any(request_id.startswith("hot-") for request_id in logged(ours))
+
+
+@pytest.mark.parametrize("imported", [False, True], ids=["issued", "imported"])
+def test_calls_of_a_limited_key_count_whoever_answers_them(
+    serve: Serve, peers: list[Peer], imported: bool
+) -> None:
+    talos = serve(over=CACHED | {"rate_limit": {"enabled": True}})
+    to_talos = Peer(talos.server.port)
+    peers.append(to_talos)
+    policy = {"quota": "20", "window": "86400s"}
+    if imported:
+        credential = "sk-test_limited"
+        members = {"raw_key": credential, "name": "a key", "actor_id": "user:1"}
+        members |= {"rate_limit_policy": policy}
+        assert talos.ask("POST", f"{ADMIN}/importedApiKeys", members)[0] == 201
+    else:
+        credential = talos.issue(rate_limit_policy=policy)["secret"]
+    answers = []
+    for turn in range(24):
+        lines = (ODD, b"X-Request-Id: warm") if turn % 3 == 0 else (b"X-Request-Id: hot",)
+        answers.append(to_talos.ask(asking(credential, *lines)))
+    told = [json.loads(answer.partition(b"\r\n\r\n")[2]) for answer in answers]
+    assert [verdict["is_valid"] for verdict in told] == [True] * 20 + [False] * 4
+    assert [int(v["rate_limit_remaining"]) for v in told] == [*range(19, -1, -1), 0, 0, 0, 0]
+    # A refusal has one header more.
+    names = [tuple(line.split(b":")[0] for line in head(answer)) for answer in answers]
+    assert len(set(names[:20])) == len(set(names[20:])) == 1
+    assert [list(verdict) for verdict in told[:20]] == [list(told[0])] * 20
+    assert [list(verdict) for verdict in told[20:]] == [list(told[20])] * 4
+    eventually(lambda: "warm" in logged(talos), "the log")
+    assert "hot" not in logged(talos)
 
 
 @contextlib.contextmanager
