@@ -444,6 +444,9 @@ class EagerConnection:
         Nothing may wait to be sent.
         """
 
+    def lacks_body(self, data: bytes) -> bool:
+        """Whether ``data`` is the head of what memory may answer, and not all of its body."""
+
     def received(self, data: memoryview) -> None:
         """Called with what was read and not answered; valid until it returns."""
 

@@ -109,6 +109,13 @@ cdef class EagerConnection:
     def answer_at_once(self, bytes data not None):
         return self.answer(bytes_data(data), <size_t>PyBytes_GET_SIZE(data))
 
+    def lacks_body(self, bytes data not None):
+        cdef Recognised request
+        cdef size_t size = <size_t>PyBytes_GET_SIZE(data)
+        if self.desk.hot is None or recognise(bytes_data(data), 0, size, &request):
+            return False
+        return request.end > size
+
     def received(self, data):
         raise NotImplementedError
 

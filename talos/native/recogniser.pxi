@@ -21,7 +21,7 @@ cdef enum:
 cdef const char* VERIFY_LINE = b"POST /v2alpha1/admin/apiKeys:verify HTTP/1.1\r\n"
 cdef const char* BATCH_LINE = b"POST /v2alpha1/admin/apiKeys:batchVerify HTTP/1.1\r\n"
 
-# Offsets are from the start of the buffer; all lie inside it.
+# Offsets are from the start of the buffer; all lie inside it where a request was recognised.
 cdef struct Recognised:
     bint batch
     size_t body
@@ -151,12 +151,17 @@ cdef bint plain_length(const uint8_t* value, size_t length, size_t* number) noex
 cdef bint recognise(
     const uint8_t* data, size_t start, size_t size, Recognised* found
 ) noexcept nogil:
-    """Recognise one whole request at ``start`` of a buffer of ``size`` bytes; ``start <= size``."""
+    """Recognise one whole request at ``start`` of a buffer of ``size`` bytes; ``start <= size``.
+
+    Where the head is recognised and only the body is not all there, that is no, and ``found.end``
+    lies behind ``size``; at any other no it is 0.
+    """
     cdef size_t at = start, name, name_length, value, value_length, limit
     cdef size_t headers = 0, length = 0
     cdef int seen = 0
     cdef HeaderMeaning meaning
 
+    found.end = 0
     if size - at >= VERIFY_LINE_BYTES and memcmp(data + at, VERIFY_LINE, VERIFY_LINE_BYTES) == 0:
         found.batch = False
         at += VERIFY_LINE_BYTES
@@ -224,11 +229,11 @@ cdef bint recognise(
             if not plain_length(data + value, value_length, &length):
                 return False
 
-    if not seen & HOST or not seen & LENGTH or size - at < length:
+    if not seen & HOST or not seen & LENGTH:
         return False
     found.body = at
     found.end = at + length
-    return True
+    return found.end <= size
 
 
 cdef inline size_t skip_blanks(const uint8_t* data, size_t at, size_t end) noexcept nogil:

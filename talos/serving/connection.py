@@ -68,6 +68,8 @@ class Connection:
     head: bytes = b""
     keep_alive: bool = True
     """Whether a request may follow the answer that is being sent."""
+    held: bool = False
+    """The head of the next request is here, and unread until its body is, too."""
     _begun: bool = False
     _forgiven: bool = False
     _scanned: int = 0
@@ -118,6 +120,7 @@ class Connection:
 
     def _take_head(self, now: float) -> bool:
         """Move a complete head out of the buffer; False while it is incomplete."""
+        self.held = False
         if not self._begun:
             # One empty line before a request is forgiven (RFC 9112, 2.2), however it arrives.
             if not self._forgiven and self.buffer[:2] == b"\r\n":
@@ -139,6 +142,14 @@ class Connection:
         self.phase = Phase.BODY
         self.deadline = self._read_by
         return True
+
+    def hold(self, now: float) -> None:
+        """Leave the head in the buffer until the body is there, which has as long as ever."""
+        if not self._begun:
+            self._begun = True
+            self._read_by = now + self.timeouts.read_s
+        self.held = True
+        self.deadline = self._read_by
 
     def start_sending(self, now: float) -> None:
         """Wait for the client to take the rest of an answer."""

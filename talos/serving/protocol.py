@@ -91,7 +91,7 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
     @property
     def silent(self) -> bool:
         """Whether the head of a next request has not come to its end."""
-        return self.connection.phase is Phase.HEAD
+        return self.connection.phase is Phase.HEAD and not self.connection.held
 
     @property
     def _at_rest(self) -> bool:
@@ -147,34 +147,28 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
         return self._transport
 
     def _advance(self) -> None:
-        """Read requests out of what has been received, up to one that a thread has to answer."""
+        """Read a request out of what has been received, behind those that memory answers."""
         connection = self.connection
         self.eager = False
         if self.served:
             self.rest()
-        while True:
-            try:
-                step = connection.advance(time.monotonic())
-            except FramingError as error:
-                self._refuse(error)
-                return
-            self._house.note(self)
-            if step is not Step.ANSWER:
-                break
-            if not self._answer_from_memory():
-                self._run()
-                return
-            if self._closed or connection.phase is Phase.SENDING:
-                return
+        if self._answer_from_memory():
+            return
+        try:
+            step = connection.advance(time.monotonic())
+        except FramingError as error:
+            self._refuse(error)
+            return
+        self._house.note(self)
+        if step is Step.ANSWER:
+            self._run()
+            return
         if step is Step.CONTINUE:
             self._open.write(_GO_ON)
         if self._is_large and not self._house.body_room.enter(self, connection.most_body_bytes):
             self._open.pause_reading()
-        elif self._ended:
-            self.give_up()
         else:
-            self._open.resume_reading()
-            self.eager = self._at_rest
+            self._read_on()
 
     @property
     def _is_large(self) -> bool:
@@ -192,21 +186,35 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
     # Answers
 
     def _answer_from_memory(self) -> bool:
-        """Answer a request that was not whole when it was first looked at, if memory can.
+        """Answer what has been collected as far as memory can; True when that is all for now.
 
-        Many clients send the head and the body apart.
+        Many clients send the head and the body apart. A head that memory may answer is not read
+        before its body is there, which then needs no more than another look.
         """
         connection = self.connection
-        body = connection.body
-        if self._house.draining or self._blocked or body is None or self._is_large:
+        if connection.phase is not Phase.HEAD or self._blocked or self._house.draining:
             return False
-        request = connection.head + body
-        if self.answer_at_once(request) != len(request):
-            return False
-        self._release()
-        if not self._closed and connection.phase is not Phase.SENDING:
+        data = bytes(connection.buffer)
+        used = self.answer_at_once(data)
+        if used:
+            del connection.buffer[:used]
+            if self._closed or self._blocked:
+                return True
             self.rest()
+            data = data[used:]
+        if not self.lacks_body(data):
+            return False
+        connection.hold(time.monotonic())
+        self._house.note(self)
+        self._read_on()
         return True
+
+    def _read_on(self) -> None:
+        if self._ended:
+            self.give_up()
+        else:
+            self._open.resume_reading()
+            self.eager = self._at_rest
 
     def unsent(self, data: bytes) -> None:
         """Send the rest of answers from memory. See ``EagerConnection``."""

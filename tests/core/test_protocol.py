@@ -116,6 +116,19 @@ def test_a_request_that_was_collected_can_be_answered_too(pair: Pair) -> None:
     assert pair.connection.answer_at_once(b"") == 0
 
 
+def test_a_head_that_memory_may_answer_is_told_from_others(pair: Pair) -> None:
+    whole = pair.request()
+    head_ends = whole.index(b"\r\n\r\n") + 4
+    lacking = [end for end in range(len(whole) + 1) if pair.connection.lacks_body(whole[:end])]
+    assert lacking == list(range(head_ends, len(whole)))
+    for line in (b"Expect: 100-continue", b"Transfer-Encoding: chunked", b"Connection: close"):
+        other = asking(pair.credential, line)
+        assert not any(pair.connection.lacks_body(other[:end]) for end in range(len(other)))
+    assert not pair.connection.lacks_body(whole[:head_ends].replace(b"Host", b"Hots"))
+    without = Connection(_core.HotDesk(), pair.server.fileno())
+    assert not without.lacks_body(whole[:head_ends])
+
+
 def test_what_the_socket_does_not_take_is_left_to_others(pair: Pair) -> None:
     pair.server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
     sent = 0

@@ -92,6 +92,71 @@ def test_a_request_that_comes_in_pieces_is_answered_from_memory_all_the_same(
     assert house.until_received(client, BODY)
 
 
+def parted(data: bytes) -> tuple[bytes, bytes]:
+    head, _, body = data.partition(b"\r\n\r\n")
+    return head + b"\r\n\r\n", body
+
+
+def test_a_head_is_left_unread_until_its_body_is_there(house: HotHouse) -> None:
+    head, body = parted(house.request())
+    client = house.connect(house.request() + head)
+    assert house.until_received(client, BODY)
+    [known] = house.reception.clients
+    house.until(lambda: known.connection.held, "the head")
+    assert known.connection.buffer == head
+    # It has asked something, and has as long for its body as any other.
+    assert known not in house.listening.asking_nothing
+    left_s = known.connection.deadline - time.monotonic()
+    assert 5 < left_s <= 15
+    client.sendall(body + head)
+    assert house.until_received(client, BODY)
+    house.until(lambda: known.connection.held, "the next head")
+    client.sendall(body)
+    assert house.until_received(client, BODY)
+    assert known.eager
+    assert known in house.listening.asking_nothing
+
+
+def test_a_body_that_does_not_come_ends_the_connection(house: HotHouse) -> None:
+    client = house.connect(parted(house.request())[0])
+    house.until(lambda: any(c.connection.held for c in house.reception.clients), "the head")
+    [known] = house.reception.clients
+    known.connection.deadline = 0
+    assert house.answer(client) == b""
+
+
+def test_a_parted_request_that_memory_cannot_answer_reaches_the_application(
+    house: HotHouse,
+) -> None:
+    head, body = parted(asking(house.credential[:-1] + "1"))
+    client = house.connect(head)
+    house.until(lambda: any(c.connection.held for c in house.reception.clients), "the head")
+    client.sendall(body[:5])
+    house.turn()
+    client.sendall(body[5:])
+    assert house.answer(client).endswith(b"\r\n\r\n%d" % len(body))
+
+
+def test_who_waits_to_be_told_to_go_on_is_told(house: HotHouse) -> None:
+    head, body = parted(house.request(b"x", b"Expect: 100-continue"))
+    client = house.connect(head)
+    assert house.answer(client) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    client.sendall(body)
+    assert house.answer(client).endswith(b"\r\n\r\n%d" % len(body))
+
+
+def test_a_parted_request_is_finished_while_the_server_drains(house: HotHouse) -> None:
+    head, body = parted(house.request())
+    client = house.connect(head)
+    house.until(lambda: any(c.connection.held for c in house.reception.clients), "the head")
+    client.sendall(body)
+    assert house.drain(PATIENCE_S)
+    received = receive(client)
+    assert received is not None
+    assert b"Connection: close" in received
+    assert received.endswith(b"\r\n\r\n%d" % len(body))
+
+
 def test_what_memory_does_not_know_reaches_the_application(house: HotHouse) -> None:
     client = house.connect(asking(house.credential[:-1] + "1"))
     body_bytes = len(b'{"credential":"%b"}' % house.credential.encode())
