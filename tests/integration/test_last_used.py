@@ -180,6 +180,19 @@ def test_a_full_queue_drops_and_never_waits(keys: RecordingKeys, clock: FrozenCl
     assert sorted(ids(keys)) == ["0", "1", "2", "3", "4", "first"]
 
 
+def test_a_busy_key_takes_one_place_of_the_queue(keys: RecordingKeys, clock: FrozenClock) -> None:
+    keys.open.clear()
+    marks = started(keys, clock, queue_size=2, flush_size=2)
+    for key_id in ("first", "second"):
+        marks.mark(make_key("n", key_id=key_id), NOW_NS)
+    assert keys.entered.wait(20)
+    for key_id in ("busy",) * 100 + ("rare",):
+        marks.mark(make_key("n", key_id=key_id), NOW_NS)
+    keys.open.set()
+    marks.close()
+    assert ids(keys) == ["busy", "first", "rare", "second"]
+
+
 @pytest.mark.parametrize("error", [ServiceUnavailable(), RuntimeError("a surprise")])
 def test_a_failed_write_is_not_the_end(
     keys: RecordingKeys,
