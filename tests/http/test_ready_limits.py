@@ -1,11 +1,13 @@
 """Limited and imported keys are answered for from memory as the application answers for them."""
 
+import hmac
 import json
 import re
 from typing import Any
 
 import pytest
 
+from talos import _core
 from talos.credentials.imported import imported_key_id
 from talos.domain.keys import KeyKind
 from tests.core.test_recogniser import BATCH_START, request
@@ -187,6 +189,45 @@ def test_what_looks_like_a_derived_token_is_never_an_imported_key(raw_key: str) 
         lease.publish(answer, generation=generation, expires_at_ns=2**62)
     assert surface.by_hot_path(asking("mc_v2_abc")) is not None
     assert surface.by_hot_path(asking(raw_key)) is None
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "{time}:{upper}",
+        "{time}:{bare}",
+        "{time}:{{{id}}}",
+        "{time}:urn:uuid:{id}",
+        "+{time}:{id}",
+        "000{time}:{id}",
+        "-{time}:{id}",
+        "0:{id}",
+        "{time}:{id}:",
+        "{time}: {id}",
+        "{time}9999999999:{id}",
+        ":{id}",
+        "{time}:URN:UUID:{id}",
+    ],
+)
+def test_other_spellings_of_a_claim_are_read_as_the_application_reads_them(claim: str) -> None:
+    surface = HotSurface()
+    issued = surface.issue()
+    key_id = issued["issued_api_key"]["key_id"]
+    published(surface, issued["secret"])
+    made_s = surface.house.clock.now_ns() // S
+    text = claim.format(time=made_s, id=key_id, upper=key_id.upper(), bare=key_id.replace("-", ""))
+    settings = surface.configuration.tenant.credentials
+    signed = f"{settings.prefix}_v1_{_core.base58_encode(text.encode())}_"
+    secret = settings.hmac.current.reveal()
+    digest = hmac.digest(secret, signed.encode(), "sha256")
+    for checksum in (digest, digest[::-1], b"\0" + digest, digest[1:]):
+        data = asking(signed + _core.base58_encode(checksum))
+        hot, by_application = surface.by_hot_path(data), surface.by_application(data)
+        assert (hot is not None) is (b'{"is_valid":true' in by_application)
+        if hot is not None:
+            assert CHANGING.sub(rb"\r\n\1:", hot) == CHANGING.sub(rb"\r\n\1:", by_application)
+        if checksum is not digest:
+            assert hot is None
 
 
 def test_a_deleted_imported_key_is_not_answered_for() -> None:
