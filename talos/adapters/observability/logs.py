@@ -34,6 +34,11 @@ _LEVELS: Final = {
     "error": logging.ERROR,
 }
 _OURS: Final = ("talos", "gunicorn")
+STACKTRACES_PER_S: Final = 20
+"""How many are printed within a second. While a database is down every request has one, all alike,
+and a log that fills a disk is a second outage.
+"""
+_WITHHELD: Final = f"withheld: {STACKTRACES_PER_S} were printed within this second"
 AUDIT: Final = "talos.audit"
 _SECRETS: Final = re.compile(
     r"(?<=base64://)[A-Za-z0-9+/=_-]+"  # signing keys (8.3)
@@ -77,6 +82,8 @@ class LineFormatter(logging.Formatter):
         super().__init__()
         self._shape = style
         self._with_stacktraces = with_stacktraces
+        self._second = 0
+        self._stacktraces = 0
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, without its end."""
@@ -100,15 +107,24 @@ class LineFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[1] is not None:
             error = fields.get("error")
             fields["error"] = (dict(error) if isinstance(error, Mapping) else {}) | (
-                self._cause(record.exc_info[1])
+                self._cause(record.exc_info[1], int(record.created))
             )
         return fields
 
-    def _cause(self, cause: BaseException) -> dict[str, object]:
+    def _cause(self, cause: BaseException, second: int) -> dict[str, object]:
         described: dict[str, object] = {"cause": _described(cause)}
         if self._with_stacktraces:
-            described["stacktrace"] = "".join(traceback.format_exception(cause))
+            described["stacktrace"] = self._stacktrace(cause, second)
         return described
+
+    def _stacktrace(self, cause: BaseException, second: int) -> str:
+        # A handler formats one record at a time: it holds its lock.
+        if second != self._second:
+            self._second, self._stacktraces = second, 0
+        self._stacktraces += 1
+        if self._stacktraces > STACKTRACES_PER_S:
+            return _WITHHELD
+        return "".join(traceback.format_exception(cause))
 
 
 def _visible(line: str) -> str:

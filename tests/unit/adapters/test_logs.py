@@ -12,7 +12,14 @@ from datetime import datetime
 import pytest
 
 from talos.adapters.observability.events import LogEventEmitter
-from talos.adapters.observability.logs import Format, Level, configure, scrub
+from talos.adapters.observability.logs import (
+    STACKTRACES_PER_S,
+    Format,
+    Level,
+    LineFormatter,
+    configure,
+    scrub,
+)
 from talos.domain.events import AuditEvent, EventName
 
 ISSUED = "ory_ak_v1_QixjHYYL488U6zBjcSAJchJoStiobPoN2NZeFepLRv7fXkvunFdTjqckLqj5G1pt_HNHaEG7x9"
@@ -133,6 +140,29 @@ def test_stack_traces_depend_on_the_level(level: Level, shown: bool) -> None:
     assert error["id"] == "x"
     assert error["cause"] == "RuntimeError: broken"
     assert ("stacktrace" in error) is shown
+
+
+def test_stacktraces_are_few_in_a_second_and_come_again_in_the_next() -> None:
+    formatter = LineFormatter("json", with_stacktraces=True)
+
+    def stacktrace(at_s: float) -> str:
+        cause = RuntimeError("broken")
+        record = logging.makeLogRecord(
+            {
+                "msg": "failed",
+                "levelno": logging.ERROR,
+                "exc_info": (RuntimeError, cause, None),
+                "created": at_s,
+            }
+        )
+        text = json.loads(formatter.format(record))["error"]["stacktrace"]
+        assert isinstance(text, str)
+        return text
+
+    within = [stacktrace(1000 + n / 100) for n in range(STACKTRACES_PER_S + 1)]
+    assert all("RuntimeError: broken" in text for text in within[:-1])
+    assert within[-1] == f"withheld: {STACKTRACES_PER_S} were printed within this second"
+    assert "RuntimeError: broken" in stacktrace(1001.0)
 
 
 @pytest.mark.parametrize("style", ["json", "text"])
