@@ -320,12 +320,17 @@ def pack_answer(
     expires_at_ns: int | None,
     plain: bool,
     limit: tuple[int, int] | None = None,
+    begins_at_ns: int | None = None,
 ) -> bytes:
     """What is published for a key that ``HotPath`` may answer for: its gates, and the answer.
 
+    It may be told up to ``expires_at_ns``, that instant included. Of a derived token
+    ``begins_at_ns`` says from when on, the skew of clocks granted.
+
     ``body`` is sent as it is, but for what ``limit``, the quota and the window in seconds of the
     key's policy, adds to it. ``tail`` is kept beside it for other readers of the entry. A key that
-    is not ``plain`` has more gates than the hot path knows, and is never answered for by it.
+    is not ``plain`` has more gates than the hot path knows, and is never answered for by it. Raises
+    ValueError for a token with a limit.
     """
 
 def unpack_answer(payload: bytes) -> tuple[bytes, bytes] | None:
@@ -336,7 +341,8 @@ class HotPath:
     """Answers verifications from memory: bytes of a connection in, bytes to send out.
 
     It says again what was published for a key, and only to who holds the key (contract 6.2, steps
-    1 to 3, and 6). What it declines is not thereby refused. To be made after the fork, and for one
+    1 to 3, and 6), or for a derived token that was proved under the same settings (contract 16, 6),
+    while it lasts. What it declines is not thereby refused. To be made after the fork, and for one
     thread. It starts disabled.
     """
 
@@ -348,6 +354,8 @@ class HotPath:
         counter: int,
         head: tuple[bytes, bytes, bytes, bytes],
         imported_kind: int | None = None,
+        token_kind: int | None = None,
+        token_head: tuple[bytes, bytes, bytes, bytes] | None = None,
         limits: RateLimits | None = None,
         batch_head: tuple[bytes, bytes, bytes, bytes] | None = None,
         batch_counter: int = 0,
@@ -358,7 +366,8 @@ class HotPath:
         id and the length of the body, which is the last of the further headers but one. Raises
         ValueError where it is not, and where they are over 1536 bytes. Batches are answered under
         ``batch_head`` and counted under ``batch_counter``; without one, declined. So are imported
-        keys without a kind of their own. ``limits`` is what the service counts calls in; None says
+        keys without a kind of their own, and derived tokens without kind and head, of which there
+        are both or neither: ValueError. ``limits`` is what the service counts calls in; None says
         that it shows limits and counts nothing.
         """
 
@@ -380,7 +389,7 @@ class HotPath:
         """Judge by these settings from now on; False, and disabled, where there are too many.
 
         ``secrets`` are those accepted, each with the instant from which it is not (None: never).
-        ``foreign`` are beginnings of credentials that are no issued keys. ``max_ttl_ns`` of 0 is no
+        ``foreign`` are beginnings of macaroons. ``max_ttl_ns`` of 0 is no
         limit, and ``skew_ns`` counts for at most 10 minutes (contract 5.2). ``limits_enabled`` has
         calls counted (contract 6.7). Raises ValueError where ``network`` is not 16 bytes.
         """

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from talos import _core
 from talos.adapters.cache.null import NullKeyCache, NullProvedTokens
+from talos.adapters.cache.proved_tokens import KIND as TOKEN_KIND
 from talos.adapters.cache.proved_tokens import SharedProvedTokens
 from talos.adapters.cache.shared import KIND_NUMBERS, BodyFormat, SharedKeyCache
 from talos.adapters.clock import SystemClock
@@ -37,7 +38,7 @@ from talos.errors import ConfigurationError, GatewayTimeout, InternalError, Serv
 from talos.http import admin, all_in_one, metrics_port, public, ready_body
 from talos.http.body import MAX_BODY_BYTES
 from talos.http.dependencies import BuildInfo, HttpDependencies
-from talos.http.ready_head import ready_batch_head, ready_head
+from talos.http.ready_head import ready_batch_head, ready_head, ready_token_head
 from talos.services import Services, hot_path
 from talos.services.delete import DeleteService
 from talos.services.derive import DeriveService
@@ -257,7 +258,7 @@ def _limiter(shared: Shared) -> RateLimiter:
 def _proved_tokens(shared: Shared) -> ProvedTokens:
     if shared.memory is None:
         return NullProvedTokens()
-    return SharedProvedTokens(_core.KeyCache(shared.memory))
+    return SharedProvedTokens(_core.KeyCache(shared.memory), ready_body.render)
 
 
 def _shared_cache(memory: _core.SharedMemory, source: ConfigSource, clock: Clock) -> SharedKeyCache:
@@ -291,6 +292,8 @@ class _ReadyAnswers:
             _core.KeyCache(memory),
             kind=KIND_NUMBERS[KeyKind.ISSUED],
             imported_kind=KIND_NUMBERS[KeyKind.IMPORTED],
+            token_kind=TOKEN_KIND,
+            token_head=ready_token_head(),
             limits=limits,
             counter=Counter.HOT_ANSWERS,
             head=ready_head(),

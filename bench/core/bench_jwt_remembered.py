@@ -14,6 +14,7 @@ from talos.credentials.claims import TokenClaims
 from talos.domain.addresses import Caller
 from talos.domain.drafts import VerifyDraft
 from talos.domain.verification import CacheDirective, CredentialType
+from talos.http import ready_body
 from talos.services.attempt import Attempt
 from talos.services.prove_token import prove_token
 from talos.services.tenant import Tenant
@@ -42,7 +43,7 @@ def proved() -> SharedProvedTokens:
     """The memory that workers share."""
     memory = _core.SharedMemory(_MEMORY_BYTES)
     memory.attach()
-    return SharedProvedTokens(_core.KeyCache(memory))
+    return SharedProvedTokens(_core.KeyCache(memory), ready_body.render)
 
 
 @pytest.fixture

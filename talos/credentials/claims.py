@@ -76,6 +76,11 @@ class TokenClaims:
         return None if self.exp_s is None else self.exp_s * _NS_PER_S
 
     @property
+    def begins_at_ns(self) -> int:
+        """The later of ``nbf`` and ``iat``, 0 where there is neither: then both have come."""
+        return max(self.nbf_s or 0, self.iat_s or 0) * _NS_PER_S
+
+    @property
     def shown_when_derived(self) -> dict[str, object]:
         """``claims`` of the derive response: the parent's metadata under the custom claims."""
         return {**self.meta, **self.custom}

@@ -19,6 +19,11 @@ def ready_head() -> _Pieces:
     return _pieces((*SECURITY_HEADERS, ("Ory-Talos-Cache", CacheOutcome.HIT.value)))
 
 
+def ready_token_head() -> _Pieces:
+    """Return the same for a derived token, of which the cache has no verdict (6.8)."""
+    return _pieces((*SECURITY_HEADERS, ("Ory-Talos-Cache", CacheOutcome.SKIP.value)))
+
+
 def ready_batch_head() -> _Pieces:
     """Return the same of a batch, which says nothing of the cache (contract 4.15)."""
     return _pieces(SECURITY_HEADERS)

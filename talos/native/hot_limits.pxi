@@ -19,7 +19,7 @@ cdef limit_verdict admit(HotPath hot, const Ready* ready, limit_state* state) no
     if ready.key.kind == hot.kind:
         end = put_uuid(text, id)
     else:
-        end = put_hex(text, id, IMPORTED_ID_BYTES)
+        end = put_hex(text, id, HASHED_NAME_BYTES)
     return limit_admit(
         &hot.limits.table,
         hot.limits.name_of(hot.network_text, UUID_TEXT, text, <size_t>(end - text)),

@@ -8,6 +8,8 @@
 # accepted now, that the entry was published under the credential settings of now, and that neither
 # it nor the key has expired. Eviction is the cache's own promise. A key's rate limit is the last
 # gate: once a call is counted, nothing declines any more. Keys with an address list are left alone.
+# A derived token is answered for where it was proved under these very settings, has begun and has not
+# ended, and is bound to no address and no audience.
 # A batch is answered where every item of it is, and holds no key with a limit.
 
 from email.utils import formatdate
@@ -27,6 +29,7 @@ cdef enum:
     SKEW_MAX_S = 600
     # Of any credential (contract 4.0).
     CREDENTIAL_MAX = 8192
+    GENERATION_BYTES = 8
 
 cdef bytes BEFORE_LENGTH = b"\r\nContent-Length: "
 
@@ -97,21 +100,25 @@ cdef class HotPath:
     cdef uint64_t kind
     cdef uint64_t imported_kind
     cdef void* hashing           # NULL: imported keys are declined
+    cdef uint64_t token_kind
+    cdef void* token_hashing     # NULL: derived tokens are declined
     cdef RateLimits limits       # None: limits are shown, and nothing is counted
     cdef bint enforced
     cdef uint64_t counter
     cdef uint64_t batch_counter
     cdef bint enabled
     cdef uint64_t network[2]
-    cdef uint8_t network_text[UUID_TEXT]
+    cdef uint8_t network_text[UUID_TEXT + 1]     # and a zero byte
     cdef uint64_t generation
+    cdef uint8_t generation_text[GENERATION_BYTES]
     cdef int64_t max_ttl_ns      # 0: no limit
     cdef int64_t skew_ns
     cdef list macs               # of KeyedHmac, in step with the next
     cdef int64_t mac_ends[SECRETS_MAX]
     cdef tuple prefixes
-    cdef tuple foreign           # beginnings that route a credential elsewhere
+    cdef tuple foreign           # beginnings of macaroons
     cdef tuple head
+    cdef tuple token_head
     cdef tuple batch_head        # None: batches are declined
     cdef uint8_t date[DATE_BYTES]
     cdef int64_t date_s
@@ -122,10 +129,14 @@ cdef class HotPath:
 
     def __init__(
         self, KeyCache cache not None, *, int kind, int counter, tuple head not None,
-        imported_kind=None, RateLimits limits=None, tuple batch_head=None, int batch_counter=0
+        imported_kind=None, token_kind=None, tuple token_head=None, RateLimits limits=None,
+        tuple batch_head=None, int batch_counter=0
     ):
+        if (token_kind is None) != (token_head is None):
+            raise ValueError("answers about tokens need a kind and a head")
         self.enabled = False
         self.head = prepared_head(head)
+        self.token_head = None if token_head is None else prepared_head(token_head)
         self.batch_head = None if batch_head is None else prepared_head(batch_head)
         self.cache = cache
         self.kind = spelled_kind(SPELLING_UUID, kind)
@@ -133,6 +144,10 @@ cdef class HotPath:
             self.imported_kind = spelled_kind(SPELLING_HASH, imported_kind)
             if sha512_256 != NULL and self.hashing == NULL:
                 self.hashing = md_new()
+        if token_kind is not None:
+            self.token_kind = spelled_kind(SPELLING_HASH, token_kind)
+            if sha256 != NULL and self.token_hashing == NULL:
+                self.token_hashing = md_new()
         self.limits = limits
         self.counter = cache.memory.own_counter(counter)
         self.batch_counter = cache.memory.own_counter(batch_counter)
@@ -142,6 +157,8 @@ cdef class HotPath:
     def __dealloc__(self):
         if self.hashing != NULL:
             md_free(self.hashing)
+        if self.token_hashing != NULL:
+            md_free(self.token_hashing)
 
     def __reduce__(self):
         raise TypeError("a HotPath cannot be pickled")
@@ -170,6 +187,8 @@ cdef class HotPath:
         self.skew_ns = max(0, min(skew_ns, <int64_t>SKEW_MAX_S * NANOSECONDS))
         self.generation = generation
         put_uuid(self.network_text, <const uint8_t*>self.network)
+        self.network_text[UUID_TEXT] = 0
+        put_bytes(self.generation_text, (<object>generation).to_bytes(GENERATION_BYTES, "big"))
         self.enforced = limits_enabled and self.limits is not None
         self.enabled = True
         return True
@@ -239,7 +258,10 @@ cdef class HotPath:
             return NULL
         if ready.mark == MARK_LIMITED:
             return verify_limited(self, data, request, &ready, now_ns, out)
-        out = self.put_head(self.head, data, request, ready.length, out, NULL, 0)
+        out = self.put_head(
+            self.token_head if ready.mark == MARK_TOKEN else self.head,
+            data, request, ready.length, out, NULL, 0,
+        )
         return put(out, ready.body, ready.length)
 
     cdef uint8_t* verify_batch(
@@ -262,7 +284,7 @@ cdef class HotPath:
                 or items == BATCH_MAX
                 or to - self.out > OUT_BYTES - ITEM_MAX
                 or not self.find(data + credential, length, now_ns, &ready)
-                or ready.mark != MARK_PLAIN
+                or ready.mark == MARK_LIMITED
             ):
                 return NULL
             to = put(to, ready.body, ready.length)
@@ -285,19 +307,29 @@ cdef class HotPath:
         cdef IssuedShape shape
         cdef int payload
         cdef uint64_t words
-        if length == 0 or length > CREDENTIAL_MAX or self.routed_elsewhere(credential, length):
+        cdef bint token
+        if length == 0 or length > CREDENTIAL_MAX:
             return False
         memset(ready.key.words, 0, sizeof(ready.key.words))
         memcpy(ready.key.words, self.network, NETWORK_BYTES)
-        if issued_shape(credential, <Py_ssize_t>length, &shape):
+        token = self.is_derived(credential, length)
+        if token:
+            # Who has a token that was proved under these settings knows the name of its proof.
+            if not hashed_name(
+                self.token_hashing, sha256, self.generation_text, GENERATION_BYTES,
+                credential, length, <uint8_t*>&ready.key.words[2],
+            ):
+                return False
+            ready.key.kind = self.token_kind
+        elif issued_shape(credential, <Py_ssize_t>length, &shape):
             if not self.accepted(credential, length, &shape, now_ns):
                 return False
             memcpy(&ready.key.words[2], shape.key_id, UUID_BYTES)
             ready.key.kind = self.kind
         else:
-            if self.hashing == NULL or not imported_id(
-                self.hashing, self.network_text, credential, length,
-                <uint8_t*>&ready.key.words[2],
+            if not hashed_name(
+                self.hashing, sha512_256, self.network_text, UUID_TEXT + 1,
+                credential, length, <uint8_t*>&ready.key.words[2],
             ):
                 return False
             ready.key.kind = self.imported_kind
@@ -311,12 +343,21 @@ cdef class HotPath:
         words = gate_words(ready.mark)
         ready.body = <const uint8_t*>(ready.gates + words)
         return (
-            (ready.mark == MARK_PLAIN or ready.mark == MARK_LIMITED)
+            (
+                ready.mark == MARK_TOKEN
+                if token
+                else ready.mark == MARK_PLAIN or ready.mark == MARK_LIMITED
+            )
             and ready.gates[GATE_SHAPE] == gate_shape(ready.mark, ready.length)
             and ready.gates[GATE_GENERATION] == self.generation
             and words * WORD + ready.length <= <uint64_t>payload
             and now_ns <= <int64_t>ready.gates[GATE_EXPIRES]
+            and (not token or self.begun(<int64_t>ready.gates[GATE_BEGINS], now_ns))
         )
+
+    cdef bint begun(self, int64_t begins_ns, int64_t now_ns) noexcept:
+        """Whether that instant has come, the skew of clocks granted. Both are positive."""
+        return begins_ns <= now_ns or begins_ns - now_ns <= self.skew_ns
 
     cdef uint8_t* put_head(
         self, tuple head, const uint8_t* data, const Recognised* request, size_t length,
@@ -337,7 +378,7 @@ cdef class HotPath:
         out = put_number(out, length)
         return put_bytes(out, <bytes>head[3])
 
-    cdef bint routed_elsewhere(self, const uint8_t* credential, size_t length) except -1:
+    cdef bint is_derived(self, const uint8_t* credential, size_t length) except -1:
         """Whether the credential is a derived token's (contract 5.6)."""
         cdef bytes beginning
         if jwt_shape(credential, <Py_ssize_t>length):

@@ -1,22 +1,26 @@
-# What is published for a key: gates that the hot path reads, the body as it is sent, and a tail that
-# only others read. docs/shared-memory.md has the layout.
+# What is published for a key or a proved token: gates that the hot path reads, the body as it is sent,
+# and a tail that only others read. docs/shared-memory.md has the layout.
 
 cdef enum:
     # Words of a payload's gates. Behind them lie the body and the tail.
     GATE_SHAPE = 0               # layout << 56 | mark << 32 | bytes of the body
     GATE_GENERATION = 1
-    GATE_EXPIRES = 2             # of the key, ns
+    GATE_EXPIRES = 2             # the last instant at which it may be told, ns
     GATE_WORDS = 3
     # Only of a key with a rate limit:
     GATE_QUOTA = 3
     GATE_WINDOW = 4              # s
     GATE_PLACES = 5              # in the body: of an error << 32 | of what is left of the limit
     LIMITED_GATE_WORDS = 6
+    # Only of a token:
+    GATE_BEGINS = 3              # ns; before it, no more than the skew of clocks
+    TOKEN_GATE_WORDS = 4
     GATE_LAYOUT = 1
-    # Marks: how the key may be answered for.
+    # Marks: how it may be answered for.
     MARK_DECLINED = 0
     MARK_PLAIN = 1
     MARK_LIMITED = 2
+    MARK_TOKEN = 3
 
 cdef int64_t FOREVER_NS = 0x7FFFFFFFFFFFFFFF
 cdef bytes VALID = b'{"is_valid":true,'
@@ -31,7 +35,9 @@ cdef inline uint64_t gate_mark(uint64_t shape) noexcept nogil:
 
 
 cdef inline uint64_t gate_words(uint64_t mark) noexcept nogil:
-    return LIMITED_GATE_WORDS if mark == MARK_LIMITED else GATE_WORDS
+    if mark == MARK_LIMITED:
+        return LIMITED_GATE_WORDS
+    return TOKEN_GATE_WORDS if mark == MARK_TOKEN else GATE_WORDS
 
 
 cdef int64_t end_ns(object ends) except? -1:
@@ -55,10 +61,15 @@ cdef uint64_t member_places(bytes body) except? 0:
 
 def pack_answer(
     bytes body not None, bytes tail not None, *, uint64_t generation, expires_at_ns, bint plain,
-    tuple limit=None
+    tuple limit=None, begins_at_ns=None
 ):
     cdef uint64_t gates[LIMITED_GATE_WORDS]
     cdef uint64_t mark = MARK_PLAIN if plain else MARK_DECLINED
+    if limit is not None and begins_at_ns is not None:
+        raise ValueError("a token has no limit of its own")
+    if plain and begins_at_ns is not None:
+        mark = MARK_TOKEN
+        gates[GATE_BEGINS] = <uint64_t>end_ns(max(begins_at_ns, 0))
     if plain and limit is not None:
         quota, window_s = limit
         mark = MARK_DECLINED

@@ -232,8 +232,9 @@ class ProvedTokens(Protocol):
     """Derived tokens whose signature has been proved, in one network, under one generation of the
     credential settings (``CredentialSettings.generation``). Contract 16 (6).
 
-    What is remembered is that proof and what the token says, never a verdict on it. Neither the
-    token nor anything from which it could be made is kept. Faults never reach the caller.
+    What is remembered is that proof, what the token says and how that is told, never a verdict on
+    it. Neither the token nor anything from which it could be made is kept. Faults never reach the
+    caller.
     """
 
     def recall(
@@ -249,10 +250,15 @@ class ProvedTokens(Protocol):
         token: str,
         claims: TokenClaims,
         *,
+        answer: Verification | None,
         ends_ns: int | None,
         now_ns: int,
     ) -> None:
-        """Remember a proof until ``ends_ns``, None for as long as there is room."""
+        """Remember a proof until ``ends_ns``, None for as long as there is room.
+
+        ``answer`` is what everybody is told who expects no audience, once the token has begun and
+        before ``ends_ns``; None where that depends on who asks.
+        """
         ...
 
 

@@ -12,7 +12,7 @@ from talos.domain.verification import CredentialType
 from talos.domain.verification import VerificationErrorCode as Code
 from talos.services.attempt import Attempt
 from talos.services.ports import ProvedTokens
-from talos.services.verdicts import Rejected
+from talos.services.verdicts import Rejected, token_verified
 
 
 def prove_token(attempt: Attempt, proved: ProvedTokens) -> TokenClaims:
@@ -37,6 +37,8 @@ def prove_token(attempt: Attempt, proved: ProvedTokens) -> TokenClaims:
             settings.generation,
             token,
             claims,
+            # Of addresses and audiences it takes a request to tell.
+            answer=None if claims.acl or claims.aud else token_verified(claims, attempt.tenant),
             ends_ns=min((end for end in ends if end is not None), default=None),
             now_ns=now_ns,
         )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from talos.credentials.claims import TokenClaims
+from talos.domain.verification import Verification
 
 Name = tuple[str, int, str]
 
@@ -39,6 +40,7 @@ class RecordingProofs:
         token: str,
         claims: TokenClaims,
         *,
+        answer: Verification | None,
         ends_ns: int | None,
         now_ns: int,
     ) -> None:

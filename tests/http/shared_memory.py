@@ -1,4 +1,4 @@
-"""An application whose keys and limits are in shared memory, and the hot path over the same."""
+"""An application with keys, proofs and limits in shared memory, and the hot path over the same."""
 
 import json
 from dataclasses import replace
@@ -6,13 +6,16 @@ from mmap import mmap
 from typing import Any
 
 from talos import _core
+from talos.adapters.cache.proved_tokens import KIND as TOKEN_KIND
+from talos.adapters.cache.proved_tokens import SharedProvedTokens
 from talos.adapters.cache.shared import KIND_NUMBERS, BodyFormat, SharedKeyCache
 from talos.adapters.ratelimit.null import UnenforcedLimiter
 from talos.adapters.ratelimit.shared import SharedRateLimiter
 from talos.domain.keys import KeyKind
 from talos.http import all_in_one, ready_body
-from talos.http.ready_head import ready_batch_head, ready_head
+from talos.http.ready_head import ready_batch_head, ready_head, ready_token_head
 from talos.services import hot_path
+from talos.services.derive import DeriveService
 from talos.services.ports import RateLimiter
 from talos.services.verify import VerifyService
 from talos.serving.exchange import Ends, exchange
@@ -53,14 +56,23 @@ class HotSurface(Surface):
         if self.warm_limits is not None:
             limiter = SharedRateLimiter(self.warm_limits.table)
         verifier = VerifyService(
-            house.keys, self.cache, limiter, house.marks, house.events, house.clock, house.proved
+            house.keys,
+            self.cache,
+            limiter,
+            house.marks,
+            house.events,
+            house.clock,
+            SharedProvedTokens(_core.KeyCache(memory), ready_body.render),
         )
-        services = replace(house.services, verify=verifier)
+        derive = DeriveService(verifier, house.clock, house.events)
+        services = replace(house.services, verify=verifier, derive=derive)
         self.app = all_in_one.create_app(replace(self.deps, services=services))
         self.hot = _core.HotPath(
             _core.KeyCache(memory),
             kind=KIND_NUMBERS[KeyKind.ISSUED],
             imported_kind=KIND_NUMBERS[KeyKind.IMPORTED],
+            token_kind=TOKEN_KIND,
+            token_head=ready_token_head(),
             limits=None if self.hot_limits is None else self.hot_limits.table,
             counter=0,
             head=ready_head(),

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from talos.credentials.claims import TokenClaims
 from talos.domain.keys import KeyKind
+from talos.domain.verification import Verification
 from talos.services.ports import ReadyAnswer
 
 
@@ -55,6 +56,7 @@ class NullProvedTokens:
         token: str,
         claims: TokenClaims,
         *,
+        answer: Verification | None,
         ends_ns: int | None,
         now_ns: int,
     ) -> None:

@@ -4,15 +4,20 @@ They lie in the shared key cache, under the network and a SHA-256 of the generat
 Another network, another generation and a token that differs in one byte are other names. So nobody
 has to forget anything when the settings change: what was proved under the old ones is not found
 any more, and what a worker still publishes that has not heard of the change is not found either.
+
+Beside what a token says lies how that is told, for the compiled hot path (``_core.HotPath``), which
+asks by itself what time decides. Of a token with addresses or audiences it has nothing to tell.
 """
 
 import hashlib
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import MsgspecError, msgpack
 
 from talos import _core
 from talos.credentials.claims import TokenClaims
+from talos.domain.verification import Verification
 
 KIND: Final = 2
 """The kind of a proof in the cache; keys have others."""
@@ -29,19 +34,21 @@ class SharedProvedTokens:
     A token that says more than the cache takes is proved every time.
     """
 
-    def __init__(self, cache: _core.KeyCache) -> None:
-        """Remember in ``cache``."""
+    def __init__(self, cache: _core.KeyCache, render: Callable[[Verification], bytes]) -> None:
+        """Remember in ``cache``; ``render`` makes the body that is sent for a valid verdict."""
         self._cache = cache
+        self._render = render
 
     def recall(
         self, network_id: str, generation: int, token: str, now_ns: int
     ) -> TokenClaims | None:
         """Return what the token says if it was proved and the proof has not ended by ``now_ns``."""
         payload = self._cache.get(network_id, KIND, _name(generation, token), now_ns=now_ns)
-        if payload is None:
+        parts = None if payload is None else _core.unpack_answer(payload)
+        if parts is None:
             return None
         try:
-            return _DECODER.decode(payload)
+            return _DECODER.decode(parts[1])
         except (MsgspecError, UnicodeDecodeError):
             return None
 
@@ -52,20 +59,33 @@ class SharedProvedTokens:
         token: str,
         claims: TokenClaims,
         *,
+        answer: Verification | None,
         ends_ns: int | None,
         now_ns: int,
     ) -> None:
-        """Remember a proof until ``ends_ns``, None for as long as there is room."""
+        """See ``ProvedTokens.remember``. If there is only room for the proof, it is kept alone."""
         ends_ns = _FOREVER_NS if ends_ns is None else min(ends_ns, _FOREVER_NS)
         if ends_ns <= now_ns:
             return
         name = _name(generation, token)
         # Nobody evicts a proof: a lease taken now is as good as one taken before the signature.
         lease = self._cache.lease(network_id, KIND, name)
-        payload = _ENCODER.encode(claims)
-        self._cache.publish(
-            lease, network_id, KIND, name, payload, expires_at_ns=ends_ns, now_ns=now_ns
-        )
+        said = _ENCODER.encode(claims)
+        for body in (b"",) if answer is None else (self._render(answer), b""):
+            payload = _core.pack_answer(
+                body,
+                said,
+                generation=generation,
+                # The last instant, and the first at which it is over.
+                expires_at_ns=ends_ns - 1,
+                begins_at_ns=claims.begins_at_ns,
+                plain=bool(body),
+            )
+            outcome = self._cache.publish(
+                lease, network_id, KIND, name, payload, expires_at_ns=ends_ns, now_ns=now_ns
+            )
+            if outcome != _core.PUBLISH_LARGE:
+                break
 
 
 def _name(generation: int, token: str) -> str:

@@ -10,14 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talos._core import KeyCache, SharedMemory
+from talos._core import KeyCache, SharedMemory, pack_answer
 from talos.adapters.cache.proved_tokens import KIND, SharedProvedTokens
 from talos.credentials import json_text
 from talos.credentials.claims import TokenClaims
 from talos.domain.keys import NIL_NETWORK
+from talos.http.ready_body import render
 from talos.services.ports import ProvedTokens
+from talos.services.verdicts import token_verified
 from tests.fakes.proofs import RecordingProofs
-from tests.fakes.tenants import OTHER_NETWORK
+from tests.fakes.tenants import OTHER_NETWORK, TENANT
 
 S = 1_000_000_000
 NOW_NS = 1_750_000_000 * S
@@ -40,10 +42,10 @@ def shared_cache() -> KeyCache:
     return KeyCache(memory)
 
 
-SHARED = SharedProvedTokens(shared_cache())
+SHARED = SharedProvedTokens(shared_cache(), render)
 
 
-@pytest.fixture(params=[RecordingProofs, lambda: SharedProvedTokens(shared_cache())])
+@pytest.fixture(params=[RecordingProofs, lambda: SharedProvedTokens(shared_cache(), render)])
 def proved(request: pytest.FixtureRequest) -> ProvedTokens:
     """Both ways of remembering: what holds for one has to hold for the other."""
     make: Callable[[], ProvedTokens] = request.param
@@ -53,7 +55,8 @@ def proved(request: pytest.FixtureRequest) -> ProvedTokens:
 def remember(
     proved: ProvedTokens, claims: TokenClaims = CLAIMS, *, ends_ns: int | None = None
 ) -> None:
-    proved.remember(NIL_NETWORK, 7, TOKEN, claims, ends_ns=ends_ns, now_ns=NOW_NS)
+    told = token_verified(claims, TENANT)
+    proved.remember(NIL_NETWORK, 7, TOKEN, claims, answer=told, ends_ns=ends_ns, now_ns=NOW_NS)
 
 
 def test_nothing_is_known_at_first(proved: ProvedTokens) -> None:
@@ -111,11 +114,24 @@ def test_what_has_ended_is_not_remembered(proved: ProvedTokens, ends_ns: int) ->
 
 
 def test_a_token_that_says_too_much_is_not_remembered() -> None:
-    proved = SharedProvedTokens(shared_cache())
+    proved = SharedProvedTokens(shared_cache(), render)
     remember(proved, replace(CLAIMS, custom={"long": "x" * 4096}))
     assert proved.recall(NIL_NETWORK, 7, TOKEN, NOW_NS) is None
     remember(proved, replace(CLAIMS, custom={"long": "x" * 3000}))
     assert proved.recall(NIL_NETWORK, 7, TOKEN, NOW_NS) is not None
+
+
+def test_how_a_token_is_told_gives_way_where_both_are_too_long() -> None:
+    cache = shared_cache()
+    proved = SharedProvedTokens(cache, render)
+    name = hashlib.sha256((7).to_bytes(8) + TOKEN.encode()).hexdigest()
+    for length, told in ((1500, True), (3000, False)):
+        claims = replace(CLAIMS, custom={"long": "x" * length})
+        remember(proved, claims)
+        payload = cache.get(NIL_NETWORK, KIND, name, now_ns=NOW_NS)
+        assert payload is not None
+        assert (render(token_verified(claims, TENANT)) in payload) is told
+        assert proved.recall(NIL_NETWORK, 7, TOKEN, NOW_NS) == claims
 
 
 def test_claims_as_deep_as_a_token_may_hold_them(proved: ProvedTokens) -> None:
@@ -130,7 +146,7 @@ def test_claims_as_deep_as_a_token_may_hold_them(proved: ProvedTokens) -> None:
 def test_workers_that_share_a_cache_share_what_is_proved() -> None:
     memory = SharedMemory(SIZE_BYTES)
     memory.attach()
-    one, other = (SharedProvedTokens(KeyCache(memory)) for _ in range(2))
+    one, other = (SharedProvedTokens(KeyCache(memory), render) for _ in range(2))
     remember(one)
     assert other.recall(NIL_NETWORK, 7, TOKEN, NOW_NS) == CLAIMS
 
@@ -139,7 +155,7 @@ def test_tokens_seen_once_push_out_no_keys_in_use() -> None:
     memory = SharedMemory(8 * SIZE_BYTES)
     assert memory.attach()
     cache = KeyCache(memory)
-    proved = SharedProvedTokens(cache)
+    proved = SharedProvedTokens(cache, render)
     keys = [str(UUID(int=number, version=4)) for number in range(2_000)]
 
     def found(key_id: str) -> bool:
@@ -151,8 +167,17 @@ def test_tokens_seen_once_push_out_no_keys_in_use() -> None:
         cache.publish(lease, NIL_NETWORK, 0, key_id, answer, expires_at_ns=ends_ns, now_ns=NOW_NS)
         assert found(key_id)
     # Some three times what there is room for.
+    told = token_verified(CLAIMS, TENANT)
     for number in range(40_000):
-        proved.remember(NIL_NETWORK, 7, f"{TOKEN}{number}", CLAIMS, ends_ns=None, now_ns=NOW_NS)
+        proved.remember(
+            NIL_NETWORK,
+            7,
+            f"{TOKEN}{number}",
+            CLAIMS,
+            answer=told,
+            ends_ns=None,
+            now_ns=NOW_NS,
+        )
     # Who comes once may be taken for another who came before, but that is rare.
     assert sum(map(found, keys)) >= 0.99 * len(keys)
 
@@ -165,21 +190,25 @@ def stored(cache: KeyCache) -> tuple[str, bytes | None]:
 
 def test_the_name_is_a_digest_and_nothing_of_the_token_is_kept() -> None:
     cache = shared_cache()
-    remember(SharedProvedTokens(cache))
+    remember(SharedProvedTokens(cache, render))
     _, payload = stored(cache)
     assert payload is not None
     assert all(part.encode() not in payload for part in TOKEN.split("."))
 
 
 @pytest.mark.parametrize(
-    "payload", [b"", b"\xc1", b"\x80\x80", b"\x81\xa3jti\x01", b"\x81\xa3jti\xa1\xff"]
+    "said", [b"", b"\xc1", b"\x80\x80", b"\x81\xa3jti\x01", b"\x81\xa3jti\xa1\xff"]
 )
-def test_what_cannot_be_read_is_not_known(payload: bytes) -> None:
+@pytest.mark.parametrize("packed", [True, False])
+def test_what_cannot_be_read_is_not_known(said: bytes, packed: bool) -> None:
     cache = shared_cache()
-    proved = SharedProvedTokens(cache)
+    proved = SharedProvedTokens(cache, render)
     remember(proved)
     name, _ = stored(cache)
     lease = cache.lease(NIL_NETWORK, KIND, name)
+    payload = said
+    if packed:
+        payload = pack_answer(b"{}", said, generation=7, expires_at_ns=None, plain=True)
     cache.publish(lease, NIL_NETWORK, KIND, name, payload, expires_at_ns=NOW_NS + S, now_ns=NOW_NS)
     assert proved.recall(NIL_NETWORK, 7, TOKEN, NOW_NS) is None
 

@@ -3,10 +3,12 @@
 A state machine derives and forges tokens, reloads keys, secrets, prefixes, issuers and the clock
 skew, sets the clock forth and back, and asks two services about every token, one of which
 remembers. Some requests are served under the settings from before the last reload, as by a worker
-that has not heard of it.
+that has not heard of it. The compiled hot path is asked as well: it declines, or it sends what the
+service that remembers nothing would have sent.
 """
 
 import itertools
+import json
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,17 +18,22 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from talos._core import KeyCache, SharedMemory
+from talos._core import HotPath, KeyCache, SharedMemory
 from talos.adapters.cache.null import NullKeyCache, NullProvedTokens
-from talos.adapters.cache.proved_tokens import SharedProvedTokens
+from talos.adapters.cache.proved_tokens import KIND, SharedProvedTokens
 from talos.credentials.secrets import Retired, Secret, SecretRing
 from talos.domain.addresses import Caller
 from talos.domain.drafts import VerifyDraft
 from talos.domain.keys import NIL_NETWORK
 from talos.domain.verification import CacheDirective, Verification
+from talos.http.ready_body import render
+from talos.http.ready_head import ready_head, ready_token_head
+from talos.services import hot_path
 from talos.services.ports import ProvedTokens
-from talos.services.tenant import Tenant
+from talos.services.tenant import HttpSettings, Tenant
+from talos.services.verdicts import Verified
 from talos.services.verify import VerifyService
+from tests.core.test_recogniser import request
 from tests.fakes.clock import START_NS, FrozenClock
 from tests.fakes.events import RecordingEvents
 from tests.fakes.keys import InMemoryKeys
@@ -138,7 +145,15 @@ class TokensUnderChange(RuleBasedStateMachine):
         assert memory.attach()
         self.clock = FrozenClock()
         self.plain = service(self.clock, NullProvedTokens())
-        self.remembering = service(self.clock, SharedProvedTokens(KeyCache(memory)))
+        self.remembering = service(self.clock, SharedProvedTokens(KeyCache(memory), render))
+        self.hot = HotPath(
+            KeyCache(memory),
+            kind=0,
+            counter=0,
+            head=ready_head(),
+            token_kind=KIND,
+            token_head=ready_token_head(),
+        )
         self.now, self.before = World(), World()
         self.latest: deque[str] = deque(maxlen=3)
 
@@ -226,16 +241,30 @@ class TokensUnderChange(RuleBasedStateMachine):
             return asked.verify(seen_by, draft, caller, directive).verification
 
         assert ask(self.remembering) == ask(self.plain)
+        asked = VerifyDraft(token)
+        self.hot_path_agrees(seen_by, asked, self.plain.verify(seen_by, asked, caller, directive))
+
+    def hot_path_agrees(self, seen_by: Tenant, draft: VerifyDraft, verified: Verified) -> None:
+        """Ask the hot path, which is not told the address: it has none to decline or answer by."""
+        assert hot_path.configure(self.hot, seen_by, HttpSettings())
+        data = request(body=json.dumps({"credential": draft.credential}).encode())
+        answer, _ = self.hot.answer(data, now_ns=self.clock.now_ns())
+        if answer:
+            head, _, body = answer.partition(b"\r\n\r\n")
+            assert verified.verification.is_valid
+            assert body == render(verified.verification)
+            assert b"\r\nOry-Talos-Cache: SKIP\r\n" in head
 
     @invariant()
     def both_say_the_same(self) -> None:
         for token, world in itertools.product(self.latest, (self.now, self.before)):
             asked = world.tenant(NIL_NETWORK), VerifyDraft(token), Caller("192.0.2.1")
-            said = [
-                asked_one.verify(*asked, CacheDirective.DEFAULT).verification
+            remembered, plain = (
+                asked_one.verify(*asked, CacheDirective.DEFAULT)
                 for asked_one in (self.remembering, self.plain)
-            ]
-            assert said[0] == said[1]
+            )
+            assert remembered.verification == plain.verification
+            self.hot_path_agrees(*asked[:2], plain)
 
 
 TokensUnderChange.TestCase.settings = settings(max_examples=120, stateful_step_count=40)
