@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import ADMIN, HMAC_SECRET, Serve, Talos, signing_keys
-from tests.e2e.connections import Answer, Connections, verify
+from tests.e2e.connections import Answer, Connection, Connections, batch_verify, verify
 from tests.e2e.processes import PATIENCE_S, eventually
 from tests.e2e.wall_clock import HOUR_S, WallClock
 
@@ -26,18 +26,57 @@ def derive(talos: Talos, algorithm: str, **fields: Any) -> str:
     return str(answer["token"]["token"])
 
 
-def until_denied(request: bytes) -> Callable[[Callable[[bytes], Answer]], list[Answer]]:
+def until_denied(request: bytes) -> Callable[[Connection], list[Answer]]:
     """Ask until the answer is no, and then a few times more."""
 
-    def work(ask: Callable[[bytes], Answer]) -> list[Answer]:
+    def work(connection: Connection) -> list[Answer]:
         deadline = time.monotonic() + PATIENCE_S
-        answers = [ask(request)]
+        answers = [connection.ask(request)]
         while answers[-1].body["is_valid"]:
             assert time.monotonic() < deadline, "waited in vain for the end of a token"
-            answers.append(ask(request))
-        return answers + [ask(request) for _ in range(AFTERWARDS)]
+            answers.append(connection.ask(request))
+        return answers + [connection.ask(request) for _ in range(AFTERWARDS)]
 
     return work
+
+
+def shown(answer: Answer) -> tuple[int, dict[str, str], Any]:
+    """What an answer says, without what no two answers have in common."""
+    headers = {
+        name: value
+        for name, value in answer.headers.items()
+        if name not in ("date", "x-request-id")
+    }
+    return answer.status, headers, answer.body
+
+
+@pytest.mark.parametrize("algorithm", ["JWT", "MACAROON"])
+def test_a_token_that_was_proved_is_answered_for_from_memory(serve: Serve, algorithm: str) -> None:
+    talos = serve()
+    token = derive(talos, algorithm, custom_claims={"tier": "gold"})
+    with Connections(talos.server, workers=WORKERS, each=2) as connections:
+        first = connections.of_worker[min(connections.of_worker)][0]
+        proved = first.ask(verify(token, X_Request_Id="proved"))
+        assert proved.body["is_valid"] is True
+        assert proved.headers["ory-talos-cache"] == "SKIP"
+        told = connections.volley([verify(token, X_Request_Id="told")] * 3)
+        batches = connections.volley([batch_verify([token, token], X_Request_Id="told")])
+        # The last in the log of each connection: what is asked for anew, Python answers.
+        anew = connections.volley([verify(token, X_Request_Id="anew", Cache_Control="no-cache")])
+    assert all(shown(answer) == shown(proved) for answer in (*told, *anew))
+    assert all(answer.body == {"results": [proved.body] * 2} for answer in batches)
+
+    def logged() -> list[str]:
+        """The ids of the requests that have a line in the log, so that Python answered them."""
+        return [
+            record["http_request"]["request_id"]
+            for record in talos.server.records
+            if record["msg"] == "HTTP request completed"
+        ]
+
+    eventually(lambda: logged().count("anew") == len(anew), "the log")
+    assert logged().count("proved") == 1
+    assert "told" not in logged()
 
 
 def derived_tokens(**settings: Any) -> dict[str, Any]:
