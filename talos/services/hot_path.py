@@ -1,4 +1,4 @@
-"""What the compiled path for cached answers has to know of the settings (contract 6.2, 6.8)."""
+"""What the compiled path for ready answers has to know of the settings (contract 6.2, 6.4, 6.8)."""
 
 import uuid
 from typing import Final
