@@ -9,8 +9,6 @@ from typing import Final
 
 REDACTED: Final = "[REDACTED]"
 
-_MARKS: Final = ("_v1_", "eyJ")
-"""Cheap signs that the pattern may match at all."""
 _CREDENTIAL: Final = re.compile(
     # An issued key or a macaroon; the prefix stays readable.
     r"(?P<prefix>[A-Za-z0-9_]{1,16}_v1_)[A-Za-z0-9_\-=+/%.]{16,}"
@@ -21,7 +19,8 @@ _CREDENTIAL: Final = re.compile(
 
 def redacted(text: str) -> str:
     """Return ``text`` with every credential cut out."""
-    if any(mark in text for mark in _MARKS):
+    # Cheap signs that the pattern may match at all.
+    if "_v1_" in text or "eyJ" in text:
         return _CREDENTIAL.sub(_cut, text)
     return text
 

@@ -44,6 +44,7 @@ _SECRETS: Final = re.compile(
     r"(?<=base64://)[A-Za-z0-9+/=_-]+"  # signing keys (8.3)
     r"|(?<=://)[^\s/@\"]*:[^\s@\"]*(?=@)"  # user and password of a DSN (8.5)
 )
+_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
 _NEEDS_QUOTES: Final = re.compile(r'[\s"=]|^$')
 
 
@@ -157,7 +158,7 @@ def _level_name(number: int) -> str:
 
 
 def _json_line(fields: Mapping[str, object]) -> str:
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), default=str)
+    return _COMPACT.encode(fields)
 
 
 def _text_line(fields: Mapping[str, object]) -> str:
