@@ -201,6 +201,8 @@ def test_a_silent_database_and_a_killed_worker_take_nothing_from_the_cache(
         waiting = [Peer(talos.server.port) for _ in range(4)]
         peers += waiting
         for each in waiting:
+            # Accepted by the worker that will be killed, and not by the one that replaces it.
+            assert b"HIT" in each.ask(asking(known))
             each.socket.sendall(asking(unknown))
         # In this order, however long either takes: an answer from memory, none from the database.
         assert b"Ory-Talos-Cache: HIT" in peer.ask(asking(known))
