@@ -218,8 +218,11 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
 
     def unsent(self, data: bytes) -> None:
         """Send the rest of answers from memory. See ``EagerConnection``."""
-        self.served = False
+        self.rest()
         self._write(data, keep_alive=True)
+        if not self._closed:
+            # While it is being sent an answer, it may not be sent away for asking nothing.
+            self._house.note(self)
 
     def broken(self) -> None:
         """Give up a client who takes nothing any more. See ``EagerConnection``."""

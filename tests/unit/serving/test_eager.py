@@ -284,6 +284,35 @@ def test_in_a_full_house_who_was_served_stays_rather_than_who_was_not(house: Hot
     assert house.until_received(first, BODY)
 
 
+@pytest.mark.parametrize("house", [1], indirect=True)
+def test_in_a_full_house_who_is_being_answered_stays(house: HotHouse) -> None:
+    house.credential = house.key(b'{"is_valid":true,"x":"' + b"y" * 3000 + b'"}')
+    client = house.connect()
+    house.until(lambda: len(house.listening.asking_nothing) == 1, "the client")
+    assert house.listening.welcoming
+    [known] = house.reception.clients
+
+    def unable() -> bool:
+        with contextlib.suppress(BlockingIOError):
+            client.send(house.request() * 100)
+        return known._blocked
+
+    house.until(unable, "an answer that is not taken")
+    # Or the next one at the door would have it cut off in the middle.
+    assert not house.listening.welcoming
+
+
+def test_an_answer_that_leaves_in_two_parts_begins_the_wait_for_a_request(house: HotHouse) -> None:
+    client = house.connect()
+    house.until(lambda: len(house.listening.asking_nothing) == 1, "the client")
+    [known] = house.reception.clients
+    known.connection.deadline = 0
+    known.unsent(BODY)
+    assert time.monotonic() < known.connection.deadline
+    assert house.until_received(client, BODY) == BODY
+    assert house.listening.asking_nothing
+
+
 def test_nothing_is_answered_from_memory_while_the_server_drains(house: HotHouse) -> None:
     client = house.connect(house.request())
     assert house.until_received(client, BODY)
