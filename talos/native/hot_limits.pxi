@@ -11,6 +11,17 @@ cdef bytes REFUSAL = (
 )
 
 
+cdef bint limit_is_sound(const Ready* ready) noexcept:
+    """Whether the places lie inside the body, and the policy is one that ``limit_admit`` takes."""
+    cdef uint64_t error = ready.gates[GATE_PLACES] >> 32
+    cdef uint64_t left = <uint32_t>ready.gates[GATE_PLACES]
+    return (
+        <uint64_t>PyBytes_GET_SIZE(VALID) <= error <= left <= ready.length
+        and 1 <= ready.gates[GATE_QUOTA] <= LARGEST_QUOTA
+        and 1 <= ready.gates[GATE_WINDOW] <= LONGEST_WINDOW_S
+    )
+
+
 cdef limit_verdict admit(HotPath hot, const Ready* ready, limit_state* state) noexcept:
     """Count one call, under the name that the limiter has for the key's id as text."""
     cdef uint8_t text[HASH_TEXT]

@@ -353,6 +353,7 @@ cdef class HotPath:
             and words * WORD + ready.length <= <uint64_t>payload
             and now_ns <= <int64_t>ready.gates[GATE_EXPIRES]
             and (not token or self.begun(<int64_t>ready.gates[GATE_BEGINS], now_ns))
+            and (ready.mark != MARK_LIMITED or limit_is_sound(ready))
         )
 
     cdef bint begun(self, int64_t begins_ns, int64_t now_ns) noexcept:

@@ -1,6 +1,7 @@
 """A key's rate limit on the hot path: the last gate, and what it adds to the published answer."""
 
 import json
+import struct
 import uuid
 from mmap import mmap
 from typing import Final
@@ -66,6 +67,9 @@ class Host:
         payload = _core.pack_answer(
             body, b"tail", generation=1, expires_at_ns=expires_at_ns, plain=plain, limit=limit
         )
+        self.keep(kind, key_id, payload)
+
+    def keep(self, kind: int, key_id: str, payload: bytes) -> None:
         name = (str(NETWORK), kind, key_id)
         outcome = self.cache.publish(
             self.cache.lease(*name), *name, payload, expires_at_ns=2**63 - 1, now_ns=0
@@ -169,6 +173,33 @@ def test_a_policy_that_is_none_is_declined(host: Host, limit: tuple[int, int]) -
 )
 def test_a_limit_has_to_find_its_place_in_the_body(host: Host, body: bytes) -> None:
     host.publish(IMPORTED, imported_key_id(str(NETWORK), "key"), (1, 60), body=body)
+    assert host.ask("key") is None
+
+
+@pytest.mark.parametrize(
+    ("place", "word"),
+    [
+        (3, 0),
+        (3, 2**63),
+        (4, 0),
+        (4, LONGEST_WINDOW_S + 1),
+        (5, 0),
+        (5, 16 << 32 | 90),
+        (5, 91 << 32 | 90),
+        (5, 90 << 32 | len(BODY) + 1),
+        (5, 2**64 - 1),
+    ],
+)
+def test_numbers_beyond_their_bounds_are_declined(host: Host, place: int, word: int) -> None:
+    packed = _core.pack_answer(
+        BODY, b"", generation=1, expires_at_ns=None, plain=True, limit=(1, 60)
+    )
+    words = list(struct.unpack_from("<6Q", packed))
+    key_id = imported_key_id(str(NETWORK), "key")
+    host.keep(IMPORTED, key_id, packed)
+    assert host.ask("key") is not None
+    words[place] = word
+    host.keep(IMPORTED, key_id, struct.pack("<6Q", *words) + BODY)
     assert host.ask("key") is None
 
 
