@@ -65,6 +65,13 @@ class Seat:
         self._counts[self.index] = _ABSENT
 
     def others_are_freer(self) -> bool:
-        """Whether another worker has fewer clients than this one has told of."""
+        """Whether another worker has clearly fewer clients than this one has told of.
+
+        Fewer by an eighth and one: with no slack workers would take turns client by client, and
+        hundreds that connect at once would wait for as many turns.
+        """
         own = self._counts[self.index]
-        return any(_ABSENT < count < own for count in self._counts[1 : 1 + self._counts[0]])
+        return any(
+            count != _ABSENT and count + count // 8 < own
+            for count in self._counts[1 : 1 + self._counts[0]]
+        )

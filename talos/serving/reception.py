@@ -30,6 +30,10 @@ many times its size in memory: the others must not wait for it, and there must n
 """
 _YIELD_S = 0.001
 """How long a client is left to a worker with fewer; it may be busy, or not run at all."""
+_ACCEPTED_PER_TURN = 64
+"""Clients that connect at once wait for as many turns of the loop as this makes of them, and those
+who are served already wait for these to be taken in.
+"""
 _PROBE_THREADS = 4
 _PROBE_CAPACITY = 64
 
@@ -153,12 +157,21 @@ class Reception:
     def _answer_the_door(self, listening: Listening) -> None:
         if not listening.accepting:
             return
-        if self._seat is not None and self._seat.others_are_freer():
+        if self._has_more_than_its_share:
             listening.yielding = True
             self.mind_the_door(listening)
             self.loop.call_later(_YIELD_S, self._step_in, listening)
-        else:
-            self._accept(listening)
+            return
+        for _ in range(_ACCEPTED_PER_TURN):
+            if not self._accept(listening) or not listening.accepting:
+                return
+            # Of a full house the next one might have to leave before it was heard.
+            if listening.clients >= listening.capacity or self._has_more_than_its_share:
+                return
+
+    @property
+    def _has_more_than_its_share(self) -> bool:
+        return self._seat is not None and self._seat.others_are_freer()
 
     def _step_in(self, listening: Listening) -> None:
         """Take the client that was left to others, if it still waits."""
@@ -172,10 +185,7 @@ class Reception:
             self._seat.tell(len(self.clients))
 
     def _accept(self, listening: Listening) -> bool:
-        """Take one client; False when none was waiting.
-
-        One at a time: other workers accept from the same socket, and who is idle is quickest.
-        """
+        """Take one client; False when none was waiting."""
         try:
             connected, peer = listening.socket.accept()
         except (BlockingIOError, ConnectionAbortedError):

@@ -28,6 +28,21 @@ def test_a_worker_knows_whether_another_has_fewer_clients() -> None:
     assert not first.others_are_freer()
 
 
+@pytest.mark.parametrize(("other", "most"), [(0, 0), (7, 7), (8, 9), (16, 18), (800, 900)])
+def test_a_worker_may_have_an_eighth_more_than_another(other: int, most: int) -> None:
+    census = Census()
+    first = census.free_seat()
+    census.seated(1, first)
+    second = census.free_seat()
+    assert first is not None
+    assert second is not None
+    second.tell(other)
+    first.tell(most)
+    assert not first.others_are_freer()
+    first.tell(most + 1)
+    assert first.others_are_freer()
+
+
 def test_what_a_worker_writes_down_is_seen_by_other_processes() -> None:
     census = Census()
     own, other = census.free_seat(), None
