@@ -137,6 +137,15 @@ def test_a_parted_request_that_memory_cannot_answer_reaches_the_application(
     assert house.answer(client).endswith(b"\r\n\r\n%d" % len(body))
 
 
+def test_half_a_line_end_before_a_request_belongs_to_it(house: HotHouse) -> None:
+    client = house.connect(b"\r")
+    house.until(lambda: bool(house.reception.clients), "the client")
+    [known] = house.reception.clients
+    house.until(lambda: bool(known.connection.buffer), "the byte")
+    client.sendall(house.request())
+    assert house.answer(client).startswith(b"HTTP/1.1 400 ")
+
+
 def test_who_waits_to_be_told_to_go_on_is_told(house: HotHouse) -> None:
     head, body = parted(house.request(b"x", b"Expect: 100-continue"))
     client = house.connect(head)
