@@ -43,36 +43,6 @@ cdef struct Ready:
     CacheKey key
 
 
-cdef inline uint8_t* put(uint8_t* out, const void* data, size_t length) noexcept nogil:
-    memcpy(out, data, length)
-    return out + length
-
-
-cdef uint8_t* put_uuid4(uint8_t* out, const uint8_t* random) noexcept nogil:
-    """Format 16 random bytes as a version 4 UUID."""
-    cdef uint8_t data[UUID_BYTES]
-    memcpy(data, random, UUID_BYTES)
-    data[6] = (data[6] & 0x0F) | 0x40
-    data[8] = (data[8] & 0x3F) | 0x80
-    return put_uuid(out, data)
-
-
-cdef uint8_t* put_number(uint8_t* out, uint64_t number) noexcept nogil:
-    cdef uint8_t digits[20]
-    cdef int count = 0
-    while True:
-        digits[count] = <uint8_t> (c"0" + number % 10)
-        number //= 10
-        count += 1
-        if number == 0:
-            break
-    while count:
-        count -= 1
-        out[0] = digits[count]
-        out += 1
-    return out
-
-
 cdef uint64_t spelled_kind(uint64_t spelling, int kind) except 0:
     if not 0 <= kind < 1 << KIND_BITS:
         raise ValueError("a kind is 0 to 255")
@@ -87,10 +57,6 @@ cdef tuple prepared_head(tuple head):
     if not before_length.endswith(BEFORE_LENGTH):
         raise ValueError("the length of the body stands behind other headers")
     return before_date, before_id, before_length.removesuffix(BEFORE_LENGTH), before_body
-
-
-cdef inline uint8_t* put_bytes(uint8_t* out, bytes text) noexcept:
-    return put(out, bytes_data(text), <size_t>PyBytes_GET_SIZE(text))
 
 
 @cython.final
