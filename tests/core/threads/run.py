@@ -1,7 +1,9 @@
 """Runs the threads: ``run.py cache`` must end with 0, and ``run.py race`` be reported."""
 
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 from threads import KeyCache, SharedMemory, Threads
 
@@ -17,8 +19,15 @@ def main(what: str) -> None:
         work = [threads.race, threads.race]
     else:
         work = [*[threads.read] * 4, *[threads.fill] * 2, threads.revoke]
+    # One that had ended before the next began would race with nobody.
+    start = Barrier(len(work))
+
+    def begin(part: Callable[[int, int], int], seed: int) -> int:
+        start.wait()
+        return part(ROUNDS, seed)
+
     with ThreadPoolExecutor(len(work)) as pool:
-        running = [pool.submit(part, ROUNDS, seed + 1) for seed, part in enumerate(work)]
+        running = [pool.submit(begin, part, seed + 1) for seed, part in enumerate(work)]
         done = [future.result() for future in running]
     if what != "race":
         print(f"{sum(done[:4])} hits of {4 * ROUNDS} reads, none wrong; {cache.statistics()}")
