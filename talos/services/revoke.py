@@ -15,12 +15,12 @@ from talos.errors import (
     Forbidden,
 )
 from talos.services import audit
+from talos.services.gates import check_minting, possession
 from talos.services.lifetimes import retained_until_ns
 from talos.services.lookup import absence_named, require_key_id
 from talos.services.ports import Clock, EventEmitter, KeyCache, KeyRepository
 from talos.services.tenant import Tenant
 from talos.services.verdicts import Rejected
-from talos.services.verify import check_minting, possession
 
 
 class _AlreadyRevokedError(Exception):

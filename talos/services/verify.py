@@ -1,6 +1,7 @@
 """Is this credential good, and whose is it? The one statement of the rules (contract 6).
 
-A key passes these gates in this order; the first that refuses it decides the answer (6.2, 6.3):
+A key passes these gates (``services.gates``) in this order; the first that refuses it decides the
+answer (6.2, 6.3):
 
 ====  ==================  =================================================  =================
 step  gate                asks                                               else
@@ -26,16 +27,12 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from talos import _core
-from talos.credentials import issued
-from talos.credentials.claims import TokenClaims
-from talos.credentials.imported import imported_key_id
 from talos.credentials.routing import route
 from talos.domain import rules
-from talos.domain.addresses import Caller, allows, caller_address
+from talos.domain.addresses import Caller
 from talos.domain.drafts import VerifyDraft
 from talos.domain.durations import NS_PER_S
-from talos.domain.keys import Key, KeyKind, KeyStatus, RateLimitPolicy
+from talos.domain.keys import Key, KeyKind, RateLimitPolicy
 from talos.domain.timestamps import day_ends_ns
 from talos.domain.verification import (
     CacheDirective,
@@ -47,6 +44,15 @@ from talos.domain.verification import VerificationErrorCode as Code
 from talos.errors import InternalError, InvalidRequest
 from talos.services.attempt import Attempt, Possession
 from talos.services.audit import VerificationFailures
+from talos.services.gates import (
+    check_address,
+    check_audience,
+    check_minting,
+    check_state,
+    check_token,
+    possession,
+    unknown,
+)
 from talos.services.ports import (
     TROUBLE,
     Clock,
@@ -59,7 +65,6 @@ from talos.services.ports import (
     RateLimiter,
     ReadyAnswer,
 )
-from talos.services.prove_token import prove_token
 from talos.services.tenant import Tenant
 from talos.services.verdicts import (
     Rejected,
@@ -78,73 +83,6 @@ _SHORTEST_ENTRY_NS: Final = NS_PER_S
 """A key that expires sooner than this is not worth an entry in the cache (6.8)."""
 
 _log = logging.getLogger(__name__)
-
-
-# The gates, in their order. They know nothing of caches and databases, and raise ``Rejected``.
-
-
-def possession(credential: str, tenant: Tenant, now_ns: int) -> Possession:
-    """Step 1, for an issued or imported key."""
-    parsed = _core.parse_issued_key(credential)
-    if parsed is None:
-        key_id = imported_key_id(tenant.network_id, credential)
-        return Possession((tenant.network_id, KeyKind.IMPORTED, key_id), None)
-    if not issued.checksum_valid(parsed, tenant.credentials, now_ns):
-        raise _unknown()
-    return Possession((tenant.network_id, KeyKind.ISSUED, parsed.key_id), parsed)
-
-
-def check_minting(proved: Possession, tenant: Tenant, now_ns: int) -> None:
-    """Steps 2 and 3; they hold on cache hits too, so a lowered ``max_ttl`` reaches every key."""
-    if proved.text is not None and not (
-        issued.age_valid(proved.text, tenant.credentials, now_ns)
-        and issued.prefix_allowed(proved.text, tenant.credentials)
-    ):
-        raise _unknown()
-
-
-def check_state(key: Key, now_ns: int) -> None:
-    """Steps 5 and 6: revoked beats expired; the very instant of expiry is still alive."""
-    if key.status is KeyStatus.REVOKED:
-        raise Rejected(Code.REVOKED, "The API key has been revoked.")
-    if key.status is KeyStatus.UNSPECIFIED:
-        raise _unknown()
-    if key.status is KeyStatus.EXPIRED or key.expired(now_ns):
-        raise Rejected(Code.EXPIRED, "The API key has expired.")
-
-
-def check_address(allowed_cidrs: Sequence[str], caller: Caller) -> None:
-    """Step 7: fails closed; a credential without a list lets every caller in (6.6)."""
-    if not allowed_cidrs:
-        return
-    address = caller_address(caller)
-    if address is None:
-        raise Rejected(Code.IP_NOT_ALLOWED, "unable to determine client IP")
-    try:
-        inside = allows(allowed_cidrs, address)
-    except ValueError:
-        raise Rejected(Code.INTERNAL, "invalid CIDR configuration") from None
-    if not inside:
-        raise Rejected(Code.IP_NOT_ALLOWED, "The request IP is not allowed for this API key.")
-
-
-def check_audience(named: Sequence[str], expected: Sequence[str]) -> None:
-    """Step 8: one of those expected must be named, and none where none is expected (6.5)."""
-    if named and not expected:
-        raise Rejected(Code.AUDIENCE_MISMATCH, "The credential is bound to an audience.")
-    if expected and set(named).isdisjoint(expected):
-        raise Rejected(Code.AUDIENCE_MISMATCH, "The credential names no expected audience.")
-
-
-def check_token(attempt: Attempt, proved: ProvedTokens) -> TokenClaims:
-    """Prove a derived token for this network and caller (6.4); the audience is left open."""
-    claims = prove_token(attempt, proved)
-    check_address(claims.acl, attempt.caller)
-    return claims
-
-
-def _unknown() -> Rejected:
-    return Rejected(Code.NOT_FOUND, "API key not found")
 
 
 class VerifyService:
@@ -302,7 +240,7 @@ class VerifyService:
         attempt.now_ns = self._clock.now_ns()
         try:
             if row is None:
-                raise _unknown()
+                raise unknown()
             check_state(row, attempt.now_ns)
         except Rejected:
             # The cache must not say what the database denies, nor be taught it by a slower reader

@@ -35,13 +35,13 @@ settings.configure(
 django.setup()
 
 from django.core.management import call_command  # noqa: E402  (Django wants to be set up first)
-from django.core.wsgi import get_wsgi_application  # noqa: E402
-from django.urls import path  # noqa: E402
-from rest_framework.request import Request  # noqa: E402
-from rest_framework.response import Response  # noqa: E402
-from rest_framework.views import APIView  # noqa: E402
-from rest_framework_api_key.models import APIKey  # noqa: E402
-from rest_framework_api_key.permissions import HasAPIKey  # noqa: E402
+from django.core.wsgi import get_wsgi_application  # noqa: E402  (likewise)
+from django.urls import path  # noqa: E402  (likewise)
+from rest_framework.request import Request  # noqa: E402  (likewise)
+from rest_framework.response import Response  # noqa: E402  (likewise)
+from rest_framework.views import APIView  # noqa: E402  (likewise)
+from rest_framework_api_key.models import APIKey  # noqa: E402  (likewise)
+from rest_framework_api_key.permissions import HasAPIKey  # noqa: E402  (likewise)
 
 
 class Verify(APIView):

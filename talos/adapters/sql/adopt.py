@@ -126,6 +126,7 @@ class _Copy:
 
     def run(self, old: sqlite3.Connection, batch_rows: int) -> Adoption:
         total = sum(
+            # A constant.
             old.execute(f"SELECT COUNT(*) FROM {_table(kind)}").fetchone()[0]  # noqa: S608
             for kind in KeyKind
         )
@@ -233,6 +234,7 @@ def _batches(
 ) -> Iterator[Sequence[sqlite3.Row]]:
     """Yield all rows in portions; between two of them no lock is held on the file."""
     last_rowid = -(2**63)
+    # Of constants.
     statement = (
         f"SELECT rowid AS position, {', '.join(_COLUMNS[kind])} FROM {_table(kind)} "  # noqa: S608
         "WHERE rowid > ? ORDER BY rowid LIMIT ?"

@@ -10,9 +10,9 @@ from talos.credentials.secrets import Retired, Secret, SecretRing
 from talos.domain.keys import NIL_NETWORK
 from talos.http.ready_head import ready_head
 from talos.services import hot_path
+from talos.services.gates import check_minting, possession
 from talos.services.tenant import HttpSettings, Tenant
 from talos.services.verdicts import Rejected
-from talos.services.verify import check_minting, possession
 from tests.core.test_recogniser import request
 from tests.fakes.clock import START_NS
 from tests.fakes.tenants import OTHER_NETWORK, TENANT, tenant
