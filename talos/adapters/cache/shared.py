@@ -6,7 +6,6 @@ with what else a reader has to know.
 """
 
 import logging
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Final
 import msgspec
 
 from talos import _core
+from talos.adapters.observability.seldom import Seldom
 from talos.domain.durations import NS_PER_S
 from talos.domain.keys import KeyKind
 from talos.domain.verification import Verification
@@ -30,9 +30,6 @@ HOLD_NS: Final = 900 * NS_PER_S
 It is longer than the database may take until a commit has come or can come no more. What it costs
 is one key, and about one in 4,096 others, that are read from the database meanwhile.
 """
-
-_REPEAT_NS: Final = 60 * NS_PER_S
-"""How often a process speaks at most of a cache that fails."""
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +67,7 @@ class SharedKeyCache:
         self.core = _core.KeyCache(memory)
         self.clock = clock
         self.bodies = bodies
-        self._silent_until_ns = 0
+        self._seldom = Seldom()
 
     def get(
         self, network_id: str, kind: KeyKind, key_id: str, *, generation: int
@@ -127,10 +124,8 @@ class SharedKeyCache:
 
     def tell_of(self, error: Exception) -> None:
         """Log what keeps the cache from working, unless that was said just now."""
-        now_ns = time.monotonic_ns()
-        if now_ns < self._silent_until_ns:
+        if not self._seldom.due():
             return
-        self._silent_until_ns = now_ns + _REPEAT_NS
         # Only the type: the text of an error may quote what it failed on.
         fields = {"error": type(error).__name__}
         _log.error("the key cache fails; keys are read instead", extra={"fields": fields})

@@ -4,16 +4,11 @@ Counting itself is compiled; docs/shared-memory.md says why exactly what a polic
 """
 
 import logging
-import time
-from typing import Final
 
 from talos import _core
-from talos.domain.durations import NS_PER_S
+from talos.adapters.observability.seldom import Seldom
 from talos.domain.keys import RateLimitPolicy
 from talos.domain.verification import RateLimitState
-
-_REPEAT_NS: Final = 60 * NS_PER_S
-"""How often a process says at most that there is no room."""
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +21,7 @@ class SharedRateLimiter:
     def __init__(self, limits: _core.RateLimits) -> None:
         """Count in ``limits``."""
         self._limits = limits
-        self._silent_until_ns = 0
+        self._seldom = Seldom()
 
     def admit(
         self, network_id: str, key_id: str, policy: RateLimitPolicy, now_ns: int
@@ -51,10 +46,8 @@ class SharedRateLimiter:
         return RateLimitState(allowed, remaining, now_ns + reset_after_ns)
 
     def _tell_of_no_room(self) -> None:
-        now_ns = time.monotonic_ns()
-        if now_ns < self._silent_until_ns:
+        if not self._seldom.due():
             return
-        self._silent_until_ns = now_ns + _REPEAT_NS
         _log.warning(
             "too many keys are inside their windows at once: calls of further keys pass uncounted; "
             "raise rate_limit.memory.max_size",
