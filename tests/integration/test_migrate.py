@@ -16,6 +16,7 @@ from talos.adapters.sql import migrate
 from talos.adapters.sql.database import SqlDatabase
 from talos.adapters.sql.dsn import DatabaseUrl, parse_dsn
 from talos.adapters.sql.engine import create_engine
+from talos.adapters.sql.repository import SqlKeyRepository
 from talos.adapters.sql.schema_version import (
     STEP_TABLE,
     VERSION_TABLE,
@@ -23,8 +24,10 @@ from talos.adapters.sql.schema_version import (
     latest_version,
 )
 from talos.adapters.sql.tables import metadata
-from talos.domain.keys import NIL_NETWORK
+from talos.domain.keys import NIL_NETWORK, KeyKind
 from talos.errors import FailedPrecondition, SchemaBehind, ServiceUnavailable
+from tests.integration.repository_contract import add
+from tests.integration.sample_keys import make_key
 from tests.servers import MySqlService, PostgresService
 
 LATEST = latest_version()
@@ -94,6 +97,29 @@ def test_the_tables_of_the_migrations_are_those_of_the_queries(empty: DatabaseUr
         return compare_metadata(context, metadata)
 
     assert in_database(empty, differences) == []
+
+
+def test_the_keys_that_would_go_are_counted(empty: DatabaseUrl) -> None:
+    assert migrate.keys_dropped_by(empty) == 0
+    migrate.up(empty)
+    assert migrate.keys_dropped_by(empty, LATEST) == 0
+    engine = create_engine(empty)
+    for network in (NIL_NETWORK, "another"):
+        SqlDatabase(engine).ensure_network(network)
+        for kind in KeyKind:
+            add(SqlKeyRepository(engine), make_key(network, kind))
+    add(SqlKeyRepository(engine), make_key(NIL_NETWORK))
+    engine.dispose()
+    assert migrate.keys_dropped_by(empty, LATEST) == 5
+    assert migrate.keys_dropped_by(empty, LATEST + 5) == 5
+    if LATEST > 1:
+        assert migrate.keys_dropped_by(empty, LATEST - 1) == 0
+    # Asking drops nothing.
+    assert migrate.status(empty).is_current
+    migrate.down(empty, LATEST)
+    assert migrate.keys_dropped_by(empty) == 0
+    with pytest.raises(ValueError, match="at least 1"):
+        migrate.keys_dropped_by(empty, 0)
 
 
 def test_steps_below_one_are_refused(empty: DatabaseUrl) -> None:

@@ -33,13 +33,25 @@ from talos.adapters.sql.schema_version import (
     read_status,
     revision_of,
 )
+from talos.adapters.sql.tables import KEY_TABLES
 from talos.errors import FailedPrecondition, ServiceUnavailable
 
-__all__ = ["NOT_INITIALISED", "Migrated", "SchemaStatus", "down", "force", "status", "up"]
+__all__ = [
+    "NOT_INITIALISED",
+    "Migrated",
+    "SchemaStatus",
+    "down",
+    "force",
+    "keys_dropped_by",
+    "status",
+    "up",
+]
 
 NOT_INITIALISED: Final = -1
 """The version to ``force`` for a database without any."""
 
+_TABLES_VERSION: Final = 1
+"""The version that makes the tables of keys; undoing it drops them."""
 _LOCK_NAME: Final = "talos_schema"
 _LOCK_TIMEOUT_S: Final = 60
 
@@ -101,6 +113,33 @@ def down(url: DatabaseUrl, steps: int = 1) -> Migrated:
                 below = revision_of(version - 1) if version > 1 else "base"
                 command.downgrade(_alembic(connection), below)
         return Migrated(current, target)
+
+
+def keys_dropped_by(url: DatabaseUrl, steps: int = 1) -> int:
+    """Return how many keys, of all networks and both kinds, ``down`` would drop with ``steps``.
+
+    Nothing is changed, and the answer is of this moment: a running server may add keys until
+    ``down`` begins. Raises ``ValueError`` for fewer than one step, and ``FailedPrecondition`` where
+    ``down`` would.
+    """
+    if steps < 1:
+        raise ValueError("the number of steps must be at least 1")
+    if url.path is not None and not url.path.exists():
+        return 0
+    engine = create_engine(url)
+    try:
+        with translated("count API keys"), engine.connect() as connection:
+            state = read_status(connection)
+            _require_steppable(state)
+            version = state.version or 0
+            if not version - steps < _TABLES_VERSION <= version:
+                return 0
+            return sum(
+                connection.execute(select(func.count()).select_from(table)).scalar_one()
+                for table in KEY_TABLES.values()
+            )
+    finally:
+        engine.dispose()
 
 
 def force(url: DatabaseUrl, version: int) -> None:
