@@ -13,6 +13,7 @@ from talos.config.snapshot import (
     Snapshot,
 )
 from talos.config.values import Config
+from talos.services.tenant import PEER_SOURCES, HttpSettings
 
 _API_KEY_PREFIXES: Final = (
     "credentials.api_keys.prefix.current",
@@ -37,6 +38,7 @@ def warnings(snapshot: Snapshot) -> tuple[str, ...]:
         *_prefixes(config),
         *_signing_key(snapshot),
         *_cross_origin(config),
+        *_proxies(snapshot.http),
         *_cache(config),
         *_not_in_this_version(config),
     )
@@ -108,6 +110,24 @@ def _cross_origin(config: Config) -> Iterator[str]:
             f"{cors}.allow_credentials has no effect beside the origin * in allowed_origins: "
             "any site could act with the cookies of its visitors"
         )
+
+
+def _proxies(http: HttpSettings) -> Iterator[str]:
+    """Find headers that strangers may set (contract 16 (41))."""
+    proxies = "serve.http.trusted_proxies"
+    if http.trusted_proxies.hold_a_family:
+        yield f"{proxies} holds every address of a family: each such peer may speak for any caller"
+    if http.trusted_proxies:
+        return
+    for path, counts, header, passes_for in (
+        ("client_ip_source", http.client_ip_source not in PEER_SOURCES, "its header", "address"),
+        ("trust_forwarded_host", http.trust_forwarded_host, "X-Forwarded-Host", "host"),
+    ):
+        if counts:
+            yield (
+                f"serve.http.{path} is set and {proxies} is empty: whoever sends {header} "
+                f"passes for any {passes_for}, unless a proxy in front replaces it"
+            )
 
 
 def _cache(config: Config) -> Iterator[str]:

@@ -22,7 +22,7 @@ class SingleTenantDirectory:
         """The HTTP settings of the snapshot."""
         return self.snapshot.http
 
-    def resolve(self, host: str, forwarded_host: str) -> Tenant:
+    def resolve(self, host: str) -> Tenant:
         """Return the one tenant, whatever the host."""
         return self.snapshot.tenant
 

@@ -11,6 +11,7 @@ from talos.credentials.secrets import Retired, Secret, SecretRing
 from talos.credentials.settings import CredentialSettings
 from talos.domain.durations import NS_PER_S
 from talos.domain.keys import NIL_NETWORK
+from talos.domain.proxies import TrustedProxies
 from talos.services.tenant import HttpSettings, Tenant
 
 DEFAULT_CLOCK_SKEW_NS: Final = 300 * NS_PER_S
@@ -96,6 +97,7 @@ def http_settings(config: Config) -> HttpSettings:
         client_ip_source=config.text("serve.http.client_ip_source"),
         exclude_health_from_log=config.flag("serve.http.request_log.exclude_health_endpoints"),
         trust_forwarded_host=config.flag("serve.http.trust_forwarded_host"),
+        trusted_proxies=TrustedProxies(config.texts("serve.http.trusted_proxies")),
         cors_enabled=config.flag(f"{cors}.enabled"),
         cors_allowed_origins=config.texts(f"{cors}.allowed_origins"),
         cors_allowed_methods=config.texts(f"{cors}.allowed_methods"),

@@ -13,6 +13,7 @@ from talos.config import retired, schema
 from talos.config.faults import Fault, shown_value, unknown_key
 from talos.config.schema import Node, Path
 from talos.domain.durations import MAX_DURATION_NS, parse_config_duration
+from talos.domain.proxies import TrustedProxies
 
 VariableOf = Callable[[Path], str | None]
 """Names the environment variable that a value came from."""
@@ -48,7 +49,8 @@ def duration_ns(text: str, rules: Mapping[str, Any]) -> int:
 
 @cache
 def _validator() -> Any:
-    kind = cast(Any, extend)(Draft202012Validator, {"pattern": _pattern, "x-duration": _duration})
+    keywords = {"pattern": _pattern, "x-duration": _duration, "x-peer": _peer}
+    kind = cast(Any, extend)(Draft202012Validator, keywords)
     return kind(schema.document())
 
 
@@ -66,6 +68,14 @@ def _duration(
             duration_ns(value, rules)
         except ValueError:
             yield ValidationError("x-duration")
+
+
+def _peer(_: Any, __: object, value: object, ___: Node) -> Iterator[ValidationError]:
+    if isinstance(value, str):
+        try:
+            TrustedProxies([value])
+        except ValueError:
+            yield ValidationError("x-peer")
 
 
 class _Reporter:

@@ -15,7 +15,11 @@ from typing import Final, Self
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-_BLANKS: Final = " \t"
+UNIX_PEER: Final = "unix:"
+"""The peer of a connection over a Unix socket. It counts as loopback."""
+
+BLANKS: Final = " \t"
+_LOOPBACK: Final = IPv4Address("127.0.0.1")
 _MAPPED_PREFIX_BITS: Final = 96
 
 
@@ -23,9 +27,10 @@ _MAPPED_PREFIX_BITS: Final = 96
 class Caller:
     """Where a request came from, unchecked.
 
-    ``peer`` is the address of the TCP peer. ``header`` is the value of the one header that the
-    configuration trusts, None where none is trusted or the request has none. It must hold a single
-    address; for ``X-Forwarded-For`` use ``from_forwarded_for``.
+    ``peer`` is the address of the TCP peer, or ``UNIX_PEER``. ``header`` is the value of the one
+    header that the configuration trusts, None where none is trusted or the request has none. It
+    must hold a single address; for ``X-Forwarded-For`` use ``from_forwarded_for``, and where
+    proxies are listed ``talos.domain.proxies``.
     """
 
     peer: str
@@ -38,9 +43,9 @@ class Caller:
         Where that element is empty the list is kept whole: a list is no address, so the caller is
         denied instead of being mistaken for the peer.
         """
-        if header is None or not header.strip(_BLANKS):
+        if header is None or not header.strip(BLANKS):
             return cls(peer)
-        return cls(peer, header.split(",", 1)[0].strip(_BLANKS) or header)
+        return cls(peer, header.split(",", 1)[0].strip(BLANKS) or header)
 
 
 def caller_address(caller: Caller) -> Address | None:
@@ -49,9 +54,22 @@ def caller_address(caller: Caller) -> Address | None:
     A header that is absent, empty or blank falls back to the TCP peer; one that is not exactly an
     address does not.
     """
-    header = (caller.header or "").strip(_BLANKS)
+    header = (caller.header or "").strip(BLANKS)
+    return read_address(header) if header else peer_address(caller.peer)
+
+
+def peer_address(peer: str) -> Address | None:
+    """Return the address of the other end of a connection, None where it has none."""
+    return _LOOPBACK if peer == UNIX_PEER else read_address(peer)
+
+
+def read_address(text: str) -> Address | None:
+    """Read a plain address: no zone, no brackets, no port, no leading zeros in an octet.
+
+    Returns None for anything else.
+    """
     try:
-        return _address(header or caller.peer)
+        return _address(text)
     except ValueError:
         return None
 
@@ -79,35 +97,52 @@ def covers(cidrs: Iterable[str], narrower: str) -> bool:
     Raises ``ValueError`` for an unparsable entry. Asking one list about many networks is cheap.
     """
     inner = _network(narrower)
-    firsts, lasts = _outermost(tuple(cidrs), inner.version)
-    position = bisect_right(firsts, int(inner.network_address)) - 1
-    return position >= 0 and int(inner.broadcast_address) <= lasts[position]
+    spans = _outermost(tuple(cidrs), inner.version)
+    return spans.hold(int(inner.network_address), int(inner.broadcast_address))
 
 
-@lru_cache(maxsize=256)
-def _outermost(cidrs: tuple[str, ...], version: int) -> tuple[list[int], list[int]]:
-    """First and last addresses of those networks of a family that lie in no other one, in order.
+class Spans:
+    """The outermost of some networks of one family: those that lie in no other one.
 
     Networks are nested or disjoint, so of the outermost ones only the nearest below can hold
     another network. Both lists of a caller may come from a stranger: comparing every pair would let
     a token of 8 KB cost tens of milliseconds.
     """
-    spans = sorted(
-        (int(network.network_address), -int(network.broadcast_address))
-        for network in map(_network, cidrs)
-        if network.version == version
-    )
-    firsts: list[int] = []
-    lasts: list[int] = []
-    for first, negative_last in spans:
-        if not lasts or -negative_last > lasts[-1]:
-            firsts.append(first)
-            lasts.append(-negative_last)
-    return firsts, lasts
+
+    __slots__ = ("_firsts", "_lasts")
+
+    def __init__(self, networks: Iterable[Network]) -> None:
+        """Keep first and last addresses of the outermost ``networks``, in order."""
+        spans = sorted(
+            (int(network.network_address), -int(network.broadcast_address)) for network in networks
+        )
+        self._firsts: list[int] = []
+        self._lasts: list[int] = []
+        for first, negative_last in spans:
+            if not self._lasts or -negative_last > self._lasts[-1]:
+                self._firsts.append(first)
+                self._lasts.append(-negative_last)
+
+    def hold(self, first: int, last: int) -> bool:
+        """Tell whether one of the networks holds all addresses from ``first`` to ``last``."""
+        position = bisect_right(self._firsts, first) - 1
+        return position >= 0 and last <= self._lasts[position]
+
+
+@lru_cache(maxsize=256)
+def _outermost(cidrs: tuple[str, ...], version: int) -> Spans:
+    return Spans(network for network in map(_network, cidrs) if network.version == version)
+
+
+def read_network(text: str) -> Network:
+    """Read a CIDR or a plain address, which is a network of one. Raises ``ValueError``."""
+    if "/" in text:
+        return _network(text)
+    address = _address(text)
+    return _network(f"{address}/{address.max_prefixlen}")
 
 
 def _address(text: str) -> Address:
-    """Read a plain address: no zone, no brackets, no port, no leading zeros in an octet."""
     if "%" in text:
         raise ValueError("has a zone")
     address = ip_address(text)

@@ -6,14 +6,19 @@ from typing import Final
 
 import falcon
 
-from talos.domain.addresses import Caller
+from talos.domain.addresses import Caller, caller_address
 from talos.domain.verification import CacheDirective
-from talos.services.tenant import HttpSettings, Tenant, TenantDirectory
+from talos.services.tenant import PEER_SOURCES, HttpSettings, Tenant, TenantDirectory
 
 LOGGER: Final = logging.getLogger("talos.http")
 
+ALL_LINES: Final = "talos.all_lines"
+"""A variable of the environ: headers that were sent on several lines, of which the header's own
+variable holds the first, by that variable's name, joined with commas. Servers that join all lines
+anyway need not set it.
+"""
+
 _FORWARDED_FOR: Final = "CLIENT_IP_SOURCE_X_FORWARDED_FOR"
-_PEER_SOURCES: Final = ("CLIENT_IP_SOURCE_UNSPECIFIED", "CLIENT_IP_SOURCE_REMOTE_ADDR")
 _ADDRESS_HEADERS: Final = {
     "CLIENT_IP_SOURCE_CF_CONNECTING_IP": "HTTP_CF_CONNECTING_IP",
     "CLIENT_IP_SOURCE_X_REAL_IP": "HTTP_X_REAL_IP",
@@ -47,22 +52,36 @@ class Request(falcon.Request):
 
 
 def caller(req: Request) -> Caller:
-    """Return where the request came from, by the configured source (contract 6.6).
+    """Return where the request came from, by the configured source (contract 6.6 and 16 (41)).
 
     A source that this version does not know counts as the TCP peer, with a warning.
     """
-    environ = req.env
-    peer: str = environ.get("REMOTE_ADDR") or ""
+    peer = _peer(req)
     source = req.context.settings.client_ip_source
-    if source in _PEER_SOURCES:
+    if source in PEER_SOURCES:
         return Caller(peer)
+    proxies = req.context.settings.trusted_proxies
     if source == _FORWARDED_FOR:
-        return Caller.from_forwarded_for(peer, environ.get("HTTP_X_FORWARDED_FOR"))
+        if proxies:
+            return proxies.caller_forwarded_for(peer, _all_lines(req, "HTTP_X_FORWARDED_FOR"))
+        return Caller.from_forwarded_for(peer, req.env.get("HTTP_X_FORWARDED_FOR"))
     variable = _ADDRESS_HEADERS.get(source)
     if variable is None:
         LOGGER.warning("serve.http.client_ip_source is not known; the TCP peer is used")
         return Caller(peer)
-    return Caller(peer, environ.get(variable))
+    if proxies:
+        return proxies.caller(peer, _all_lines(req, variable))
+    return Caller(peer, req.env.get(variable))
+
+
+def client_address(req: Request) -> str:
+    """Return the address that address lists are held against, for logs and events.
+
+    It is the peer's where it cannot be told: such a request is refused by every address list.
+    """
+    seen = caller(req)
+    address = caller_address(seen)
+    return seen.peer if address is None else str(address)
 
 
 def cache_directive(req: Request) -> CacheDirective:
@@ -81,10 +100,36 @@ def cache_directive(req: Request) -> CacheDirective:
 
 
 def host(req: Request) -> str:
-    """Return the ``Host`` header as it stands, empty where there is none."""
-    return req.env.get("HTTP_HOST", "")  # type: ignore[no-any-return]
+    """Return the host that the request is for, as it stands, empty where there is none.
+
+    That is ``X-Forwarded-Host`` where the request has one that counts, else ``Host`` (contract 9).
+    """
+    return forwarded_host(req) or req.env.get("HTTP_HOST", "")
 
 
 def forwarded_host(req: Request) -> str:
-    """Return ``X-Forwarded-Host`` as it stands; whether it counts is the directory's decision."""
-    return req.env.get("HTTP_X_FORWARDED_HOST", "")  # type: ignore[no-any-return]
+    """Return ``X-Forwarded-Host`` as it stands, empty where it is absent or does not count.
+
+    It counts with ``serve.http.trust_forwarded_host``, and where proxies are listed only from one
+    of them (contract 16 (41)). Then several lines are one list, which names no host.
+    """
+    settings = req.context.settings
+    if not settings.trust_forwarded_host:
+        return ""
+    if not settings.trusted_proxies:
+        return req.env.get("HTTP_X_FORWARDED_HOST", "")  # type: ignore[no-any-return]
+    if not settings.trusted_proxies.trust_peer(_peer(req)):
+        return ""
+    return _all_lines(req, "HTTP_X_FORWARDED_HOST") or ""
+
+
+def _peer(req: Request) -> str:
+    return req.env.get("REMOTE_ADDR") or ""
+
+
+def _all_lines(req: Request, variable: str) -> str | None:
+    """Return a header with all of its lines, joined with commas."""
+    repeated = req.env.get(ALL_LINES)
+    if repeated and variable in repeated:
+        return str(repeated[variable])
+    return req.env.get(variable)

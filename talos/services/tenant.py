@@ -1,9 +1,13 @@
 """The tenant of one request: its network and one consistent snapshot of its settings."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from talos.credentials.settings import CredentialSettings
+from talos.domain.proxies import NO_PROXIES, TrustedProxies
+
+PEER_SOURCES: Final = ("CLIENT_IP_SOURCE_UNSPECIFIED", "CLIENT_IP_SOURCE_REMOTE_ADDR")
+"""Values of ``serve.http.client_ip_source`` that name no header (contract 6.6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class HttpSettings:
     client_ip_source: str = "CLIENT_IP_SOURCE_UNSPECIFIED"
     exclude_health_from_log: bool = False
     trust_forwarded_host: bool = False
+    trusted_proxies: TrustedProxies = NO_PROXIES
     cors_enabled: bool = False
     cors_allowed_origins: tuple[str, ...] = ("*",)
     cors_allowed_methods: tuple[str, ...] = ()
@@ -48,8 +53,8 @@ class TenantDirectory(Protocol):
         """What the HTTP applications read at every request."""
         ...
 
-    def resolve(self, host: str, forwarded_host: str) -> Tenant:
-        """Return the tenant of the request's host.
+    def resolve(self, host: str) -> Tenant:
+        """Return the tenant of the host that a request is for.
 
         Raises ``NotFound`` (``network not found``) for an unknown host.
         """

@@ -1,8 +1,8 @@
 """One request through a WSGI application: received bytes in, bytes to send out, no socket in sight.
 
 The environ is gunicorn's with three differences: of headers that the contract reads by their first
-line only that line is kept, a header can never change ``SCRIPT_NAME`` or the scheme, and the body
-is there already.
+line the variable holds only that line (``ALL_LINES`` has all of them), a header can never change
+``SCRIPT_NAME`` or the scheme, and the body is there already.
 """
 
 import io
@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import unquote_to_bytes
 
+from talos.http.request import ALL_LINES
 from talos.serving.answer import Answer, Reply
 from talos.serving.framing import FramingError
 from talos.serving.request_head import RequestHead, parse
@@ -38,7 +39,8 @@ FIRST_LINE_COUNTS = frozenset(
         "CONTENT-TYPE",
     }
 )
-"""Headers of which only the first line is read (contract 2.2, 6.6, 6.8, 9)."""
+"""Headers of which only the first line is read (contract 2.2, 6.6, 6.8, 9); those that name a
+caller with all lines where proxies are listed (16 (41))."""
 
 _MAPPED_IPV4 = "::ffff:"
 
@@ -124,14 +126,24 @@ def environ(request: RequestHead, body: bytes | bytearray | None, ends: Ends) ->
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
+    # By name first, and joined once: a head may repeat a header thousands of times.
+    lines: dict[str, list[str]] = {}
     for name, value in request.headers:
+        lines.setdefault(name, []).append(value)
+    all_lines = {}
+    for name, values in lines.items():
         if name in ("CONTENT-LENGTH", "TRANSFER-ENCODING"):
             continue
         key = "CONTENT_TYPE" if name == "CONTENT-TYPE" else f"HTTP_{name.replace('-', '_')}"
-        if key not in result:
-            result[key] = value
-        elif name not in FIRST_LINE_COUNTS:
-            result[key] += f",{value}"
+        if len(values) == 1:
+            result[key] = values[0]
+        elif name in FIRST_LINE_COUNTS:
+            result[key] = values[0]
+            all_lines[key] = ",".join(values)
+        else:
+            result[key] = ",".join(values)
+    if all_lines:
+        result[ALL_LINES] = all_lines
     if body is not None:
         result["CONTENT_LENGTH"] = str(len(body))
     return result

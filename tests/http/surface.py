@@ -36,10 +36,10 @@ class Directory:
     tenant: Tenant
     http: HttpSettings
     unknown: set[str]
-    seen: list[tuple[str, str]]
+    seen: list[str]
 
-    def resolve(self, host: str, forwarded_host: str) -> Tenant:
-        self.seen.append((host, forwarded_host))
+    def resolve(self, host: str) -> Tenant:
+        self.seen.append(host)
         if host in self.unknown:
             raise NotFound("network not found")
         return self.tenant
@@ -58,7 +58,7 @@ class Configuration:
         self.tenant = TENANT
         self.http = HttpSettings()
         self.unknown: set[str] = set()
-        self.seen: list[tuple[str, str]] = []
+        self.seen: list[str] = []
         self.reads = 0
         self.after_read: Callable[[], None] = lambda: None
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from talos.domain.proxies import TrustedProxies
 from talos.http.fields import Message, camel_case
 from talos.http.operations import OPERATIONS, Operation
-from tests.http.surface import ISSUED, Surface, assert_envelope
+from tests.http.surface import ISSUED, PEER, Surface, assert_envelope
 
 WRITES = [op for op in OPERATIONS if op.request is not None]
 OTHERS = [op for op in OPERATIONS if op.request is None]
@@ -207,8 +208,11 @@ HEADERS = [
     ),
     st.sampled_from(["GET", "POST", "OPTIONS"]),
     st.sampled_from(["X_FORWARDED_FOR", "X_REAL_IP", "CF_CONNECTING_IP", "TRUE_CLIENT_IP"]),
+    st.sampled_from([(), (PEER, "::/0"), ("unix:",)]),
 )
-def test_any_headers_are_borne(headers: dict[str, str], method: str, source: str) -> None:
+def test_any_headers_are_borne(
+    headers: dict[str, str], method: str, source: str, proxies: tuple[str, ...]
+) -> None:
     surface = Surface()
     surface.configuration.change(
         cors_enabled=True,
@@ -216,6 +220,8 @@ def test_any_headers_are_borne(headers: dict[str, str], method: str, source: str
         cors_allowed_headers=("*",),
         cors_allowed_methods=("GET", "POST"),
         client_ip_source=f"CLIENT_IP_SOURCE_{source}",
+        trust_forwarded_host=True,
+        trusted_proxies=TrustedProxies(proxies),
     )
     secret = surface.issue(ip_restriction={"allowed_cidrs": ["10.0.0.0/8"]})["secret"]
     environ = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()}

@@ -3,7 +3,7 @@
 import falcon
 
 from talos.http.health import is_health_path
-from talos.http.request import Request, forwarded_host, host
+from talos.http.request import Request, host
 
 
 class Tenancy:
@@ -12,4 +12,4 @@ class Tenancy:
     def process_request(self, req: Request, _resp: falcon.Response) -> None:
         """Ask the request's directory. Raises ``NotFound`` for an unknown host."""
         if not is_health_path(req.path):
-            req.context.tenant = req.context.directory.resolve(host(req), forwarded_host(req))
+            req.context.tenant = req.context.directory.resolve(host(req))

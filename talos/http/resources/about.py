@@ -6,7 +6,7 @@ from typing import Final
 import falcon
 
 from talos.http.dependencies import BuildInfo
-from talos.http.request import Request, forwarded_host, host
+from talos.http.request import Request, host
 from talos.http.responses import ok
 from talos.http.wire import VersionResponse
 
@@ -22,11 +22,8 @@ class Version:
 
     def show(self, req: Request, resp: falcon.Response) -> None:
         """Answer with the build and the hash of the effective configuration."""
-        seen_host = host(req)
-        if req.context.settings.trust_forwarded_host:
-            seen_host = forwarded_host(req) or seen_host
         build = self._build
-        config_hash = req.context.directory.config_hash(seen_host)
+        config_hash = req.context.directory.config_hash(host(req))
         ok(resp, VersionResponse(build.version, build.commit, build.build_time, config_hash))
 
 

@@ -62,6 +62,22 @@ def test_nothing_to_say_about_the_smallest_configuration(tmp_path: Path) -> None
             {"serve__http__cors": {"enabled": True, "allow_credentials": True}},
             "serve.http.cors.allow_credentials has no effect beside the origin *",
         ),
+        (
+            {"serve__http__client_ip_source": "CLIENT_IP_SOURCE_X_REAL_IP"},
+            "serve.http.client_ip_source is set and serve.http.trusted_proxies is empty: ",
+        ),
+        (
+            {"serve__http__trust_forwarded_host": True},
+            "serve.http.trust_forwarded_host is set and serve.http.trusted_proxies is empty: ",
+        ),
+        (
+            {"serve__http__trusted_proxies": ["10.0.0.1", "::/0"]},
+            "serve.http.trusted_proxies holds every address of a family",
+        ),
+        (
+            {"serve__http__trusted_proxies": ["0.0.0.0/0"]},
+            "serve.http.trusted_proxies holds every address of a family",
+        ),
         ({"cache__type": "memory"}, "cache.type is set and cache.enabled is not"),
         ({"cache__type": "redis"}, "cache.type is set and cache.enabled is not"),
         ({"cache": {"type": "redis", "enabled": True}}, "cache.type redis is not in this version"),
@@ -87,6 +103,14 @@ def test_one_warning(tmp_path: Path, changes: dict[str, Any], begins: str) -> No
                 "enabled": True,
                 "allow_credentials": True,
                 "allowed_origins": ["https://a.example.com"],
+            }
+        },
+        {"serve__http__client_ip_source": "CLIENT_IP_SOURCE_REMOTE_ADDR"},
+        {
+            "serve__http": {
+                "client_ip_source": "CLIENT_IP_SOURCE_X_FORWARDED_FOR",
+                "trust_forwarded_host": True,
+                "trusted_proxies": ["unix:"],
             }
         },
         {"cache__type": "noop"},

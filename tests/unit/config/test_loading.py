@@ -30,7 +30,12 @@ def test_a_file_of_the_reference_is_valid_unchanged() -> None:
     config = load(REFERENCE, {})
     # The keys that the reference does not know are the only ones it leaves alone.
     unset = {path for path in schema.settings() if not config.was_set(path)}
-    ours = {"serve.http.workers", "serve.http.threads", "rate_limit.memory.max_size"}
+    ours = {
+        "serve.http.workers",
+        "serve.http.threads",
+        "serve.http.trusted_proxies",
+        "rate_limit.memory.max_size",
+    }
     assert unset == ours
     assert config.integer("serve.metrics.port") == 4422
     assert config.duration_ns("credentials.clock_skew") == 300 * 10**9
@@ -160,6 +165,16 @@ def test_without_a_file_and_without_an_environment() -> None:
             "expected one of CLIENT_IP_SOURCE_UNSPECIFIED, CLIENT_IP_SOURCE_REMOTE_ADDR, "
             "CLIENT_IP_SOURCE_CF_CONNECTING_IP, CLIENT_IP_SOURCE_X_FORWARDED_FOR, "
             "CLIENT_IP_SOURCE_X_REAL_IP, CLIENT_IP_SOURCE_TRUE_CLIENT_IP",
+        ),
+        (
+            {"serve__http__trusted_proxies": ["10.0.0.0/8", "10.0.0.0/33"]},
+            "serve.http.trusted_proxies[1] (TALOS_SERVE_HTTP_TRUSTED_PROXIES): "
+            "expected an address, a network such as 10.0.0.0/8, or unix:",
+        ),
+        (
+            {"serve__http__trusted_proxies": ["proxy.example.com"]},
+            "serve.http.trusted_proxies[0] (TALOS_SERVE_HTTP_TRUSTED_PROXIES): "
+            "expected an address, a network such as 10.0.0.0/8, or unix:",
         ),
         (
             {"serve__http__cors__allowed_methods": ["GET", "OPTIONS"]},

@@ -275,11 +275,11 @@ def test_the_directory_answers_from_the_snapshot_in_force(host: Callable[..., Ho
     source = SingleTenantSource(here.source)
     before = source.current()
     hash_before = before.config_hash("a")
-    assert before.resolve("a", "b") is before.resolve("c", "")
+    assert before.resolve("a") is before.resolve("c")
     assert before.config_hash("b") != hash_before
     here.edit(secrets__hmac__current=OTHER_SECRET, serve__http__cors__max_age=5.9)
     after = source.current()
-    ring = after.resolve("a", "").credentials.hmac
+    ring = after.resolve("a").credentials.hmac
     assert ring.accepted(0) == (OTHER_SECRET.encode(),)
     assert after.http.cors_max_age_s == 5
     assert after.config_hash("a") != hash_before
@@ -288,11 +288,11 @@ def test_the_directory_answers_from_the_snapshot_in_force(host: Callable[..., Ho
 def test_a_directory_outlives_an_edit_unchanged(host: Callable[..., Host]) -> None:
     here = host()
     directory = SingleTenantSource(here.source).current()
-    http, tenant, digest = directory.http, directory.resolve("a", ""), directory.config_hash("a")
+    http, tenant, digest = directory.http, directory.resolve("a"), directory.config_hash("a")
     here.edit(secrets__hmac__current=OTHER_SECRET, serve__http__cors__max_age=5.9)
     assert here.source.current().http != http
     assert directory.http is http
-    assert directory.resolve("a", "") is tenant
+    assert directory.resolve("a") is tenant
     assert directory.config_hash("a") == digest
 
 

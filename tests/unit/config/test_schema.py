@@ -80,6 +80,7 @@ multitenancy.enabled False R
 multitenancy.networks [] R
 serve.http.workers None R
 serve.http.threads 16 R
+serve.http.trusted_proxies [] H
 rate_limit.memory.max_size 16777216 R
 """
 ROWS = [[*line.rsplit(" ", 1)[0].split(" ", 1), line[-1]] for line in CONTRACT.split("\n") if line]

@@ -14,6 +14,7 @@ from talos.config.snapshot import Snapshot
 from talos.config.values import Config
 from talos.credentials.secrets import Retired, Secret
 from talos.domain.keys import NIL_NETWORK
+from talos.domain.proxies import NO_PROXIES, TrustedProxies
 from tests.unit.config.settings import (
     BAD_KEY_URL,
     ISSUER,
@@ -80,6 +81,7 @@ def test_a_full_configuration() -> None:
     assert http.client_ip_source == "CLIENT_IP_SOURCE_X_FORWARDED_FOR"
     assert http.exclude_health_from_log is True
     assert http.trust_forwarded_host is False
+    assert http.trusted_proxies == NO_PROXIES
     assert http.cors_enabled is True
     assert http.cors_allowed_origins == ("https://*.example.com",)
     assert http.cors_allowed_methods[-1] == "TRACE"
@@ -87,6 +89,12 @@ def test_a_full_configuration() -> None:
     assert http.cors_exposed_headers == ("Content-Type",)
     assert http.cors_allow_credentials is True
     assert http.cors_max_age_s == 3600
+
+
+def test_the_proxies_are_read(tmp_path: Path) -> None:
+    http = taken(tmp_path, serve__http__trusted_proxies=["10.0.0.0/8", "unix:"]).http
+    assert http.trusted_proxies == TrustedProxies(["10.0.0.0/8", "unix:"])
+    assert http.trusted_proxies.trust_peer("10.1.2.3")
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,14 @@ def test_a_header_that_is_no_address_denies(header: str) -> None:
     assert caller_address(Caller(PEER, header)) is None
 
 
+def test_a_peer_on_a_unix_socket_counts_as_loopback() -> None:
+    assert caller_address(Caller("unix:")) == IPv4Address("127.0.0.1")
+    assert caller_address(Caller("unix:", " ")) == IPv4Address("127.0.0.1")
+    assert caller_address(Caller("unix:", "10.0.0.1")) == IPv4Address("10.0.0.1")
+    # Nobody says so of himself.
+    assert caller_address(Caller(PEER, "unix:")) is None
+
+
 @pytest.mark.parametrize("peer", ["", "/run/talos.sock", "fe80::1%eth0", "localhost"])
 def test_a_peer_without_an_address_is_denied(peer: str) -> None:
     assert caller_address(Caller(peer)) is None

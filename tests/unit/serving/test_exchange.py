@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from talos.http.request import ALL_LINES
 from talos.serving import exchange as exchange_module
 from talos.serving.exchange import FIRST_LINE_COUNTS, Ends, Reply, exchange, refusal
 
@@ -72,6 +73,25 @@ def test_of_a_repeated_header_the_first_line_counts(name: str) -> None:
     application = Recorder()
     ask(application, f"{name}: first", f"{name}: second")
     assert application.environ["HTTP_" + name.replace("-", "_")] == "first"
+
+
+def test_all_lines_of_such_a_header_are_there_too() -> None:
+    application = Recorder()
+    ask(
+        application,
+        "x-forwarded-for: 10.0.0.1",
+        "X-Real-Ip: 10.0.0.2",
+        "X-Other: a",
+        "X-FORWARDED-FOR:",
+        "X_Forwarded_For: 10.0.0.3",
+        "X-Other: b",
+        "X-Forwarded-For: 10.0.0.4, 10.0.0.5",
+    )
+    environ = application.environ
+    assert environ["HTTP_X_FORWARDED_FOR"] == "10.0.0.1"
+    assert environ[ALL_LINES] == {"HTTP_X_FORWARDED_FOR": "10.0.0.1,,10.0.0.4, 10.0.0.5"}
+    ask(application, "X-Forwarded-For: 10.0.0.1", "X-Other: a", "X-Other: b")
+    assert ALL_LINES not in application.environ
 
 
 def test_an_empty_first_line_is_still_the_first() -> None:
