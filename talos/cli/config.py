@@ -33,7 +33,12 @@ def validate() -> None:
 
     loaded = _load()
     taken = snapshot.take(loaded)
-    faults = [*taken.key_faults, *_dsn_faults(loaded)]
+    key_id_fault = advice.signing_key_fault(taken)
+    faults = [
+        *taken.key_faults,
+        *([key_id_fault] if key_id_fault else []),
+        *_dsn_faults(loaded),
+    ]
     if faults:
         raise Failure("\n".join(["the configuration is invalid", *faults]))
     for warning in advice.warnings(taken):

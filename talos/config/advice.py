@@ -3,12 +3,16 @@
 Faults stop the start; these do not. A line names settings, never values.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
+from talos.config import schema
+from talos.config.faults import Fault
 from talos.config.snapshot import (
     DEFAULT_CLOCK_SKEW_NS,
     LARGEST_CLOCK_SKEW_NS,
+    SIGNING_KEY_ID,
     SIGNING_KEY_URLS,
     Snapshot,
 )
@@ -25,6 +29,10 @@ _MACAROON_PREFIXES: Final = (
     "credentials.derived_tokens.macaroon.prefix.current",
     "credentials.derived_tokens.macaroon.prefix.retired",
 )
+
+# Key ids are published; these bounds keep one line a line.
+_PRINTABLE_KEY_ID: Final = re.compile(r"[!-~]{1,64}")
+_MOST_KEY_IDS: Final = 10
 
 
 def warnings(snapshot: Snapshot) -> tuple[str, ...]:
@@ -87,14 +95,38 @@ def _texts(config: Config, path: str) -> tuple[str, ...]:
     return () if text is None else (text,)
 
 
-def _signing_key(snapshot: Snapshot) -> Iterator[str]:
+def signing_key_fault(snapshot: Snapshot) -> str | None:
+    """Return the fault of a ``signing_key_id`` that names no key that can sign, or None.
+
+    The server starts with it, and says 500 to whoever derives a JSON Web Token (contract 4.13).
+    """
+    config = snapshot.config
     keys = snapshot.tenant.credentials.signing_keys
-    wanted = snapshot.config.text("credentials.derived_tokens.jwt.signing_key_id")
-    if wanted and not any(key.kid == wanted and key.signs for key in keys.keys):
-        yield (
-            "credentials.derived_tokens.jwt.signing_key_id names no key that can sign: "
-            "JSON Web Tokens cannot be derived"
-        )
+    wanted = config.text(SIGNING_KEY_ID)
+    if not wanted or any(key.kid == wanted and key.signs for key in keys.keys):
+        return None
+    setting = schema.settings()[SIGNING_KEY_ID]
+    origin = config.origin(SIGNING_KEY_ID)
+    variable = setting.variable if origin == "file" else origin
+    problem = "names no key that can sign"
+    return str(Fault(setting.parts, variable, problem, _signing_key_ids(snapshot)))
+
+
+def _signing_key_ids(snapshot: Snapshot) -> str:
+    keys = snapshot.tenant.credentials.signing_keys.keys
+    ids = [key.kid for key in keys if key.signs]
+    shown = [kid for kid in ids if _PRINTABLE_KEY_ID.fullmatch(kid)][:_MOST_KEY_IDS]
+    more = f" and {len(ids) - len(shown)} more" if len(shown) < len(ids) else ""
+    if not ids:
+        return f"nothing, since {SIGNING_KEY_URLS} holds no key that can sign"
+    return f"the kid of a key under {SIGNING_KEY_URLS}: {', '.join(shown)}{more}"
+
+
+def _signing_key(snapshot: Snapshot) -> Iterator[str]:
+    fault = signing_key_fault(snapshot)
+    keys = snapshot.tenant.credentials.signing_keys
+    if fault is not None:
+        yield f"{fault}; JSON Web Tokens cannot be derived"
     elif snapshot.config.secrets(SIGNING_KEY_URLS) and not any(key.signs for key in keys.keys):
         yield f"{SIGNING_KEY_URLS} holds no key that can sign: JSON Web Tokens cannot be derived"
 

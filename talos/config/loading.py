@@ -3,13 +3,15 @@
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from talos.config import environment, faults, files, schema
+from talos.config import environment, faults, files, placeholders, schema
 from talos.config.faults import Fault
 from talos.config.validation import faults_of
 from talos.config.values import Config, SourceFile, completed
 from talos.errors import ConfigurationError
+
+_EVERY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  (compared with, not bound to)
 
 
 def load(path: str | Path | None, environ: Mapping[str, str]) -> Config:
@@ -60,10 +62,18 @@ class Loader:
             )
 
         tree = completed(explicit)
-        found = [*self._overlay.faults, *gaps, *faults_of(tree, variable_of), *_unsupported(tree)]
+        unfilled, doubts = placeholders.examine(tree, variable_of)
+        found = [
+            *self._overlay.faults,
+            *gaps,
+            *unfilled,
+            *faults_of(tree, variable_of),
+            *_unsupported(tree),
+            *_same_port(tree),
+        ]
         if found:
             raise ConfigurationError(_heading(self.path), faults.in_order(found))
-        return Config(explicit, origins, file, self._overlay.warnings)
+        return Config(explicit, origins, file, (*self._overlay.warnings, *doubts))
 
 
 def _heading(path: Path | None) -> str:
@@ -79,3 +89,25 @@ def _unsupported(tree: Mapping[str, Any]) -> list[Fault]:
     setting = schema.settings()["multitenancy.enabled"]
     problem = "several networks are not supported by this version"
     return [Fault(setting.parts, setting.variable, problem, "false")]
+
+
+def _same_port(tree: Mapping[str, Any]) -> list[Fault]:
+    """Refuse two listeners on one port of one address: the second could never be opened."""
+    sections = tree["serve"]
+    http, metrics = (
+        sections.get(name) if isinstance(sections, Mapping) else None
+        for name in ("http", "metrics")
+    )
+    if not isinstance(http, Mapping) or not isinstance(metrics, Mapping):
+        return []
+    hosts = {str(section.get("host", "127.0.0.1")).strip("[]") for section in (http, metrics)}
+    apart = len(hosts) > 1 and not hosts & _EVERY_ADDRESS
+    if apart or http["port"] != metrics["port"] or any(map(_is_socket_file, hosts)):
+        return []
+    setting = schema.settings()["serve.metrics.port"]
+    problem = "is the port of serve.http.port too"
+    return [Fault(setting.parts, setting.variable, problem, "a port of its own")]
+
+
+def _is_socket_file(host: str) -> bool:
+    return host.startswith("unix:")

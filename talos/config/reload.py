@@ -10,7 +10,7 @@ from typing import Final
 from talos.config import advice, snapshot
 from talos.config.board import ReloadBoard
 from talos.config.loading import Loader
-from talos.config.snapshot import SIGNING_KEY_URLS, Snapshot
+from talos.config.snapshot import SIGNING_KEY_ID, SIGNING_KEY_URLS, Snapshot
 from talos.config.values import Config
 from talos.config.watching import follow
 from talos.errors import ConfigurationError
@@ -20,7 +20,7 @@ _log: Final = logging.getLogger(__name__)
 _JWT_SETTINGS: Final = (
     SIGNING_KEY_URLS,
     # It names a key of the set, and so stays with it.
-    "credentials.derived_tokens.jwt.signing_key_id",
+    SIGNING_KEY_ID,
 )
 
 

@@ -70,6 +70,23 @@ One or more of a number and a unit: `ns`, `us`, `ms`, `s`, `m`, `h`, such as `30
 `1.5h`. `credentials.clock_skew` and `last_used.flush_interval` also take bare digits, which are
 nanoseconds, and a leading plus sign.
 
+## Secrets that are refused
+
+A value that anybody could know is a fault at start, for `talos config validate` and at reload. For
+`secrets.hmac` that is
+
+- a variable, a command or a template that nothing has replaced: `${HMAC}`, `$HMAC`, `$(...)`,
+  `{{ ... }}`, `<...>`, or text that SOPS or Ansible Vault encrypted;
+- the place of a secret: a URL, or the name of a file;
+- a placeholder such as `changeme` or `your-secret`, the examples of these pages, and the secrets of
+  published test vectors;
+- a pattern of up to 16 characters repeated, fewer than 6 different characters, or a plain sequence.
+
+`openssl rand -base64 48` makes a good one. In other settings only what nothing has replaced is
+refused, and a password of `db.dsn` or `cache.redis.password` that is a placeholder. A server that
+ran with such a secret gets a new `current`, and the old one under `retired` with an `expires_at`:
+with an end it is accepted, with a warning, so that keys can be rotated in the meantime.
+
 ## Reload
 
 The file is watched. An edit that is valid takes effect with the next request for the settings

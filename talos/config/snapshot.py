@@ -18,6 +18,7 @@ DEFAULT_CLOCK_SKEW_NS: Final = 300 * NS_PER_S
 LARGEST_CLOCK_SKEW_NS: Final = 600 * NS_PER_S
 
 SIGNING_KEY_URLS: Final = "credentials.derived_tokens.jwt.signing_keys.urls"
+SIGNING_KEY_ID: Final = "credentials.derived_tokens.jwt.signing_key_id"
 
 # Whatever of these differs, a credential may be judged differently.
 _JUDGING: Final = (
@@ -26,7 +27,7 @@ _JUDGING: Final = (
     "credentials.api_keys.max_ttl",
     "credentials.api_keys.prefix.current",
     "credentials.api_keys.prefix.public_current",
-    "credentials.derived_tokens.jwt.signing_key_id",
+    SIGNING_KEY_ID,
     "credentials.derived_tokens.macaroon.prefix.current",
 )
 _JUDGING_RETIRED: Final = (

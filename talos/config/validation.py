@@ -47,6 +47,19 @@ def duration_ns(text: str, rules: Mapping[str, Any]) -> int:
     return value_ns
 
 
+def variable_for(path: Path, variable_of: VariableOf) -> str | None:
+    """Name the variable that set the path, or the one that could; sections have none."""
+    source = variable_of(path)
+    if source is not None:
+        return source
+    names = tuple(step for step in path if isinstance(step, str))
+    for length in range(len(names), 0, -1):
+        setting = schema.settings().get(".".join(names[:length]))
+        if setting is not None:
+            return setting.variable
+    return None
+
+
 @cache
 def _validator() -> Any:
     keywords = {"pattern": _pattern, "x-duration": _duration, "x-peer": _peer}
@@ -117,27 +130,20 @@ class _Reporter:
         node = schema.at(path) or {}
         inside = node.get("required", ()) if isinstance(path[-1], str) else ()
         if node.get("type") != "object":
-            yield Fault(path, self._variable(path), "missing", schema.expectation(node))
+            yield Fault(
+                path, variable_for(path, self._variable_of), "missing", schema.expectation(node)
+            )
         for name in inside:
             yield from self._missing((*path, name))
 
     def _wrong(self, path: Path, error: ValidationError) -> Fault:
         node = schema.at(path) or {}
         return Fault(
-            path, self._variable(path), _problem(path, node, error), schema.expectation(node)
+            path,
+            variable_for(path, self._variable_of),
+            _problem(path, node, error),
+            schema.expectation(node),
         )
-
-    def _variable(self, path: Path) -> str | None:
-        """Name the variable that set the path, or the one that could; sections have none."""
-        source = self._variable_of(path)
-        if source is not None:
-            return source
-        names = tuple(step for step in path if isinstance(step, str))
-        for length in range(len(names), 0, -1):
-            setting = schema.settings().get(".".join(names[:length]))
-            if setting is not None:
-                return setting.variable
-        return None
 
 
 def _problem(path: Path, node: Node, error: ValidationError) -> str:

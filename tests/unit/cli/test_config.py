@@ -1,5 +1,6 @@
 """``talos config``."""
 
+import base64
 import json
 import os
 from pathlib import Path
@@ -8,6 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
+from talos.credentials import generate
 from tests.unit.cli.conftest import Run
 
 SECRET = "test-secret-for-hmac-0123456789abcdef"
@@ -74,6 +76,55 @@ def test_a_signing_key_that_cannot_be_read_is_an_error(talos: Run, file: Path) -
     assert result.exit_code == 1
     assert "urls[0]" in result.stderr
     assert "test-not-base64" not in result.output
+
+
+def test_a_placeholder_is_an_error(talos: Run, file: Path) -> None:
+    example = "<at least 32 characters from a random generator>"
+    file.write_text(GOOD.replace(SECRET, example))
+    result = talos("config", "validate", "--config", str(file))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "secrets.hmac.current (TALOS_SECRETS_HMAC_CURRENT): a placeholder" in result.stderr
+    assert "openssl rand -base64 48" in result.stderr
+    assert example not in result.output
+
+
+@pytest.mark.parametrize(
+    ("http", "metrics", "clash"),
+    [
+        ("port: 4422", "", True),
+        ("port: 4422, host: 10.0.0.1", "host: 0.0.0.0", True),
+        ("port: 4422, host: 10.0.0.1", "host: 10.0.0.1", True),
+        ('port: 4422, host: "[::]"', "host: 127.0.0.1", True),
+        ("port: 4422", "host: 127.0.0.1", True),
+        ("port: 4422, host: 10.0.0.1", "host: 10.0.0.2", False),
+        ('port: 4422, host: "unix:/run/talos.sock"', "", False),
+    ],
+)
+def test_two_listeners_on_one_port(
+    talos: Run, file: Path, http: str, metrics: str, clash: bool
+) -> None:
+    file.write_text(GOOD + f"serve: {{http: {{{http}}}, metrics: {{{metrics}}}}}\n")
+    result = talos("config", "validate", "--config", str(file))
+    line = "serve.metrics.port (TALOS_SERVE_METRICS_PORT): is the port of serve.http.port too"
+    assert (result.exit_code, line in result.stderr) == (int(clash), clash)
+
+
+def test_a_signing_key_id_that_names_no_key_is_an_error(talos: Run, file: Path) -> None:
+    prefix = "TALOS_CREDENTIALS_DERIVED_TOKENS_JWT_"
+    keys = [generate.eddsa().private | {"kid": kid} for kid in ("key-of-may", "key-of-june")]
+    document = base64.b64encode(json.dumps({"keys": keys}).encode()).decode()
+    os.environ[f"{prefix}SIGNING_KEYS_URLS"] = f"base64://{document}"
+    os.environ[f"{prefix}SIGNING_KEY_ID"] = "key-of-july"
+    result = talos("config", "validate", "--config", str(file))
+    assert result.exit_code == 1
+    assert f"signing_key_id ({prefix}SIGNING_KEY_ID): names no key that can sign" in result.stderr
+    assert result.stderr.endswith(": key-of-may, key-of-june\n")
+    assert "key-of-july" not in result.output
+    os.environ[f"{prefix}SIGNING_KEY_ID"] = "key-of-june"
+    assert talos("config", "validate", "--config", str(file)).exit_code == 0
+    del os.environ[f"{prefix}SIGNING_KEYS_URLS"]
+    result = talos("config", "validate", "--config", str(file))
+    assert (result.exit_code, "holds no key that can sign" in result.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,19 @@ def test_nothing_to_say_about_the_smallest_configuration(tmp_path: Path) -> None
         ({f"{MACAROON}__retired": ["ory_ak"]}, "credentials.api_keys.prefix.current collides"),
         (
             {f"{JWT}__signing_key_id": "other", f"{JWT}__signing_keys__urls": [KEY_URL]},
-            "credentials.derived_tokens.jwt.signing_key_id names no key that can sign",
+            "credentials.derived_tokens.jwt.signing_key_id "
+            "(TALOS_CREDENTIALS_DERIVED_TOKENS_JWT_SIGNING_KEY_ID): names no key that can sign; "
+            "expected the kid of a key under "
+            "credentials.derived_tokens.jwt.signing_keys.urls: test-key; JSON Web Tokens cannot",
+        ),
+        (
+            {
+                f"{JWT}__signing_key_id": "test-key",
+                f"{JWT}__signing_keys__urls": [url_of(PUBLIC_JWK)],
+            },
+            "credentials.derived_tokens.jwt.signing_key_id "
+            "(TALOS_CREDENTIALS_DERIVED_TOKENS_JWT_SIGNING_KEY_ID): names no key that can sign; "
+            "expected nothing, since credentials.derived_tokens.jwt.signing_keys.urls holds no key",
         ),
         (
             {f"{JWT}__signing_keys__urls": [url_of(PUBLIC_JWK)]},
