@@ -30,6 +30,9 @@ _PLAIN: Final = {
 }
 # Members whose value belongs to the caller; a null in there is data.
 _FREE_FORM: Final = ("metadata", "claims")
+_PATH_STEP: Final = re.compile(r"(?:^|\.)((?:\\.|[^.\\])*)")
+_ESCAPED: Final = re.compile(r"\\(.)")
+_BAD_TILDE: Final = re.compile("~(?![01])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,16 +199,14 @@ def _path_steps(path: str) -> tuple[str, ...]:
     r"""Split ``a.0.b``; ``\.`` is a dot inside a member's name."""
     if not path:
         return ()
-    return tuple(
-        re.sub(r"\\(.)", r"\1", step) for step in re.findall(r"(?:^|\.)((?:\\.|[^.\\])*)", path)
-    )
+    return tuple(_ESCAPED.sub(r"\1", step) for step in _PATH_STEP.findall(path))
 
 
 def _pointer_steps(pointer: str) -> tuple[str, ...]:
     """Split an RFC 6901 pointer."""
     if not pointer:
         return ()
-    if not pointer.startswith("/") or re.search("~(?![01])", pointer):
+    if not pointer.startswith("/") or _BAD_TILDE.search(pointer):
         raise ValueError("is no JSON pointer: it starts with /, and ~ is written ~0 and / is ~1")
     return tuple(step.replace("~1", "/").replace("~0", "~") for step in pointer[1:].split("/"))
 

@@ -77,6 +77,8 @@ def apply(overlay: Overlay, tree: dict[str, Any]) -> tuple[dict[Path, str], list
     """Lay the assignments over ``tree``; return which variable set which path, and the faults."""
     origins: dict[Path, str] = {}
     faults: list[Fault] = []
+    # What was set at a path or below it, so that no assignment looks through all before it.
+    below: dict[Path, set[Path]] = {}
     for assignment in overlay.assignments:
         path, variable = assignment.path, assignment.variable
         split = next((at for at, step in enumerate(path) if isinstance(step, int)), None)
@@ -90,9 +92,11 @@ def apply(overlay: Overlay, tree: dict[str, Any]) -> tuple[dict[Path, str], list
                 faults.append(Fault(path, variable, "leaves a gap before it", expected))
                 continue
         for set_path in set_paths:
-            for stale in [known for known in origins if known[: len(set_path)] == set_path]:
-                del origins[stale]
+            for stale in below.pop(set_path, ()):
+                origins.pop(stale, None)
             origins[set_path] = variable
+            for length in range(1, len(set_path) + 1):
+                below.setdefault(set_path[:length], set()).add(set_path)
     return origins, faults
 
 
@@ -303,8 +307,9 @@ def _assign_element(tree: dict[str, Any], path: Path, split: int, value: Any) ->
     if above is None or not isinstance(index, int):
         return []
     name = str(list_path[-1])
-    default = (schema.at(list_path) or {}).get("default", [])
-    items = above.get(name, default)
+    items = above.get(name)
+    if items is None:
+        items = above[name] = [*(schema.at(list_path) or {}).get("default", [])]
     if not isinstance(items, list):
         return []
     if index > len(items):
@@ -314,7 +319,7 @@ def _assign_element(tree: dict[str, Any], path: Path, split: int, value: Any) ->
         # A plain retired value is short for an object that holds nothing else.
         whole = present if isinstance(present, dict) else {"value": present}
         value = {**whole, str(member[0]): value}
-    above[name] = [*items[:index], value, *items[index + 1 :]]
+    items[index : index + 1] = [value]
     return [path]
 
 

@@ -3,36 +3,27 @@
 Two open-ended repetitions that may match the same characters, one behind the other, share a run of
 such characters out between them in every possible way before they give up. A possessive repetition
 (``*+``) keeps what it took, and has one way only.
+
+The first half of this module reads that off the patterns. The second half runs each of them on
+repeated fragments of its own alphabet, since there are other ways to a square: a search that begins
+anew at every character, for one.
 """
 
-import importlib
-import pkgutil
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from re import _constants as code  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
 import pytest
 
-import talos
+from tests.house.regexes import encoded, hostile, methods, patterns, uncovered
+from tests.work import grows_faster
 
 LONGEST_HARMLESS = 300
 """A repetition that ends after so many characters costs little, however often it is tried."""
 ALPHABET = [chr(number) for number in range(0x300)]
-
-
-def patterns() -> Iterator[tuple[str, "re.Pattern[Any]"]]:
-    """Every compiled expression among the globals of the program, once."""
-    seen: set[int] = set()
-    for module_info in pkgutil.walk_packages(talos.__path__, "talos."):
-        if ".migrations" in module_info.name or module_info.name.endswith("__main__"):
-            continue
-        module = importlib.import_module(module_info.name)
-        for name, value in vars(module).items():
-            if isinstance(value, re.Pattern) and id(value) not in seen:
-                seen.add(id(value))
-                yield f"{module_info.name}.{name}", value
 
 
 def ambiguous(pattern: str | bytes, flags: int = 0) -> bool:
@@ -157,3 +148,69 @@ def test_no_pattern_shares_a_run_out() -> None:
     assert [
         name for name, known in found.items() if ambiguous(known.pattern, known.flags & ~re.UNICODE)
     ] == []
+
+
+COMPILED_ELSEWHERE = {
+    # Of the configuration, and driven in tests/unit/test_linear_work.py.
+    "talos.config.files: re.compile(f'(?:{_pattern})\\\\Z')",
+    "talos.config.validation: re.search(re.sub('\\\\$$', '\\\\\\\\Z', pattern))",
+    "talos.config.validation: re.sub('\\\\$$')",
+    "talos.http.middleware.cors: re.compile(re.escape(before) + run + re.escape(after))",
+    # A fixed path.
+    "talos.http.routes: re.compile(re.escape(path) + '\\\\Z')",
+}
+"""Patterns that are put together when the program runs."""
+
+
+def work(pattern: "re.Pattern[Any]", method: str) -> Callable[[str], object]:
+    """A call of the method that goes through all that it finds."""
+    if method in ("sub", "split"):
+        replacement = [encoded("", pattern.pattern)] if method == "sub" else []
+        return lambda text: getattr(pattern, method)(*replacement, encoded(text, pattern.pattern))
+    if method == "finditer":
+        return lambda text: sum(1 for _ in pattern.finditer(encoded(text, pattern.pattern)))
+    return lambda text: getattr(pattern, method)(encoded(text, pattern.pattern))
+
+
+def stalling(pattern: "re.Pattern[Any]", names: Iterable[str]) -> tuple[str, ...] | None:
+    """The first method, beginning, fragment and end whose work grows faster than its length."""
+    source = pattern.pattern
+    texts = list(hostile(source if isinstance(source, str) else source.decode("latin-1")))
+    for method in sorted(names):
+        for parts in texts:
+            if grows_faster(partial(sized, work(pattern, method), *parts)):
+                return method, *parts
+    return None
+
+
+def sized(
+    call: Callable[[str], object], beginning: str, fragment: str, end: str, size: int
+) -> Callable[[], object]:
+    """The call on a text of about this size."""
+    return partial(call, beginning + fragment * (size // len(fragment) + 1) + end)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "method", "stalls"),
+    [
+        (r"(?<=://)[^\s/@\"]*:[^\s@\"]*(?=@)", "sub", True),
+        (r"\s+AND\s+", "split", True),
+        (r"\s+AND\s+", "match", False),
+        (r"a:[ \t]*([ -~]*)", "fullmatch", True),
+        (r"a:[ \t]*+([ -~]*+)", "fullmatch", False),
+        (r"[^\s\"]+", "sub", False),
+        (r"(?:a|b)*c", "search", True),
+        (r"(?:a|b)*c", "fullmatch", False),
+    ],
+)
+def test_driving_tells_a_square_from_a_line(pattern: str, method: str, stalls: bool) -> None:
+    assert (stalling(re.compile(pattern), [method]) is not None) is stalls
+
+
+@pytest.mark.parametrize(("name", "pattern"), list(patterns()), ids=lambda value: str(value))
+def test_no_pattern_stalls_on_its_own_alphabet(name: str, pattern: "re.Pattern[Any]") -> None:
+    assert stalling(pattern, methods(name.rpartition(".")[2])) is None
+
+
+def test_every_pattern_is_a_global_that_the_test_above_drives() -> None:
+    assert uncovered() == COMPILED_ELSEWHERE

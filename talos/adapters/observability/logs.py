@@ -40,10 +40,9 @@ and a log that fills a disk is a second outage.
 """
 _WITHHELD: Final = f"withheld: {STACKTRACES_PER_S} were printed within this second"
 AUDIT: Final = "talos.audit"
-_SECRETS: Final = re.compile(
-    r"(?<=base64://)[A-Za-z0-9+/=_-]+"  # signing keys (8.3)
-    r"|(?<=://)[^\s/@\"]*:[^\s@\"]*(?=@)"  # user and password of a DSN (8.5)
-)
+_SCHEME_END: Final = "://"
+_SIGNING_KEY: Final = re.compile(r"(?<=base64://)[A-Za-z0-9+/=_-]+")
+_WORD: Final = re.compile(r'[^\s"]+')
 _COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
 _NEEDS_QUOTES: Final = re.compile(r'[\s"=]|^$')
 
@@ -139,9 +138,27 @@ def _visible(line: str) -> str:
 
 def scrub(line: str) -> str:
     """Replace whatever in ``line`` looks like a credential or a password."""
-    if "://" in line:
-        line = _SECRETS.sub(REDACTED, line)
+    if _SCHEME_END in line:
+        line = _SIGNING_KEY.sub(REDACTED, line)  # (8.3)
+        line = _WORD.sub(_without_password, line)
     return redacted(line)
+
+
+def _without_password(word: re.Match[str]) -> str:
+    """Cut user and password out of a DSN (8.5), up to the last ``@``: a password may hold others.
+
+    Every search ends at the next ``://`` at the latest, so the work is linear in the word.
+    """
+    text = word[0]
+    end = text.rfind("@")
+    start = text.find(_SCHEME_END, 0, end) if end >= 0 else -1
+    while start >= 0:
+        start += len(_SCHEME_END)
+        colon, slash = text.find(":", start, end), text.find("/", start, end)
+        if colon >= 0 and (slash < 0 or colon < slash):
+            return text[:start] + REDACTED + text[end:]
+        start = text.find(_SCHEME_END, start, end)
+    return text
 
 
 def _described(cause: BaseException) -> str:

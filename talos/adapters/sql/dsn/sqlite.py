@@ -14,6 +14,7 @@ _POOL: Final = PoolSettings(max_open=40, max_idle=10, max_lifetime_s=None, max_i
 
 # What durability, isolation and the cascade rest on is not for the DSN to switch off.
 _OUR_PRAGMAS: Final = frozenset({"foreign_keys", "journal_mode", "synchronous"})
+_LEADING_SLASHES: Final = re.compile("^//+")
 _PRAGMA: Final = re.compile(r"([a-z_]{1,40})(?:\(([\w.+-]{1,40})\)|=([\w.+-]{1,40}))")
 
 
@@ -39,7 +40,7 @@ def parse(rest: str) -> DatabaseUrl:
         pool=_POOL,
         session=tuple(session),
         # Two leading slashes would be another root to POSIX.
-        path=Path(re.sub("^//+", "/", location)).absolute(),
+        path=Path(_LEADING_SLASHES.sub("/", location)).absolute(),
         warnings=tuple(warnings),
     )
 
