@@ -321,11 +321,13 @@ def pack_answer(
     plain: bool,
     limit: tuple[int, int] | None = None,
     begins_at_ns: int | None = None,
+    published_at_ns: int | None = None,
 ) -> bytes:
     """What is published for a key that ``HotPath`` may answer for: its gates, and the answer.
 
     It may be told up to ``expires_at_ns``, that instant included. Of a derived token
-    ``begins_at_ns`` says from when on, the skew of clocks granted.
+    ``begins_at_ns`` says from when on, the skew of clocks granted. That of a key is told for the
+    hot path's ``max_age_ns`` from ``published_at_ns`` on; None does not age.
 
     ``body`` is sent as it is, but for what ``limit``, the quota and the window in seconds of the
     key's policy, adds to it. ``tail`` is kept beside it for other readers of the entry. A key that
@@ -383,15 +385,17 @@ class HotPath:
         foreign: tuple[bytes, ...],
         max_ttl_ns: int,
         skew_ns: int,
+        max_age_ns: int,
         generation: int,
         limits_enabled: bool = False,
     ) -> bool:
         """Judge by these settings from now on; False, and disabled, where there are too many.
 
         ``secrets`` are those accepted, each with the instant from which it is not (None: never).
-        ``foreign`` are beginnings of macaroons. ``max_ttl_ns`` of 0 is no
-        limit, and ``skew_ns`` counts for at most 10 minutes (contract 5.2). ``limits_enabled`` has
-        calls counted (contract 6.7). Raises ValueError where ``network`` is not 16 bytes.
+        ``foreign`` are beginnings of macaroons. ``max_ttl_ns`` of 0 is no limit, and ``skew_ns``
+        counts for at most 10 minutes (contract 5.2). Answers about keys are told for ``max_age_ns``
+        after they were published (contract 16 (42)). ``limits_enabled`` has calls counted (contract
+        6.7). Raises ValueError where ``network`` is not 16 bytes.
         """
 
     def answer(self, data: bytes, start: int = 0, *, now_ns: int) -> tuple[bytes, int]:

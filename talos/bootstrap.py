@@ -262,14 +262,17 @@ def _proved_tokens(shared: Shared) -> ProvedTokens:
 
 
 def _shared_cache(memory: _core.SharedMemory, source: ConfigSource, clock: Clock) -> SharedKeyCache:
-    """Return the cache in ``memory``, which is emptied when caching is turned off."""
+    """Return the cache in ``memory``, which is emptied when caching is turned off or shortened."""
     if not memory.attach():
         _log.warning("no room for one more writer of the shared memory: this worker only reads it")
     cache = SharedKeyCache(memory, BodyFormat(ready_body.render, ready_body.read), clock)
 
     def follow(previous: Snapshot, present: Snapshot) -> None:
         # Once is enough: the worker that accepts the edit does it, and from then on all go by it.
-        if previous.tenant.cache_enabled and not present.tenant.cache_enabled:
+        # A worker that publishes later still under the longer ``cache.ttl`` does no harm: readers
+        # go by the age of an entry (contract 16 (42)).
+        switched_off = previous.tenant.cache_enabled and not present.tenant.cache_enabled
+        if switched_off or present.tenant.cache_ttl_ns < previous.tenant.cache_ttl_ns:
             cache.flush()
 
     source.subscribe(follow)

@@ -32,6 +32,7 @@ def test_ours(measure: Measure) -> None:
         prefixes=(_PREFIX.encode(),),
         foreign=(),
         max_ttl_ns=0,
+        max_age_ns=2**62,
         skew_ns=0,
         generation=GENERATION,
     )

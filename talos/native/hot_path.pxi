@@ -5,9 +5,10 @@
 #
 # What it proves itself, at every request: that the caller holds the key (the checksum, under a
 # secret accepted now; who knows an imported key knows its hash), that the key's age and prefix are
-# accepted now, that the entry was published under the credential settings of now, and that neither
-# it nor the key has expired. Eviction is the cache's own promise. A key's rate limit is the last
-# gate: once a call is counted, nothing declines any more. Keys with an address list are left alone.
+# accepted now, that the entry was published under the credential settings of now and no longer ago
+# than cache.ttl of now, and that neither it nor the key has expired. Eviction is the cache's own
+# promise. A key's rate limit is the last gate: once a call is counted, nothing declines any more. Keys
+# with an address list are left alone.
 # A derived token is answered for where it was proved under these very settings, has begun and has not
 # ended, and is bound to no address and no audience.
 # A batch is answered where every item of it is, and holds no key with a limit.
@@ -79,6 +80,7 @@ cdef class HotPath:
     cdef uint8_t generation_text[GENERATION_BYTES]
     cdef int64_t max_ttl_ns      # 0: no limit
     cdef int64_t skew_ns
+    cdef int64_t max_age_ns      # of an answer about a key; 0: none is told
     cdef list macs               # of KeyedHmac, in step with the next
     cdef int64_t mac_ends[SECRETS_MAX]
     cdef tuple prefixes
@@ -135,8 +137,8 @@ cdef class HotPath:
 
     def configure(
         self, *, bytes network not None, list secrets not None, tuple prefixes not None,
-        tuple foreign not None, int64_t max_ttl_ns, int64_t skew_ns, uint64_t generation,
-        bint limits_enabled=False
+        tuple foreign not None, int64_t max_ttl_ns, int64_t skew_ns, int64_t max_age_ns,
+        uint64_t generation, bint limits_enabled=False
     ):
         self.disable()
         if PyBytes_GET_SIZE(network) != NETWORK_BYTES:
@@ -151,6 +153,7 @@ cdef class HotPath:
         self.foreign = foreign
         self.max_ttl_ns = max_ttl_ns
         self.skew_ns = max(0, min(skew_ns, <int64_t>SKEW_MAX_S * NANOSECONDS))
+        self.max_age_ns = max(0, max_age_ns)
         self.generation = generation
         put_uuid(self.network_text, <const uint8_t*>self.network)
         self.network_text[UUID_TEXT] = 0
@@ -318,13 +321,28 @@ cdef class HotPath:
             and ready.gates[GATE_GENERATION] == self.generation
             and words * WORD + ready.length <= <uint64_t>payload
             and now_ns <= <int64_t>ready.gates[GATE_EXPIRES]
-            and (not token or self.begun(<int64_t>ready.gates[GATE_BEGINS], now_ns))
+            and (
+                self.begun(<int64_t>ready.gates[GATE_BEGINS], now_ns)
+                if token
+                else self.is_young(<int64_t>ready.gates[GATE_PUBLISHED], now_ns)
+            )
             and (ready.mark != MARK_LIMITED or limit_is_sound(ready))
         )
 
     cdef bint begun(self, int64_t begins_ns, int64_t now_ns) noexcept:
         """Whether that instant has come, the skew of clocks granted. Both are positive."""
         return begins_ns <= now_ns or begins_ns - now_ns <= self.skew_ns
+
+    cdef bint is_young(self, int64_t published_ns, int64_t now_ns) noexcept:
+        """Whether an answer that was published then may be told now (contract 16 (42)).
+
+        One from the future was published before the clock was set back.
+        """
+        return (
+            self.max_age_ns > 0
+            and published_ns >= 0
+            and now_ns - published_ns < self.max_age_ns
+        )
 
     cdef uint8_t* put_head(
         self, tuple head, const uint8_t* data, const Recognised* request, size_t length,

@@ -6,16 +6,15 @@ cdef enum:
     GATE_SHAPE = 0               # layout << 56 | mark << 32 | bytes of the body
     GATE_GENERATION = 1
     GATE_EXPIRES = 2             # the last instant at which it may be told, ns
-    GATE_WORDS = 3
+    GATE_PUBLISHED = 3           # of a key: when, ns; it is told for cache.ttl from then on
+    GATE_BEGINS = 3              # of a token, ns; before it, no more than the skew of clocks
+    GATE_WORDS = 4
     # Only of a key with a rate limit:
-    GATE_QUOTA = 3
-    GATE_WINDOW = 4              # s
-    GATE_PLACES = 5              # in the body: of an error << 32 | of what is left of the limit
-    LIMITED_GATE_WORDS = 6
-    # Only of a token:
-    GATE_BEGINS = 3              # ns; before it, no more than the skew of clocks
-    TOKEN_GATE_WORDS = 4
-    GATE_LAYOUT = 1
+    GATE_QUOTA = 4
+    GATE_WINDOW = 5              # s
+    GATE_PLACES = 6              # in the body: of an error << 32 | of what is left of the limit
+    LIMITED_GATE_WORDS = 7
+    GATE_LAYOUT = 2
     # Marks: how it may be answered for.
     MARK_DECLINED = 0
     MARK_PLAIN = 1
@@ -35,9 +34,7 @@ cdef inline uint64_t gate_mark(uint64_t shape) noexcept nogil:
 
 
 cdef inline uint64_t gate_words(uint64_t mark) noexcept nogil:
-    if mark == MARK_LIMITED:
-        return LIMITED_GATE_WORDS
-    return TOKEN_GATE_WORDS if mark == MARK_TOKEN else GATE_WORDS
+    return LIMITED_GATE_WORDS if mark == MARK_LIMITED else GATE_WORDS
 
 
 cdef int64_t end_ns(object ends) except? -1:
@@ -61,12 +58,14 @@ cdef uint64_t member_places(bytes body) except? 0:
 
 def pack_answer(
     bytes body not None, bytes tail not None, *, uint64_t generation, expires_at_ns, bint plain,
-    tuple limit=None, begins_at_ns=None
+    tuple limit=None, begins_at_ns=None, published_at_ns=None
 ):
     cdef uint64_t gates[LIMITED_GATE_WORDS]
     cdef uint64_t mark = MARK_PLAIN if plain else MARK_DECLINED
     if limit is not None and begins_at_ns is not None:
         raise ValueError("a token has no limit of its own")
+    # Without an instant of its own, as a proof, it does not age.
+    gates[GATE_PUBLISHED] = <uint64_t>end_ns(published_at_ns)
     if plain and begins_at_ns is not None:
         mark = MARK_TOKEN
         gates[GATE_BEGINS] = <uint64_t>end_ns(max(begins_at_ns, 0))

@@ -38,6 +38,7 @@ def configure(hot_path: _core.HotPath, tenant: Tenant, http: HttpSettings) -> bo
         foreign=tuple((prefix + _MACAROON_MARK).encode() for prefix in macaroons if prefix),
         max_ttl_ns=max(0, min(settings.max_ttl_ns, _LONGEST_NS)),
         skew_ns=max(0, min(settings.clock_skew_ns, _LONGEST_NS)),
+        max_age_ns=max(0, min(tenant.cache_ttl_ns, _LONGEST_NS)),
         generation=settings.generation,
         limits_enabled=tenant.rate_limit_enabled,
     )

@@ -187,7 +187,9 @@ class ReadyAnswer:
 class Lease(Protocol):
     """The right to publish one key, taken before its row is read."""
 
-    def publish(self, answer: ReadyAnswer, *, generation: int, expires_at_ns: int) -> None:
+    def publish(
+        self, answer: ReadyAnswer, *, generation: int, published_at_ns: int, expires_at_ns: int
+    ) -> None:
         """Publish the answer until ``expires_at_ns``, unless the key was evicted or is held since
         the lease was taken. Never raises: a cache that fails is a cache that misses.
         """
@@ -201,11 +203,12 @@ class KeyCache(Protocol):
     """
 
     def get(
-        self, network_id: str, kind: KeyKind, key_id: str, *, generation: int
+        self, network_id: str, kind: KeyKind, key_id: str, *, generation: int, max_age_ns: int
     ) -> ReadyAnswer | None:
         """Return what was published under the credential settings of ``generation``, or None.
 
-        An answer of other settings names their issuer, and is no answer of today.
+        An answer of other settings names their issuer, and is no answer of today. Nor is one that
+        was published ``max_age_ns`` ago or more, whoever published it (contract 16 (42)).
         """
         ...
 
@@ -225,6 +228,13 @@ class KeyCache(Protocol):
 
     def evict(self, network_id: str, kind: KeyKind, key_id: str) -> None:
         """Forget the key, and refuse every lease taken before now."""
+        ...
+
+    def evict_if_there(self, network_id: str, kind: KeyKind, key_id: str) -> None:
+        """Do the same where an answer about the key is there, of whatever settings and age.
+
+        An eviction may take answers about other keys with it. So this is for who may be anybody.
+        """
         ...
 
 

@@ -212,7 +212,9 @@ class VerifyService:
         if not attempt.reads_cache:
             return None
         generation = attempt.tenant.credentials.generation
-        answer = self._cache.get(*proved.name, generation=generation)
+        answer = self._cache.get(
+            *proved.name, generation=generation, max_age_ns=attempt.tenant.cache_ttl_ns
+        )
         if answer is None:
             return None
         expires_at_ns = answer.verification.expires_at_ns
@@ -244,10 +246,12 @@ class VerifyService:
             check_state(row, attempt.now_ns)
         except Rejected:
             # The cache must not say what the database denies, nor be taught it by a slower reader
-            # (6.8). But of an unknown key that was looked for in the cache there is nothing to
-            # forget, and strangers who guess must not be able to disturb the cache.
-            if row is not None or not attempt.reads_cache:
+            # (6.8). But strangers who guess must not be able to disturb the cache: of an unknown
+            # key only that is forgotten which is there.
+            if row is not None:
                 self._cache.evict(*proved.name)
+            elif not attempt.reads_cache:
+                self._cache.evict_if_there(*proved.name)
             raise
         attempt.row = row
         return row
@@ -301,7 +305,12 @@ class VerifyService:
                 return
             until_ns = min(until_ns, expires_at_ns)
         generation = attempt.tenant.credentials.generation
-        attempt.lease.publish(answer, generation=generation, expires_at_ns=until_ns)
+        attempt.lease.publish(
+            answer,
+            generation=generation,
+            published_at_ns=attempt.now_ns,
+            expires_at_ns=until_ns,
+        )
 
     def _token(self, attempt: Attempt) -> Verification:
         claims = check_token(attempt, self._proved)

@@ -135,7 +135,7 @@ def test_every_item_is_judged_as_if_it_came_alone(host: BatchHost) -> None:
 def test_the_longest_batch_of_the_longest_answers_fits(host: BatchHost) -> None:
     memory = _core.SharedMemory(16 << 20)
     host = BatchHost(memory)
-    body = b'{"text":"' + b"a" * (4096 - 24 - 4 - 11) + b'"}'
+    body = b'{"text":"' + b"a" * (4096 - 32 - 4 - 11) + b'"}'
     keys = [host.key(body=body) for _ in range(100)]
     assert host.results(*keys) == [json.loads(body)] * 100
 

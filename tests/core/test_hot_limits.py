@@ -49,6 +49,7 @@ class Host:
             prefixes=(b"ory_ak",),
             foreign=(b"mc_v1_",),
             max_ttl_ns=0,
+            max_age_ns=2**62,
             skew_ns=300 * S,
             generation=1,
             limits_enabled=True,
@@ -179,27 +180,27 @@ def test_a_limit_has_to_find_its_place_in_the_body(host: Host, body: bytes) -> N
 @pytest.mark.parametrize(
     ("place", "word"),
     [
-        (3, 0),
-        (3, 2**63),
         (4, 0),
-        (4, LONGEST_WINDOW_S + 1),
+        (4, 2**63),
         (5, 0),
-        (5, 16 << 32 | 90),
-        (5, 91 << 32 | 90),
-        (5, 90 << 32 | len(BODY) + 1),
-        (5, 2**64 - 1),
+        (5, LONGEST_WINDOW_S + 1),
+        (6, 0),
+        (6, 16 << 32 | 90),
+        (6, 91 << 32 | 90),
+        (6, 90 << 32 | len(BODY) + 1),
+        (6, 2**64 - 1),
     ],
 )
 def test_numbers_beyond_their_bounds_are_declined(host: Host, place: int, word: int) -> None:
     packed = _core.pack_answer(
         BODY, b"", generation=1, expires_at_ns=None, plain=True, limit=(1, 60)
     )
-    words = list(struct.unpack_from("<6Q", packed))
+    words = list(struct.unpack_from("<7Q", packed))
     key_id = imported_key_id(str(NETWORK), "key")
     host.keep(IMPORTED, key_id, packed)
     assert host.ask("key") is not None
     words[place] = word
-    host.keep(IMPORTED, key_id, struct.pack("<6Q", *words) + BODY)
+    host.keep(IMPORTED, key_id, struct.pack("<7Q", *words) + BODY)
     assert host.ask("key") is None
 
 
@@ -221,6 +222,7 @@ def test_without_a_kind_for_them_imported_keys_are_declined(host: Host) -> None:
         prefixes=(),
         foreign=(),
         max_ttl_ns=0,
+        max_age_ns=2**62,
         skew_ns=0,
         generation=1,
     )

@@ -50,6 +50,7 @@ class Host:
         foreign: tuple[bytes, ...] = (b"mc_v1_",),
         max_ttl_ns: int = 0,
         skew_ns: int = 300 * S,
+        max_age_ns: int = 2**62,
         generation: int = 1,
     ) -> bool:
         return self.hot.configure(
@@ -59,6 +60,7 @@ class Host:
             foreign=foreign,
             max_ttl_ns=max_ttl_ns,
             skew_ns=skew_ns,
+            max_age_ns=max_age_ns,
             generation=generation,
         )
 
@@ -73,11 +75,17 @@ class Host:
         expires_at_ns: int | None = None,
         entry_ends_ns: int = NOW_NS + 3600 * S,
         plain: bool = True,
+        published_at_ns: int | None = None,
     ) -> str:
         """Mint a key and publish its answer."""
         key_id = str(uuid.uuid4())
         payload = _core.pack_answer(
-            body, b"tail", generation=generation, expires_at_ns=expires_at_ns, plain=plain
+            body,
+            b"tail",
+            generation=generation,
+            expires_at_ns=expires_at_ns,
+            plain=plain,
+            published_at_ns=published_at_ns,
         )
         self.publish(key_id, payload, entry_ends_ns)
         return _core.mint_issued_key(prefix, made_s, key_id, secret)
@@ -219,6 +227,22 @@ def test_an_answer_of_other_settings_is_declined(host: Host) -> None:
     host.configure(generation=2)
     assert not host.answers(key)
     assert host.answers(host.key(generation=2))
+
+
+@pytest.mark.parametrize("age_ns", [-S, 0, 1, 5 * S, 60 * S])
+@pytest.mark.parametrize("max_age_ns", [-1, 0, 1, 5 * S, 5 * S + 1, 2**63 - 1])
+def test_an_answer_is_told_for_as_long_as_is_configured_now(
+    host: Host, age_ns: int, max_age_ns: int
+) -> None:
+    """However long that was when it was published (contract 16 (42))."""
+    key = host.key(published_at_ns=NOW_NS - age_ns)
+    host.configure(max_age_ns=max_age_ns)
+    assert host.answers(key) is (max_age_ns > 0 and age_ns < max_age_ns)
+
+
+@pytest.mark.parametrize("published_at_ns", [-1, -(2**63)])
+def test_an_answer_from_before_all_time_is_declined(host: Host, published_at_ns: int) -> None:
+    assert not host.answers(host.key(published_at_ns=published_at_ns))
 
 
 @pytest.mark.parametrize(
@@ -363,7 +387,7 @@ def test_what_is_packed_can_be_unpacked(
     payload = _core.pack_answer(
         body, tail, generation=2**63 - 1, expires_at_ns=expires_at_ns, plain=plain
     )
-    assert len(payload) == 24 + len(body) + len(tail)
+    assert len(payload) == 32 + len(body) + len(tail)
     assert _core.unpack_answer(payload) == (body, tail)
 
 

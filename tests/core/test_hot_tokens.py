@@ -49,6 +49,7 @@ class Host:
             prefixes=(b"ory_ak",),
             foreign=(b"mc_v1_",),
             max_ttl_ns=0,
+            max_age_ns=2**62,
             skew_ns=skew_ns,
             generation=generation,
         )
@@ -199,6 +200,7 @@ def test_a_hot_path_without_tokens_declines_them() -> None:
         prefixes=(b"ory_ak",),
         foreign=(b"mc_v1_",),
         max_ttl_ns=0,
+        max_age_ns=2**62,
         skew_ns=0,
         generation=7,
     )

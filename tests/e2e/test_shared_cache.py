@@ -163,6 +163,38 @@ def test_switching_it_off_empties_it(serve: Serve) -> None:
             assert {client.verify(credential) for client in everyone} == {(then, True)}
 
 
+def test_a_shorter_life_holds_for_what_is_there_in_every_worker(serve: Serve) -> None:
+    """And a longer one afterwards brings nothing back (contract 16 (42))."""
+    talos = serve(over=OVER)
+    credential = talos.issue()["secret"]
+    with clients(talos) as everyone:
+        assert everyone[0].verify(credential) == ("MISS", True)
+        assert {client.verify(credential) for client in everyone} == {("HIT", True)}
+        talos.edit({"cache": {"ttl": "0s"}})
+        eventually(lambda: everyone[0].verify(credential) == ("MISS", True), "the edit")
+        assert {client.verify(credential) for client in everyone * 2} == {("MISS", True)}
+        talos.edit({"cache": {"ttl": "1h"}})
+        # The first HIT is of an answer that was published after the edit, by a MISS before it.
+        eventually(lambda: everyone[1].verify(credential) == ("HIT", True), "the edit")
+        assert {client.verify(credential) for client in everyone} == {("HIT", True)}
+
+
+def test_strangers_who_guess_leave_the_cache_alone(serve: Serve) -> None:
+    """With directives that pass the cache by, too: an eviction takes others' answers with it."""
+    smallest = {"cache": {"type": "memory", "enabled": True, "memory": {"max_size": 1 << 20}}}
+    talos = serve(over=OVER | smallest)
+    keys = [talos.issue()["secret"] for _ in range(40)]
+    with clients(talos) as everyone:
+        for credential in keys:
+            assert everyone[0].verify(credential) == ("MISS", True)
+        for number in range(600):
+            client = everyone[number % len(everyone)]
+            directive = ("no-cache", "no-store")[number % 2]
+            told = client.verify(f"a-guess-{number}", Cache_Control=directive)
+            assert told == ("SKIP", False)
+        assert [everyone[1].verify(credential) for credential in keys] == [("HIT", True)] * 40
+
+
 def other_than(client: Client, credential: str, enabled: bool) -> tuple[str, bool] | None:
     """The first answer under the new setting."""
     found = client.verify(credential)

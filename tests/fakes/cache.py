@@ -14,10 +14,11 @@ Name = tuple[str, KeyKind, str]
 
 @dataclass(frozen=True)
 class Publication:
-    """One entry: the answer, its settings, and the instant until which it may be served."""
+    """One entry: the answer, its settings, when it was published, until when it may be served."""
 
     answer: ReadyAnswer
     generation: int
+    published_at_ns: int
     expires_at_ns: int
 
 
@@ -29,11 +30,13 @@ class RecordingLease:
         self._name = name
         self._epoch = cache.epochs[name]
 
-    def publish(self, answer: ReadyAnswer, *, generation: int, expires_at_ns: int) -> None:
+    def publish(
+        self, answer: ReadyAnswer, *, generation: int, published_at_ns: int, expires_at_ns: int
+    ) -> None:
         cache = self._cache
         if cache.holds[self._name] or cache.epochs[self._name] != self._epoch:
             return
-        cache.entries[self._name] = Publication(answer, generation, expires_at_ns)
+        cache.entries[self._name] = Publication(answer, generation, published_at_ns, expires_at_ns)
         cache.published.append(self._name)
 
 
@@ -51,14 +54,17 @@ class RecordingCache:
         self.evictions: list[Name] = []
 
     def get(
-        self, network_id: str, kind: KeyKind, key_id: str, *, generation: int
+        self, network_id: str, kind: KeyKind, key_id: str, *, generation: int, max_age_ns: int
     ) -> ReadyAnswer | None:
         name = (network_id, kind, key_id)
         self.reads.append(name)
         entry = self.entries.get(name)
         if entry is None or entry.generation != generation:
             return None
-        return entry.answer if self._clock.now_ns() < entry.expires_at_ns else None
+        now_ns = self._clock.now_ns()
+        if max_age_ns <= 0 or now_ns - entry.published_at_ns >= max_age_ns:
+            return None
+        return entry.answer if now_ns < entry.expires_at_ns else None
 
     def lease(self, network_id: str, kind: KeyKind, key_id: str) -> RecordingLease:
         name = (network_id, kind, key_id)
@@ -86,3 +92,7 @@ class RecordingCache:
         self.evictions.append(name)
         self.epochs[name] += 1
         self.entries.pop(name, None)
+
+    def evict_if_there(self, network_id: str, kind: KeyKind, key_id: str) -> None:
+        if (network_id, kind, key_id) in self.entries:
+            self.evict(network_id, kind, key_id)

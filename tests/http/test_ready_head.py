@@ -62,6 +62,7 @@ def stocked(surface: Surface, *keys: dict[str, Any]) -> _core.HotPath:
         prefixes=(settings.prefix.encode(),),
         foreign=(settings.macaroon_prefix.encode() + b"_v1_",),
         max_ttl_ns=settings.max_ttl_ns,
+        max_age_ns=2**62,
         skew_ns=settings.clock_skew_ns,
         generation=settings.generation,
     )

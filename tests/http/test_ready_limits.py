@@ -3,6 +3,7 @@
 import hmac
 import json
 import re
+import time
 from typing import Any
 
 import pytest
@@ -180,13 +181,20 @@ def test_what_looks_like_a_derived_token_is_never_an_imported_key(raw_key: str) 
     tenant = surface.configuration.tenant
     kind, generation = KeyKind.IMPORTED, tenant.credentials.generation
     known = imported_key_id(tenant.network_id, "sk_one")
-    answer = surface.cache.get(tenant.network_id, kind, known, generation=generation)
+    answer = surface.cache.get(
+        tenant.network_id, kind, known, generation=generation, max_age_ns=tenant.cache_ttl_ns
+    )
     assert answer is not None
     # No application publishes that; if it were there, it would not be looked for.
     for text in (raw_key, "mc_v2_abc"):
         key_id = imported_key_id(tenant.network_id, text)
         lease = surface.cache.lease(tenant.network_id, kind, key_id)
-        lease.publish(answer, generation=generation, expires_at_ns=2**62)
+        lease.publish(
+            answer,
+            generation=generation,
+            published_at_ns=time.time_ns(),
+            expires_at_ns=2**62,
+        )
     assert surface.by_hot_path(asking("mc_v2_abc")) is not None
     assert surface.by_hot_path(asking(raw_key)) is None
 

@@ -173,15 +173,6 @@ def test_an_answer_under_other_settings_is_made_anew(worker: Worker) -> None:
     assert not worker.answers_at_once(credential)
 
 
-def test_an_entry_keeps_the_life_that_it_was_given(worker: Worker) -> None:
-    credential = worker.issue()
-    worker.verify(credential)
-    worker.edit(cache__ttl="0s")
-    assert worker.answers_at_once(credential)
-    other = worker.issue()
-    assert [worker.verify(other), worker.verify(other)] == ["MISS", "MISS"]
-
-
 def test_whoever_turns_it_off_and_on_finds_it_empty(worker: Worker) -> None:
     credential = worker.issue()
     worker.verify(credential)
@@ -191,6 +182,43 @@ def test_whoever_turns_it_off_and_on_finds_it_empty(worker: Worker) -> None:
     assert not worker.answers_at_once(credential)
     assert worker.verify(credential) == "MISS"
     assert worker.answers_at_once(credential)
+
+
+@pytest.mark.parametrize("shorter", ["0s", "1ns", "4m59s"])
+def test_a_shorter_life_ends_what_is_there(worker: Worker, shorter: str) -> None:
+    """Whatever of it the shorter one would have spared, a later edit does not bring back."""
+    credential = worker.issue()
+    worker.verify(credential)
+    worker.edit(cache__ttl=shorter)
+    assert not worker.answers_at_once(credential)
+    assert worker.verify(credential) == "MISS"
+    worker.edit(cache__ttl="5m")
+    worker.edit(cache__ttl="10m")
+    assert worker.verify(credential) == ("HIT" if shorter == "4m59s" else "MISS")
+    assert worker.answers_at_once(credential)
+
+
+def test_a_longer_life_leaves_what_is_there(worker: Worker) -> None:
+    credential = worker.issue()
+    worker.verify(credential)
+    worker.edit(cache__ttl="10m")
+    assert worker.answers_at_once(credential)
+
+
+def test_a_worker_that_lags_behind_brings_no_long_life_back(worker: Worker, tmp_path: Path) -> None:
+    """It goes by the settings from before the edit, and publishes after all others emptied it."""
+    (tmp_path / "behind").mkdir()
+    behind = ConfigSource(loaded(tmp_path / "behind", tree(**worker.settings)), {})
+    lagging = bootstrap.build(Surface.ALL, behind, worker.shared)
+    credential = worker.issue()
+    worker.edit(cache__ttl="0s")
+    body = {"credential": credential}
+    for expected in ("MISS", "HIT"):
+        answer = send(lagging.main, "POST", VERIFY, body)
+        assert answer.headers["ory-talos-cache"] == expected
+        assert not worker.answers_at_once(credential)
+        assert worker.verify(credential) == "MISS"
+    lagging.close()
 
 
 def test_a_worker_that_begins_while_it_is_off_empties_it(worker: Worker, tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ from talos.services.ports import ReadyAnswer
 class NullLease:
     """A lease whose publication goes nowhere."""
 
-    def publish(self, answer: ReadyAnswer, *, generation: int, expires_at_ns: int) -> None:
+    def publish(
+        self, answer: ReadyAnswer, *, generation: int, published_at_ns: int, expires_at_ns: int
+    ) -> None:
         """Forget the answer."""
 
 
@@ -22,7 +24,7 @@ class NullKeyCache:
     _LEASE = NullLease()
 
     def get(
-        self, network_id: str, kind: KeyKind, key_id: str, *, generation: int
+        self, network_id: str, kind: KeyKind, key_id: str, *, generation: int, max_age_ns: int
     ) -> ReadyAnswer | None:
         """Return None: nothing is ever published."""
         return None
@@ -37,6 +39,9 @@ class NullKeyCache:
         yield
 
     def evict(self, network_id: str, kind: KeyKind, key_id: str) -> None:
+        """Evict nothing."""
+
+    def evict_if_there(self, network_id: str, kind: KeyKind, key_id: str) -> None:
         """Evict nothing."""
 
 

@@ -38,6 +38,7 @@ class _Tail(msgspec.Struct, array_like=True, frozen=True):
     """What a reader of an entry has to know beside the body."""
 
     generation: int
+    published_at_ns: int
     allowed_cidrs: tuple[str, ...]
 
 
@@ -70,7 +71,7 @@ class SharedKeyCache:
         self._seldom = Seldom()
 
     def get(
-        self, network_id: str, kind: KeyKind, key_id: str, *, generation: int
+        self, network_id: str, kind: KeyKind, key_id: str, *, generation: int, max_age_ns: int
     ) -> ReadyAnswer | None:
         """See ``KeyCache.get``."""
         try:
@@ -80,7 +81,9 @@ class SharedKeyCache:
             if parts is None:
                 return None
             tail = _DECODE(parts[1])
-            if tail.generation != generation:
+            age_ns = now_ns - tail.published_at_ns
+            # Negative where the clock was set back since, and then less than any age but none.
+            if tail.generation != generation or age_ns >= max_age_ns or max_age_ns <= 0:
                 return None
             return ReadyAnswer(self.bodies.read(parts[0]), tail.allowed_cidrs)
         except Exception as error:
@@ -118,6 +121,12 @@ class SharedKeyCache:
         """See ``KeyCache.evict``."""
         self.core.evict(network_id, KIND_NUMBERS[kind], key_id)
 
+    def evict_if_there(self, network_id: str, kind: KeyKind, key_id: str) -> None:
+        """See ``KeyCache.evict_if_there``."""
+        name = (network_id, KIND_NUMBERS[kind], key_id)
+        if self.core.get(*name, now_ns=0) is not None:
+            self.core.evict(*name)
+
     def flush(self) -> None:
         """Forget every key, in all processes."""
         self.core.flush()
@@ -148,7 +157,9 @@ class _SharedLease:
         self._kind = kind
         self._key_id = key_id
 
-    def publish(self, answer: ReadyAnswer, *, generation: int, expires_at_ns: int) -> None:
+    def publish(
+        self, answer: ReadyAnswer, *, generation: int, published_at_ns: int, expires_at_ns: int
+    ) -> None:
         if self._number == _NO_LEASE:
             return
         told, cidrs = answer.verification, answer.allowed_cidrs
@@ -157,9 +168,10 @@ class _SharedLease:
         try:
             payload = _core.pack_answer(
                 cache.bodies.render(told),
-                _ENCODE(_Tail(generation, cidrs)),
+                _ENCODE(_Tail(generation, published_at_ns, cidrs)),
                 generation=generation,
                 expires_at_ns=told.expires_at_ns,
+                published_at_ns=published_at_ns,
                 # The hot path knows nothing of addresses.
                 plain=not cidrs,
                 limit=None if policy is None else (policy.quota, policy.window_s),

@@ -22,7 +22,7 @@ from talos.domain.keys import (
 from talos.domain.verification import Verification
 from talos.errors import ApiKeyNotFound, GatewayTimeout, InternalError, ServiceUnavailable
 from talos.http import ready_body
-from talos.services.ports import ReadyAnswer
+from talos.services.ports import Lease, ReadyAnswer
 from tests.fakes.clock import FrozenClock
 
 S = 1_000_000_000
@@ -64,12 +64,33 @@ class Host:
         generation: int = GENERATION,
         life_ns: int = 300 * S,
     ) -> None:
-        until_ns = self.clock.now_ns() + life_ns
         lease = self.cache.lease(*name)
-        lease.publish(answer, generation=generation, expires_at_ns=until_ns)
+        self.publish_under(lease, answer, generation=generation, life_ns=life_ns)
 
-    def get(self, name: Name = NAMES[0], *, generation: int = GENERATION) -> ReadyAnswer | None:
-        return self.cache.get(*name, generation=generation)
+    def publish_under(
+        self,
+        lease: Lease,
+        answer: ReadyAnswer = ANSWER,
+        *,
+        generation: int = GENERATION,
+        life_ns: int = S,
+    ) -> None:
+        now_ns = self.clock.now_ns()
+        lease.publish(
+            answer,
+            generation=generation,
+            published_at_ns=now_ns,
+            expires_at_ns=now_ns + life_ns,
+        )
+
+    def get(
+        self,
+        name: Name = NAMES[0],
+        *,
+        generation: int = GENERATION,
+        max_age_ns: int = 3_600 * S,
+    ) -> ReadyAnswer | None:
+        return self.cache.get(*name, generation=generation, max_age_ns=max_age_ns)
 
 
 @pytest.fixture
@@ -122,13 +143,27 @@ def test_an_entry_ends(host: Host) -> None:
     assert host.get() is None
 
 
+@pytest.mark.parametrize("published_under_ns", [1, 10, 60 * S])
+@pytest.mark.parametrize("max_age_ns", [-1, 0, 1, 10, 11, 60 * S])
+def test_an_answer_is_given_for_as_long_as_is_asked_now(
+    host: Host, published_under_ns: int, max_age_ns: int
+) -> None:
+    """Longer than it was published for it is not there (contract 16 (42))."""
+    host.publish(life_ns=published_under_ns)
+    for age_ns in (0, 1, 9, 10, 60 * S - 1):
+        host.clock.advance(ns=age_ns)
+        given = host.get(max_age_ns=max_age_ns) is not None
+        assert given is (age_ns < min(published_under_ns, max_age_ns))
+        host.clock.advance(ns=-age_ns)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_eviction_forgets_and_refuses_earlier_leases(host: Host, name: Name) -> None:
     host.publish(name=name)
     lease = host.cache.lease(*name)
     host.cache.evict(*name)
     assert host.get(name) is None
-    lease.publish(ANSWER, generation=GENERATION, expires_at_ns=host.clock.now_ns() + S)
+    host.publish_under(lease)
     assert host.get(name) is None
     host.publish(name=name)
     assert host.get(name) == ANSWER
@@ -145,14 +180,13 @@ def test_flushing_forgets_every_key(host: Host) -> None:
 def test_a_hold_evicts_on_both_sides_and_lets_nothing_in_between(host: Host, name: Name) -> None:
     host.publish(name=name)
     early = host.cache.lease(*name)
-    until_ns = host.clock.now_ns() + S
     with host.cache.hold(*name):
         assert host.get(name) is None
-        early.publish(ANSWER, generation=GENERATION, expires_at_ns=until_ns)
+        host.publish_under(early)
         host.publish(name=name)
         late = host.cache.lease(*name)
         assert host.get(name) is None
-    late.publish(ANSWER, generation=GENERATION, expires_at_ns=until_ns)
+    host.publish_under(late)
     assert host.get(name) is None
     host.publish(name=name)
     assert host.get(name) == ANSWER
@@ -216,10 +250,17 @@ def test_a_typical_answer_takes_at_most_700_bytes() -> None:
         )
         for number in range(1, 10_501)
     ]
-    until_ns = clock.now_ns() + 300 * S
+    now_ns = clock.now_ns()
     for name in names:
-        cache.lease(*name).publish(typical, generation=GENERATION, expires_at_ns=until_ns)
-    held = sum(cache.get(*name, generation=GENERATION) is not None for name in names)
+        cache.lease(*name).publish(
+            typical,
+            generation=GENERATION,
+            published_at_ns=now_ns,
+            expires_at_ns=now_ns + 300 * S,
+        )
+    held = sum(
+        cache.get(*name, generation=GENERATION, max_age_ns=300 * S) is not None for name in names
+    )
     assert held >= 10_000
 
 
@@ -237,8 +278,7 @@ def test_a_step_of_the_clock_brings_nothing_evicted_back(host: Host, step_s: int
     with host.cache.hold(*NAMES[0]):
         host.clock.advance(s=step_s)
         assert host.get() is None
-    until_ns = host.clock.now_ns() + 300 * S
-    early.publish(ANSWER, generation=GENERATION, expires_at_ns=until_ns)
+    host.publish_under(early, life_ns=300 * S)
     for _ in range(2):
         assert host.get() is None
         host.clock.advance(s=-step_s)
@@ -286,7 +326,7 @@ def test_an_entry_that_cannot_be_read_is_a_miss(caplog: pytest.LogCaptureFixture
         b"x" * 100,
         _core.pack_answer(b"{}", b"", generation=GENERATION, expires_at_ns=None, plain=True),
         _core.pack_answer(
-            b"{}", b"\x92\x07\x90", generation=GENERATION, expires_at_ns=None, plain=True
+            b"{}", b"\x93\x07\x00\x90", generation=GENERATION, expires_at_ns=None, plain=True
         ),
     ],
 )
@@ -313,9 +353,8 @@ def test_a_process_without_a_place_to_write_reads_and_evicts(host: Host) -> None
     """Leases of a process that did not attach come to nothing; the rest works."""
     memory = _core.SharedMemory(2 << 20)
     cache = SharedKeyCache(memory, BODIES, host.clock)
-    until_ns = host.clock.now_ns() + S
-    cache.lease(*NAMES[0]).publish(ANSWER, generation=GENERATION, expires_at_ns=until_ns)
-    assert cache.get(*NAMES[0], generation=GENERATION) is None
+    host.publish_under(cache.lease(*NAMES[0]))
+    assert cache.get(*NAMES[0], generation=GENERATION, max_age_ns=S) is None
     with cache.hold(*NAMES[0]):
         cache.evict(*NAMES[0])
 

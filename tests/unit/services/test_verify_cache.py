@@ -433,11 +433,40 @@ def test_a_refusal_keeps_a_slower_reader_from_publishing(house: House, kind: str
     assert house.verdict(credential) is Code.REVOKED
 
 
-def test_guessing_does_not_disturb_the_cache(house: House) -> None:
+@pytest.mark.parametrize("directive", Directive)
+@pytest.mark.parametrize("seen_by", [TENANT, OFF], ids=["on", "off"])
+def test_guessing_does_not_disturb_the_cache(
+    house: House, directive: Directive, seen_by: Tenant
+) -> None:
     for guess in range(20):
-        house.verified(f"guess {guess}")
-    house.batch("guess", "another guess")
+        house.verified(f"guess {guess}", tenant=seen_by, directive=directive)
+    house.batch("guess", "another guess", tenant=seen_by, directive=directive)
     assert house.cache.evictions == []
+
+
+# A cache.ttl that changes (contract 16 (42))
+
+
+def test_a_shorter_life_holds_for_what_is_there_already(house: House) -> None:
+    long, short, none = (tenant(cache_ttl_ns=ttl_ns) for ttl_ns in (300 * S, 10 * S, 0))
+    _, secret = house.issue()
+    assert outcomes(house, secret, long, short, none, short) == ["MISS", "HIT", "MISS", "HIT"]
+    house.clock.advance(ns=10 * S - 1)
+    assert outcomes(house, secret, short) == ["HIT"]
+    house.clock.advance(ns=1)
+    assert outcomes(house, secret, long, short, short) == ["HIT", "MISS", "HIT"]
+
+
+def test_who_still_publishes_under_a_longer_life_does_not_bring_it_back(house: House) -> None:
+    """A request that began before the edit, and publishes after the cache was emptied."""
+    long, short = (tenant(cache_ttl_ns=ttl_ns) for ttl_ns in (300 * S, 10 * S))
+    key, secret = house.issue()
+    house.cache.evict(*house.name(key))
+    assert outcomes(house, secret, long) == ["MISS"]
+    house.clock.advance(ns=10 * S - 1)
+    assert outcomes(house, secret, short) == ["HIT"]
+    house.clock.advance(ns=1)
+    assert outcomes(house, secret, short) == ["MISS"]
 
 
 def test_the_parent_check_of_derive_reads_no_cache_and_fills_it(house: House) -> None:

@@ -26,10 +26,11 @@ from talos import _core
 from talos.adapters.cache.shared import BodyFormat, SharedKeyCache
 from talos.domain.drafts import DeriveDraft, KeyChange, RevokeDraft, SelfRevokeDraft
 from talos.domain.keys import Key, KeyKind
-from talos.domain.verification import CacheDirective, Verification
+from talos.domain.verification import CacheDirective, CacheOutcome, Verification
 from talos.errors import FailedPrecondition, TalosError
 from talos.http import ready_body
 from talos.services.ports import Clock
+from talos.services.tenant import Tenant
 from talos.services.verdicts import Verified
 from tests.fakes.house import CALLER, DRAFT, House
 from tests.fakes.suspended import Suspended
@@ -38,9 +39,13 @@ from tests.fakes.tenants import TENANT, tenant
 S = 1_000_000_000
 # Expiry, cache entries and the age rule all come to bear within a few steps of the clock.
 PATIENT = tenant(cache_ttl_ns=60 * S)
+IMPATIENT = tenant(cache_ttl_ns=10 * S)
+UNCACHING = tenant(cache_ttl_ns=0)
 LIVES_S = (20, 50, 3_600)
 
 DIRECTIVES = st.sampled_from(CacheDirective)
+# Before and after edits of cache.ttl; some requests go by an edit that others have not heard of.
+TENANTS = st.sampled_from([PATIENT, PATIENT, PATIENT, IMPATIENT, UNCACHING])
 
 no_writer = precondition(lambda machine: machine.writer is None)
 
@@ -70,6 +75,7 @@ class KeysUnderChange(RuleBasedStateMachine):
         self.dead: set[str] = set()
         self.writer: Writer | None = None
         self.suspended: list[Suspended[Verified]] = []
+        self.last_filled_ns: dict[str, int] = {}
 
     def teardown(self) -> None:
         for reader in getattr(self, "suspended", []):
@@ -176,20 +182,30 @@ class KeysUnderChange(RuleBasedStateMachine):
 
     # Verifying them
 
-    @rule(credential=credentials, directive=DIRECTIVES)
-    def verify(self, credential: str, directive: CacheDirective) -> None:
-        answer = self.house.verified(credential, tenant=PATIENT, directive=directive)
+    @rule(credential=credentials, directive=DIRECTIVES, seen_by=TENANTS)
+    def verify(self, credential: str, directive: CacheDirective, seen_by: Tenant) -> None:
+        answer = self.house.verified(credential, tenant=seen_by, directive=directive)
         self.judge(credential, answer.verification)
+        if answer.cache is CacheOutcome.HIT:
+            # Whoever published it, and under which cache.ttl (contract 16 (42)).
+            age_ns = self.house.clock.now_ns() - self.last_filled_ns[credential]
+            assert age_ns < seen_by.cache_ttl_ns
+        else:
+            self.may_have_filled(credential)
 
     @rule(batch=st.lists(credentials, min_size=1, max_size=4), directive=DIRECTIVES)
     def verify_batch(self, batch: list[str], directive: CacheDirective) -> None:
+        reads = self.house.keys.reads
         answers = self.house.batch(*batch, tenant=PATIENT, directive=directive)
         for credential, answer in zip(batch, answers, strict=True):
             self.judge(credential, answer)
+            if self.house.keys.reads > reads:
+                self.may_have_filled(credential)
 
     @rule(credential=credentials, directive=DIRECTIVES)
     def derive(self, credential: str, directive: CacheDirective) -> None:
         draft = DeriveDraft(credential)
+        self.may_have_filled(credential)
         try:
             self.house.services.derive.derive(PATIENT, draft, CALLER, directive)
         except FailedPrecondition:
@@ -212,12 +228,13 @@ class KeysUnderChange(RuleBasedStateMachine):
             assert reader.finish().verification.is_valid is good
             return multiple()
         self.suspended.append(reader)
-        return (reader, credential not in self.dead, self.keys[credential])
+        return (reader, credential not in self.dead, self.keys[credential], credential)
 
     @rule(reader=consumes(readers))
-    def end_verify(self, reader: tuple[Suspended[Verified], bool, Key]) -> None:
-        suspended, was_there, key = reader
+    def end_verify(self, reader: tuple[Suspended[Verified], bool, Key, str]) -> None:
+        suspended, was_there, key, credential = reader
         self.suspended.remove(suspended)
+        self.may_have_filled(credential)
         alive = not key.expired(self.house.clock.now_ns())
         # What it knows of the row is of the moment when it read it, and must not reach the cache;
         # the time it goes by is that of its answer.
@@ -239,6 +256,9 @@ class KeysUnderChange(RuleBasedStateMachine):
     def judge(self, credential: str, answer: Verification) -> None:
         assert answer.is_valid is self.good(credential)
         assert not answer.is_valid or answer.key_id == self.keys[credential].key_id
+
+    def may_have_filled(self, credential: str) -> None:
+        self.last_filled_ns[credential] = self.house.clock.now_ns()
 
     def cached(self, name: tuple[str, KeyKind, str]) -> bool:
         return name in self.house.cache.entries
@@ -262,7 +282,8 @@ class KeysUnderChangeInSharedMemory(KeysUnderChange):
         return self.shared
 
     def cached(self, name: tuple[str, KeyKind, str]) -> bool:
-        return self.shared.get(*name, generation=PATIENT.credentials.generation) is not None
+        generation, max_age_ns = PATIENT.credentials.generation, PATIENT.cache_ttl_ns
+        return self.shared.get(*name, generation=generation, max_age_ns=max_age_ns) is not None
 
     @rule(step_s=st.sampled_from([-3_600, 3_600]))
     def step(self, step_s: int) -> None:
