@@ -1,32 +1,35 @@
-"""Room for large bodies: as many at once as fit in memory, whoever came first."""
+"""Room for large bodies: one that does not fit beside the others waits for them to be done."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
-LIMIT_BYTES = 64 * 1024 * 1024
-"""Room for all large bodies at once; whose does not fit any more waits for others to be done."""
+LIMIT_BYTES: Final = 64 * 1024 * 1024
+"""How much of large bodies a worker holds before it stops reading them."""
+
+_READ_BYTES: Final = 64 * 1024
+"""The most that one read adds to a body."""
 
 
 class Guest(Protocol):
     """Who brings a large body."""
 
     def admitted(self) -> None:
-        """Take notice of having been given the room that was waited for."""
+        """Take notice that the wait is over."""
         ...
 
 
 class BodyRoom:
-    """Hands out the room of one worker.
+    """Counts what has arrived of the large bodies of one worker, never what was announced.
 
-    Each is given at once all that its body may become, so that who has been admitted comes to an
-    end without more.
+    Whoever came first is read to the end even where there is no room left: so one always ends and
+    makes room. What is held goes past the limit by that one body, and by one read of each other.
     """
 
     def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
-        """Hand out ``limit_bytes``, which is at least what one guest may ask for."""
+        """Begin with nobody."""
         self._limit_bytes = limit_bytes
-        self._taken: dict[Guest, int] = {}
-        self._taken_bytes = 0
-        self._waiting: dict[Guest, int] = {}
+        self._held: dict[Guest, int] = {}
+        self._held_bytes = 0
+        self._waiting: dict[Guest, None] = {}
 
     @property
     def waiting(self) -> int:
@@ -34,34 +37,38 @@ class BodyRoom:
         return len(self._waiting)
 
     @property
-    def taken_bytes(self) -> int:
-        """How much is handed out."""
-        return self._taken_bytes
+    def held_bytes(self) -> int:
+        """How much has arrived and is not done with."""
+        return self._held_bytes
 
-    def enter(self, guest: Guest, wanted_bytes: int) -> bool:
-        """Give the guest room, or let it wait: then False, and ``admitted`` is called later.
+    def charge(self, guest: Guest, held_bytes: int) -> None:
+        """Charge the guest with what has arrived of its body."""
+        self._held_bytes += held_bytes - self._held.get(guest, 0)
+        self._held[guest] = held_bytes
 
-        Who is in, or waits already, changes nothing.
+    def may_go_on(self, guest: Guest, held_bytes: int) -> bool:
+        """Charge the guest, and return whether to read on.
+
+        If not, ``admitted`` is called later. Newcomers wait behind those who wait already.
         """
-        if guest in self._taken:
-            return True
-        if guest not in self._waiting and not self._take(guest, wanted_bytes):
-            self._waiting[guest] = wanted_bytes
-        return guest in self._taken
+        behind_others = guest not in self._held and bool(self._waiting)
+        self.charge(guest, held_bytes)
+        fits = self._held_bytes <= self._limit_bytes and not behind_others
+        if not fits and guest is not self._first:
+            self._waiting[guest] = None
+        return guest not in self._waiting
 
     def leave(self, guest: Guest) -> None:
-        """Take back what the guest has or waits for, and let those in who waited for it."""
+        """Forget the guest and what it holds, and let those go on for whom there is room."""
         self._waiting.pop(guest, None)
-        self._taken_bytes -= self._taken.pop(guest, 0)
-        for waiting, wanted_bytes in list(self._waiting.items()):
-            if not self._take(waiting, wanted_bytes):
-                break
-            del self._waiting[waiting]
-            waiting.admitted()
+        self._held_bytes -= self._held.pop(guest, 0)
+        free_bytes = self._limit_bytes - self._held_bytes
+        for waiting in list(self._waiting):
+            if free_bytes >= _READ_BYTES or waiting is self._first:
+                free_bytes -= _READ_BYTES
+                del self._waiting[waiting]
+                waiting.admitted()
 
-    def _take(self, guest: Guest, wanted_bytes: int) -> bool:
-        if self._taken_bytes + wanted_bytes > self._limit_bytes:
-            return False
-        self._taken[guest] = wanted_bytes
-        self._taken_bytes += wanted_bytes
-        return True
+    @property
+    def _first(self) -> Guest | None:
+        return next(iter(self._held), None)

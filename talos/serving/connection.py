@@ -7,10 +7,16 @@ is whole, or has taken too long (contract 1.1).
 import enum
 import math
 from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final
 
 from talos.serving.body import BodyDecoder, decoder
 from talos.serving.exchange import Ends
-from talos.serving.framing import Framing, examine, head_end
+from talos.serving.framing import Framing, FramingError, examine, head_end
+
+_LARGE_BODY_BYTES: Final = 64 * 1024
+_PACE_BYTES: Final = 48 * 1024
+"""How much more of a large body has to arrive within ``Timeouts.pace_s`` each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +27,10 @@ class Timeouts:
     """From the first byte of a request (or the connection's start) to the end of its headers."""
     read_s: float = 15.0
     """From the first byte of a request to its last."""
+    pace_s: float = 3.0
+    """For the next ``_PACE_BYTES`` of a large body, or its end: 16 KiB a second."""
+    wait_s: float = 60.0
+    """For room for a large body; the time to send it stands still meanwhile."""
     write_s: float = 15.0
     """From the first byte of an answer to its last."""
     idle_s: float = 60.0
@@ -60,6 +70,8 @@ class Connection:
     timeouts: Timeouts
     body_limit: int
     opened_at: float
+    takes_bodies: bool = True
+    """Whether a request may have a body at all; else one that announces any is refused."""
     buffer: bytearray = field(default_factory=bytearray)
     """Received, and not yet part of a request."""
     phase: Phase = Phase.HEAD
@@ -74,6 +86,9 @@ class Connection:
     _forgiven: bool = False
     _scanned: int = 0
     _read_by: float = math.inf
+    _pace_by: float = math.inf
+    _pace_bytes: int = 0
+    _waiting_since: float = math.inf
     _framing: Framing | None = None
     _body: BodyDecoder | None = None
 
@@ -94,9 +109,14 @@ class Connection:
         return self._body.content
 
     @property
-    def most_body_bytes(self) -> int:
-        """How long the body of the request at hand may become."""
-        return self._body.most_bytes if self._body is not None else 0
+    def has_large_body(self) -> bool:
+        """Whether so much of a body is here that its request shall not hold up others."""
+        return self.arrived_bytes > _LARGE_BODY_BYTES
+
+    @property
+    def arrived_bytes(self) -> int:
+        """How much of the body of the request at hand is here."""
+        return len(self._body.content) if self._body is not None else 0
 
     @property
     def truncated(self) -> bool:
@@ -115,6 +135,8 @@ class Connection:
             self.phase = Phase.RUNNING
             self.deadline = math.inf
             return Step.ANSWER
+        if self.has_large_body:
+            self._keep_pace(now)
         asks = arrived and self._framing is not None and self._framing.expects_continue
         return Step.CONTINUE if asks else Step.WAIT
 
@@ -138,10 +160,32 @@ class Connection:
         self.head = bytes(self.buffer[:end])
         del self.buffer[:end]
         self._framing = examine(self.head)
+        if not self.takes_bodies and self._framing.length_bytes != 0:
+            raise FramingError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "no body is taken here")
         self._body = decoder(self._framing, self.body_limit)
         self.phase = Phase.BODY
         self.deadline = self._read_by
+        self._pace_bytes = 0
         return True
+
+    def _keep_pace(self, now: float) -> None:
+        """Start the clock of the next part of a large body whenever one has arrived."""
+        if self.arrived_bytes >= self._pace_bytes:
+            self._pace_bytes = self.arrived_bytes + _PACE_BYTES
+            self._pace_by = now + self.timeouts.pace_s
+        self.deadline = min(self._read_by, self._pace_by)
+
+    def start_waiting(self, now: float) -> None:
+        """Stop the clocks of a large body that is not read for want of room."""
+        self._waiting_since = now
+        self.deadline = now + self.timeouts.wait_s
+
+    def stop_waiting(self, now: float) -> None:
+        """Let the clocks of a large body go on where they stood."""
+        waited_s = now - self._waiting_since
+        self._read_by += waited_s
+        self._pace_by += waited_s
+        self.deadline = min(self._read_by, self._pace_by)
 
     def hold(self, now: float) -> None:
         """Leave the head in the buffer until the body is there, which has as long as ever."""

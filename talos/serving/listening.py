@@ -29,9 +29,12 @@ class Listening:
     """The next client is left to another worker for a moment."""
     exhausted: bool = False
     """The last attempt to accept failed, for want of descriptors most likely."""
-    asking_nothing: "dict[Client, None]" = field(default_factory=dict)
-    """Clients whose next request has not come, or not to the end of its head; who has asked nothing
-    for longest is the first, those apart that were served at once since they were put here.
+    takes_bodies: bool = True
+    """Whether requests may have bodies."""
+    evictable: "dict[Client, None]" = field(default_factory=dict)
+    """Clients that may be closed to make room: all but those whose request is run and those that
+    take their answer. Who has delivered nothing for longest is the first, those apart that were
+    answered from memory since they were put here.
     """
 
     @property
@@ -39,22 +42,33 @@ class Listening:
         """Whether another client may come: there is room, or somebody who can make room."""
         if self.exhausted or self.yielding:
             return False
-        return self.clients < self.capacity or bool(self.asking_nothing)
+        return self.clients < self.capacity or bool(self.evictable)
 
-    def longest_silent(self) -> "Client":
-        """Return who has asked nothing for longest, of those who ask nothing; there has to be one.
+    def evict(self) -> None:
+        """Close the connection of who has delivered nothing for longest, if anybody may be closed.
 
         An answer from memory leaves no more than a mark on its client. Whoever has one is put
         behind the others here.
         """
-        while True:
-            client = next(iter(self.asking_nothing))
+        while self.evictable:
+            client = next(iter(self.evictable))
             if not client.served:
-                return client
+                client.give_up()
+                return
             self.renew(client)
 
+    def note(self, client: "Client", *, delivered: bool) -> None:
+        """Take notice of whether the client may be evicted, and whether it has delivered something.
+
+        Bytes of a head count for nothing before its end: a client could otherwise stay in front of
+        others for a byte at a time, and a head comes at once.
+        """
+        if delivered or not client.may_be_evicted:
+            self.evictable.pop(client, None)
+        if client.may_be_evicted:
+            self.evictable.setdefault(client)
+
     def renew(self, client: "Client") -> None:
-        """Put a client that was served at once where it belongs, and take its mark away."""
+        """Put a client that was answered from memory where it belongs, and take its mark away."""
         client.rest()
-        self.asking_nothing.pop(client, None)
-        self.asking_nothing[client] = None
+        self.note(client, delivered=True)

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_LARGE_BODY_BYTES = 64 * 1024
 _GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -46,6 +45,7 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
             timeouts=house.timeouts,
             body_limit=house.body_limit,
             opened_at=time.monotonic(),
+            takes_bodies=home.takes_bodies,
         )
         self._house = house
         self._transport: asyncio.Transport | None = None
@@ -54,6 +54,10 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
         """The client has sent all that it ever will."""
         self._blocked = False
         """The transport holds bytes that the client has not taken."""
+        self._unsent_bytes: int | None = None
+        """How much that was at the last sweep, None where nothing was due."""
+        self._stalled = False
+        """The client has taken nothing of its answer between two sweeps."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to read."""
@@ -89,9 +93,18 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
         self._house.left(self)
 
     @property
-    def silent(self) -> bool:
-        """Whether the head of a next request has not come to its end."""
-        return self.connection.phase is Phase.HEAD and not self.connection.held
+    def may_be_evicted(self) -> bool:
+        """Whether nothing is lost with the client but what it has not delivered yet itself."""
+        phase = self.connection.phase
+        return phase is not Phase.RUNNING and (phase is not Phase.SENDING or self._stalled)
+
+    def watch_sending(self) -> None:
+        """Take notice of whether the client goes on taking its answer. Called at each sweep."""
+        if self.connection.phase is Phase.SENDING:
+            unsent_bytes = self._open.get_write_buffer_size()
+            self._stalled = unsent_bytes == self._unsent_bytes
+            self._unsent_bytes = unsent_bytes
+            self._house.note(self)
 
     @property
     def _at_rest(self) -> bool:
@@ -159,23 +172,23 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
         except FramingError as error:
             self._refuse(error)
             return
-        self._house.note(self)
+        self._house.note(self, delivered=connection.phase is Phase.BODY)
         if step is Step.ANSWER:
             self._run()
             return
         if step is Step.CONTINUE:
             self._open.write(_GO_ON)
-        if self._is_large and not self._house.body_room.enter(self, connection.most_body_bytes):
+        if connection.has_large_body and not self._house.body_room.may_go_on(
+            self, connection.arrived_bytes
+        ):
+            connection.start_waiting(time.monotonic())
             self._open.pause_reading()
         else:
             self._read_on()
 
-    @property
-    def _is_large(self) -> bool:
-        return len(self.connection.body or b"") > _LARGE_BODY_BYTES
-
     def admitted(self) -> None:
         """Read on: there is room for the large body now."""
+        self.connection.stop_waiting(time.monotonic())
         self._open.resume_reading()
 
     def _release(self) -> None:
@@ -205,7 +218,7 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
         if not self.lacks_body(data):
             return False
         connection.hold(time.monotonic())
-        self._house.note(self)
+        self._house.note(self, delivered=True)
         self._read_on()
         return True
 
@@ -220,9 +233,6 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
         """Send the rest of answers from memory. See ``EagerConnection``."""
         self.rest()
         self._write(data, keep_alive=True)
-        if not self._closed:
-            # While it is being sent an answer, it may not be sent away for asking nothing.
-            self._house.note(self)
 
     def broken(self) -> None:
         """Give up a client who takes nothing any more. See ``EagerConnection``."""
@@ -230,8 +240,12 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
 
     def _run(self) -> None:
         """Have a thread run the application."""
-        task = partial(self._exchange, self.connection.head, self.connection.body)
-        self._house.run(task, self._house.large_bodies if self._is_large else self.home.crew)
+        connection = self.connection
+        crew = self.home.crew
+        if connection.has_large_body:
+            crew = self._house.large_bodies
+            self._house.body_room.charge(self, connection.arrived_bytes)
+        self._house.run(partial(self._exchange, connection.head, connection.body), crew)
 
     def _exchange(self, head: bytes, body: bytearray | None) -> None:
         """Run the application, on a thread. It may be that the client has left."""
@@ -254,7 +268,6 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
     def _refuse(self, error: FramingError) -> None:
         fields = {"status": int(error.status), "cause": error.text}
         _log.info("request refused", extra={"fields": fields})
-        self.home.asking_nothing.pop(self, None)
         self._release()
         self._write(refusal(error.status, error.text).data, keep_alive=False)
         self._go_on()
@@ -265,9 +278,14 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
         if self._open.is_closing():
             self.give_up()
         elif self._blocked:
-            self.connection.start_sending(time.monotonic())
+            self._start_sending()
             # Or a client could have ever more answers wait for it.
             self._open.pause_reading()
+
+    def _start_sending(self) -> None:
+        self.connection.start_sending(time.monotonic())
+        self._unsent_bytes, self._stalled = None, False
+        self._house.note(self)
 
     def pause_writing(self) -> None:
         """Take notice that something could not be sent."""
@@ -277,7 +295,7 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
         """Go on when the client has taken everything."""
         self._blocked = False
         if self.connection.phase is Phase.SENDING:
-            self.connection.start_sending(time.monotonic())
+            self._start_sending()
             self._house.loop.call_soon(self._sent)
 
     def _sent(self) -> None:
@@ -302,4 +320,5 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
             self._open.write_eof()
             connection.buffer.clear()
             connection.start_lingering(now)
+            self._house.note(self)
             self._open.resume_reading()

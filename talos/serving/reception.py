@@ -80,6 +80,7 @@ class Reception:
                 crew=Crew(_PROBE_THREADS if index else config.threads),
                 desk=HotDesk() if index else _hot_desk(site),
                 capacity=_PROBE_CAPACITY if index else config.worker_connections,
+                takes_bodies=not index,
             )
             for index, (listener, application) in enumerate(
                 zip(listeners, site.applications, strict=True)
@@ -131,6 +132,8 @@ class Reception:
                 client.home.renew(client)
             elif client.connection.deadline <= now:
                 client.give_up()
+            else:
+                client.watch_sending()
         for listening in self.listening:
             listening.exhausted = False
             self.mind_the_door(listening)
@@ -192,6 +195,8 @@ class Reception:
             return False
         except OSError as error:
             _log.error("cannot accept a connection", extra={"fields": {"cause": error.strerror}})
+            # Descriptors run out before a listener is full where the system allows too few.
+            listening.evict()
             listening.exhausted = True
             self.mind_the_door(listening)
             return False
@@ -203,9 +208,9 @@ class Reception:
         task = self.loop.create_task(self._connect(client, connected))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
-        if listening.clients > listening.capacity and listening.asking_nothing:
-            # Strangers who connect and say nothing shall not keep out those who do.
-            listening.longest_silent().give_up()
+        if listening.clients > listening.capacity:
+            # Strangers who connect and deliver nothing shall not keep out those who do.
+            listening.evict()
         self.mind_the_door(listening)
         return True
 
@@ -217,19 +222,15 @@ class Reception:
             client.give_up()
             connected.close()
 
-    def note(self, client: Client) -> None:
-        """Take notice of whether the client asks anything."""
-        home = client.home
-        if client.silent:
-            home.asking_nothing.setdefault(client)
-        else:
-            home.asking_nothing.pop(client, None)
-        self.mind_the_door(home)
+    def note(self, client: Client, *, delivered: bool = False) -> None:
+        """Take notice of what the client waits for. See ``Listening.note``."""
+        client.home.note(client, delivered=delivered)
+        self.mind_the_door(client.home)
 
     def left(self, client: Client) -> None:
         """Forget a client whose connection is closed."""
         self.clients.discard(client)
-        client.home.asking_nothing.pop(client, None)
+        client.home.evictable.pop(client, None)
         client.home.clients -= 1
         self._tell()
         self.mind_the_door(client.home)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 PATIENCE_S = 60.0
+BIG_BYTES = 64 * 1024 * 1024
 
 
 class House:
@@ -79,6 +80,8 @@ class House:
             self.gate.wait(PATIENCE_S)
         self.running.remove(path)
         body = b"%d" % len(environ["wsgi.input"].read())
+        if path == "/big":
+            body = b"x" * BIG_BYTES
         start_response("200 OK", [("Content-Length", str(len(body)))])
         return [body]
 

@@ -119,6 +119,60 @@ def test_lingering_ends_with_silence_and_never_goes_on_for_long(connection: Conn
     assert connection.deadline == 1015
 
 
+def large(connection: Connection, bytes_before: int, now: float) -> None:
+    """Have a request begin of which so much of a large body is there."""
+    receive(connection, b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 999999\r\n\r\n", now)
+    receive(connection, b"a" * bytes_before, now)
+
+
+@pytest.fixture
+def roomy() -> Connection:
+    return Connection(ends=ENDS, timeouts=TIMEOUTS, body_limit=1_000_000, opened_at=1000.0)
+
+
+def test_a_large_body_has_to_keep_a_pace(roomy: Connection) -> None:
+    large(roomy, 64 * 1024, 1000)
+    assert roomy.deadline == 1015
+    receive(roomy, b"a", 1001)
+    assert roomy.has_large_body
+    assert roomy.deadline == 1004
+    # Too little to count.
+    receive(roomy, b"a" * (48 * 1024 - 1), 1003.5)
+    assert roomy.deadline == 1004
+    receive(roomy, b"a", 1003.5)
+    assert roomy.deadline == 1006.5
+
+
+def test_a_large_body_that_keeps_its_pace_has_no_more_time_than_others(roomy: Connection) -> None:
+    large(roomy, 70_000, 1000)
+    for now in range(1002, 1016):
+        receive(roomy, b"a" * 50_000, now)
+    assert roomy.deadline == 1015
+
+
+def test_the_time_of_a_large_body_stands_still_while_it_is_not_read(roomy: Connection) -> None:
+    large(roomy, 70_000, 1000)
+    roomy.start_waiting(1001)
+    assert roomy.deadline == 1061
+    roomy.stop_waiting(1041)
+    assert roomy.deadline == 1043
+    receive(roomy, b"a" * 50_000, 1042)
+    assert roomy.deadline == 1045
+    for now in range(1044, 1055):
+        receive(roomy, b"a" * 50_000, now)
+    assert roomy.deadline == 1055
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 1", b"Transfer-Encoding: chunked"])
+def test_where_no_bodies_are_taken_the_head_is_refused(framing: bytes) -> None:
+    probe = Connection(
+        ends=ENDS, timeouts=TIMEOUTS, body_limit=100, opened_at=1000.0, takes_bodies=False
+    )
+    with pytest.raises(FramingError) as refused:
+        receive(probe, b"POST / HTTP/1.1\r\nHost: h\r\n" + framing + b"\r\n\r\n", 1000)
+    assert refused.value.status == 413
+
+
 def test_a_draining_server_waits_less_for_a_next_request(connection: Connection) -> None:
     connection.await_next(1000)
     connection.hurry(1000)

@@ -104,8 +104,7 @@ def test_a_head_is_left_unread_until_its_body_is_there(house: HotHouse) -> None:
     [known] = house.reception.clients
     house.until(lambda: known.connection.held, "the head")
     assert known.connection.buffer == head
-    # It has asked something, and has as long for its body as any other.
-    assert known not in house.listening.asking_nothing
+    # It has as long for its body as any other.
     left_s = known.connection.deadline - time.monotonic()
     assert 5 < left_s <= 15
     client.sendall(body + head)
@@ -114,7 +113,6 @@ def test_a_head_is_left_unread_until_its_body_is_there(house: HotHouse) -> None:
     client.sendall(body)
     assert house.until_received(client, BODY)
     assert known.eager
-    assert known in house.listening.asking_nothing
 
 
 def test_a_body_that_does_not_come_ends_the_connection(house: HotHouse) -> None:
@@ -267,7 +265,7 @@ def test_who_leaves_without_reading_leaves_nothing(house: HotHouse) -> None:
     last.close()
     house.until(lambda: not house.reception.clients, "an empty house")
     assert house.listening.clients == 0
-    assert not house.listening.asking_nothing
+    assert not house.listening.evictable
 
 
 def test_a_client_that_was_served_is_idle_from_then_on(house: HotHouse) -> None:
@@ -286,7 +284,7 @@ def test_in_a_full_house_who_was_served_stays_rather_than_who_was_not(house: Hot
     first = house.connect(house.request())
     assert house.until_received(first, BODY)
     silent = house.connect()
-    house.until(lambda: len(house.listening.asking_nothing) == 2, "two who ask nothing")
+    house.until(lambda: len(house.listening.evictable) == 2, "two who ask nothing")
     first.sendall(house.request())
     assert house.until_received(first, BODY)
     third = house.connect(house.request())
@@ -296,11 +294,19 @@ def test_in_a_full_house_who_was_served_stays_rather_than_who_was_not(house: Hot
     assert house.until_received(first, BODY)
 
 
+@pytest.mark.parametrize("house", [2], indirect=True)
+def test_in_a_full_house_who_announces_and_does_not_send_makes_room(house: HotHouse) -> None:
+    held = [house.connect(parted(house.request())[0]) for _ in range(4)]
+    client = house.connect(house.request())
+    assert house.until_received(client, BODY)
+    assert [receive(each) for each in held] == [b"", b"", b"", None]
+
+
 @pytest.mark.parametrize("house", [1], indirect=True)
 def test_in_a_full_house_who_is_being_answered_stays(house: HotHouse) -> None:
     house.credential = house.key(b'{"is_valid":true,"x":"' + b"y" * 3000 + b'"}')
     client = house.connect()
-    house.until(lambda: len(house.listening.asking_nothing) == 1, "the client")
+    house.until(lambda: len(house.listening.evictable) == 1, "the client")
     assert house.listening.welcoming
     [known] = house.reception.clients
 
@@ -316,13 +322,13 @@ def test_in_a_full_house_who_is_being_answered_stays(house: HotHouse) -> None:
 
 def test_an_answer_that_leaves_in_two_parts_begins_the_wait_for_a_request(house: HotHouse) -> None:
     client = house.connect()
-    house.until(lambda: len(house.listening.asking_nothing) == 1, "the client")
+    house.until(lambda: len(house.listening.evictable) == 1, "the client")
     [known] = house.reception.clients
     known.connection.deadline = 0
     known.unsent(BODY)
     assert time.monotonic() < known.connection.deadline
     assert house.until_received(client, BODY) == BODY
-    assert house.listening.asking_nothing
+    assert house.listening.evictable
 
 
 def test_nothing_is_answered_from_memory_while_the_server_drains(house: HotHouse) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.serving.house import House, receive
+from talos.serving.protocol import Client
+from tests.unit.serving.house import BIG_BYTES, House, receive
 
 GET = b"GET /%s HTTP/1.1\r\nHost: h\r\n\r\n"
 
@@ -34,13 +35,91 @@ def test_in_a_full_house_the_longest_idle_client_makes_room(house: House) -> Non
     assert house.answer(second).startswith(b"HTTP/1.1 200")
 
 
+LARGE = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4000000\r\n\r\n"
+UNFINISHED = {
+    "nothing": b"",
+    "head": b"GET / HTTP/1.1\r\nHost: h\r\n",
+    "announced": b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n",
+    "body": b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n12345",
+    "chunk": b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n123",
+    "large": LARGE + b"a" * 80_000,
+    "asked to go on": LARGE[:-2] + b"Expect: 100-continue\r\n\r\n",
+}
+
+
 @pytest.mark.parametrize("house", [2], indirect=True)
-@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: h\r\n"])
-def test_in_a_full_house_clients_that_ask_nothing_make_room(house: House, said: bytes) -> None:
+@pytest.mark.parametrize("said", UNFINISHED.values(), ids=UNFINISHED)
+def test_in_a_full_house_clients_that_deliver_nothing_make_room(house: House, said: bytes) -> None:
     silent = [house.connect(said) for _ in range(4)]
     client = house.connect(GET % b"x")
     assert house.answer(client).startswith(b"HTTP/1.1 200")
-    assert [receive(other) for other in silent] == [b"", b"", b"", None]
+    told = [house.answer(other) for other in silent if said.endswith(b"continue\r\n\r\n")]
+    assert set(told) <= {b"HTTP/1.1 100 Continue\r\n\r\n", b""}
+    house.until(lambda: len(house.reception.clients) == 2, "the others to be gone")
+    assert house.answer(silent[0]) == house.answer(silent[1]) == house.answer(silent[2]) == b""
+    assert receive(silent[3]) is None
+
+
+@pytest.mark.parametrize("house", [2], indirect=True)
+def test_in_a_full_house_who_was_refused_and_does_not_leave_makes_room(house: House) -> None:
+    refused = [house.connect(b"no request\r\n\r\n") for _ in range(2)]
+    assert all(house.answer(client).startswith(b"HTTP/1.1 400") for client in refused)
+    # Each has been told that nothing follows, and keeps its side open.
+    assert [house.answer(client) for client in refused] == [b"", b""]
+    client = house.connect(GET % b"x")
+    assert house.answer(client).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("house", [2], indirect=True)
+def test_in_a_full_house_who_delivers_stays_rather_than_who_does_not(house: House) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n"
+    first = house.connect(head + b"1")
+    house.until(lambda: len(house.listening.evictable) == 1, "the first")
+    second = house.connect(head + b"1")
+    house.until(lambda: len(house.listening.evictable) == 2, "the second")
+    first.sendall(b"2")
+    [known] = [client for client in house.reception.clients if is_peer(client, first)]
+    house.until(lambda: known.connection.body == b"12", "more of the first")
+    assert house.answer(house.connect(GET % b"x")).startswith(b"HTTP/1.1 200")
+    assert receive(second) == b""
+    first.sendall(b"3")
+    assert house.answer(first).endswith(b"\r\n\r\n3")
+
+
+def is_peer(client: Client, other: socket.socket) -> bool:
+    return client.connection.ends.peer == other.getsockname()
+
+
+@pytest.mark.parametrize("house", [1], indirect=True)
+def test_in_a_full_house_who_stops_taking_its_answer_makes_room(house: House) -> None:
+    unread = house.connect(GET % b"big")
+    house.until(lambda: any(client._blocked for client in house.reception.clients), "an answer")
+    [known] = house.reception.clients
+    waiting = house.connect(GET % b"x")
+    received = 0
+    for _ in range(5):
+        # It takes a part between any two sweeps.
+        before = known._open.get_write_buffer_size()
+        while known._open.get_write_buffer_size() == before:
+            received += len(receive(unread) or b"")
+            house.turn()
+        house.reception._sweep()
+    assert receive(waiting) is None
+    house.until(lambda: receive(waiting) is not None, "the end of its patience")
+    with contextlib.suppress(ConnectionResetError):
+        while piece := house.answer(unread):
+            received += len(piece)
+    assert received < BIG_BYTES
+
+
+def test_the_second_listener_takes_no_bodies(house: House) -> None:
+    for framing in (b"Content-Length: 5", b"Transfer-Encoding: chunked"):
+        client = house.connect(b"POST / HTTP/1.1\r\nHost: h\r\n%s\r\n\r\n" % framing, probe=True)
+        answer = house.answer(client)
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert b"Connection: close" in answer
+    none = house.connect(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", probe=True)
+    assert house.answer(none).startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize("house", [2], indirect=True)
@@ -84,8 +163,54 @@ def test_large_bodies_wait_for_each_other_and_small_ones_for_nobody(house: House
             client.sendall(b"a")
     answers = sorted(house.answer(client)[-10:] for client in large)
     assert answers == [b"", *[b"\r\n\r\n100000"] * 3]
-    house.until(lambda: room.taken_bytes == 0, "all room to be given back")
+    house.until(lambda: room.held_bytes == 0, "all room to be given back")
     assert not room.waiting
+
+
+def test_large_bodies_are_charged_by_what_has_arrived(house: House) -> None:
+    room = house.reception.body_room
+    for _ in range(3):
+        # Each announces more than there is room for.
+        house.connect(LARGE + b"a" * 70_000)
+    house.until(lambda: room.held_bytes == 3 * 70_000, "all that was sent")
+    assert not room.waiting
+    head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 39999\r\n\r\n"
+    assert house.answer(house.connect(head + b"a" * 39_999)).endswith(b"\r\n\r\n39999")
+
+
+def test_who_came_first_is_read_on_where_there_is_no_room_left(house: House) -> None:
+    room = house.reception.body_room
+    head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 300000\r\n\r\n"
+    clients = []
+    for number in range(1, 4):
+        clients.append(house.connect(head + b"a" * 80_000))
+        house.until(lambda number=number: room.held_bytes == number * 80_000, "its turn")  # type: ignore[misc]
+    for client in reversed(clients):
+        client.sendall(b"a" * 220_000)
+    assert all(house.answer(client).endswith(b"\r\n\r\n300000") for client in clients)
+    assert room.held_bytes == 0
+
+
+def test_the_clocks_of_who_waits_for_room_stand_still(house: House) -> None:
+    room = house.reception.body_room
+    first = house.connect(LARGE + b"a" * 240_000)
+    house.until(lambda: room.held_bytes == 240_000, "the first")
+    second = house.connect(
+        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n" + b"a" * 90_000
+    )
+    house.until(lambda: room.waiting == 1, "the second to wait")
+    [known] = [client for client in house.reception.clients if is_peer(client, second)]
+    # As if it had waited for longer than a request may take.
+    known.connection._waiting_since -= 20
+    known.connection._read_by -= 20
+    known.connection._pace_by -= 20
+    known.connection.deadline -= 20
+    house.reception._sweep()
+    first.close()
+    house.until(lambda: not room.waiting, "room")
+    house.reception._sweep()
+    second.sendall(b"a" * 10_000)
+    assert house.answer(second).endswith(b"\r\n\r\n100000")
 
 
 def test_requests_with_large_bodies_leave_the_threads_to_the_others(house: House) -> None:
@@ -136,7 +261,7 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing(house: House) -> None
     house.gate.set()
     house.until(lambda: not house.reception.clients, "an empty house")
     assert house.listening.clients == 0
-    assert not house.listening.asking_nothing
+    assert not house.listening.evictable
 
 
 def test_a_drain_tells_that_an_application_hangs(house: House) -> None:
