@@ -1,0 +1,284 @@
+"""No caller behind a documented proxy passes for another address than its own (16 (41))."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.e2e.certificates import Authority
+from tests.e2e.conftest import Serve, Talos
+from tests.e2e.documented import block, with_changes
+from tests.e2e.processes import eventually
+from tests.e2e.proxies import (
+    CLIENT,
+    INSIDE,
+    NAMES,
+    PROXY,
+    SETTINGS,
+    Front,
+    Text,
+    answered,
+    prepared,
+    running,
+    valid,
+    verifying,
+)
+
+LANGUAGES: Final = {"nginx": "nginx", "haproxy": "haproxy", "caddy": "caddyfile", "envoy": "yaml"}
+HEADINGS: Final = {"nginx": "nginx", "haproxy": "HAProxy", "caddy": "Caddy", "envoy": "Envoy"}
+SOURCES: Final = ("X_FORWARDED_FOR", "X_REAL_IP")
+
+FORWARDED: Final = "X-Forwarded-For"
+SPOOFS: Final[dict[str, tuple[str, ...]]] = {
+    "forwarded for": (f"{FORWARDED}: {INSIDE}",),
+    "in lower case": (f"x-forwarded-for: {INSIDE}",),
+    "in mixed case": (f"X-fOrWaRdEd-FoR: {INSIDE}",),
+    "twice": (f"{FORWARDED}: {INSIDE}", f"{FORWARDED}: {INSIDE}"),
+    "an empty line first": (f"{FORWARDED}:", f"{FORWARDED}: {INSIDE}"),
+    "an empty line last": (f"{FORWARDED}: {INSIDE}", f"{FORWARDED}:"),
+    "two spellings": (f"{FORWARDED}: {INSIDE}", f"x-forwarded-for: {INSIDE}"),
+    "a list": (f"{FORWARDED}: {INSIDE}, {INSIDE}",),
+    "through the proxy": (f"{FORWARDED}: {INSIDE}, {PROXY}",),
+    "through the proxy, last": (f"{FORWARDED}: {PROXY}", f"{FORWARDED}: {INSIDE}, {PROXY}"),
+    "a comma last": (f"{FORWARDED}: {INSIDE},",),
+    "a comma first": (f"{FORWARDED}: ,{INSIDE}",),
+    "with a port": (f"{FORWARDED}: {INSIDE}:80",),
+    "mapped": (f"{FORWARDED}: [::ffff:{INSIDE}]:80",),
+    "blanks": (f"{FORWARDED}:\t {INSIDE} \t",),
+    "a form feed": (f"{FORWARDED}: \x0c{INSIDE}",),
+    "a no-break space": (f"{FORWARDED}: {INSIDE},\xa0",),
+    "a blank before the colon": (f"{FORWARDED} : {INSIDE}",),
+    "folded": (f"{FORWARDED}:\r\n {INSIDE}",),
+    "folded behind another": (f"X-Other: x\r\n\t{FORWARDED}: {INSIDE}",),
+    "a long list": (f"{FORWARDED}: {', '.join([INSIDE] * 400)}",),
+    "many lines": tuple(f"{FORWARDED}: {INSIDE}" for _ in range(60)),
+    "with underscores": (f"X_Forwarded_For: {INSIDE}",),
+    "with an underscore": (f"X-Forwarded_For: {INSIDE}",),
+    "in both spellings": (f"{FORWARDED}: {INSIDE}", f"X_Forwarded_For: {INSIDE}"),
+    "with dots": (f"X.Forwarded.For: {INSIDE}",),
+    "of the environ": (f"HTTP_X_FORWARDED_FOR: {INSIDE}", f"REMOTE_ADDR: {INSIDE}"),
+    "real ip": (f"X-Real-Ip: {INSIDE}",),
+    "real ip, in capitals": (f"X-REAL-IP: {INSIDE}",),
+    "real ip, twice": (f"X-Real-Ip: {INSIDE}", f"X-Real-IP: {INSIDE}"),
+    "real ip, with underscores": (f"X_Real_Ip: {INSIDE}",),
+    "real ip, blank": ("X-Real-Ip:",),
+    "others": (f"True-Client-Ip: {INSIDE}", f"Cf-Connecting-Ip: {INSIDE}"),
+    "forwarded": (f"Forwarded: for={INSIDE}",),
+    "forwarded, quoted": (f'Forwarded: for="{INSIDE}:80";by={PROXY}',),
+    "everything": (
+        f"{FORWARDED}: {INSIDE}",
+        f"X-Real-Ip: {INSIDE}",
+        f"X_Forwarded_For: {INSIDE}",
+        f"X_Real_Ip: {INSIDE}",
+        f"X-Client-Ip: {INSIDE}",
+        f"X-Cluster-Client-Ip: {INSIDE}",
+        f"X-Original-Forwarded-For: {INSIDE}",
+        f"X-Envoy-External-Address: {INSIDE}",
+        f"Forwarded: for={INSIDE}",
+    ),
+    # A hop-by-hop header is removed by some, the proxy's own among them.
+    "hop by hop": (f"Connection: {FORWARDED}", f"{FORWARDED}: {INSIDE}"),
+    "hop by hop, both": ("Connection: x-forwarded-for, x-real-ip",),
+    "hop by hop, kept": ("Connection: keep-alive, X-Real-Ip", f"X-Real-Ip: {INSIDE}"),
+}
+
+
+@dataclass
+class House:
+    """A server behind a proxy, and keys that tell whom it takes a caller for."""
+
+    talos: Talos
+    front: Front
+    inside: str
+    """A key for where callers say that they are."""
+    proxy: str
+    """A key for the address of the proxy."""
+    client: str
+    """A key for where callers are."""
+
+
+def key(talos: Talos, address: str) -> str:
+    return str(talos.issue(ip_restriction={"allowed_cidrs": [f"{address}/32"]})["secret"])
+
+
+def house(talos: Talos, front: Front) -> House:
+    return House(talos, front, key(talos, INSIDE), key(talos, PROXY), key(talos, CLIENT))
+
+
+def documented(name: str) -> str:
+    return block("proxies", HEADINGS[name], LANGUAGES[name])
+
+
+def settings(source: str = "X_FORWARDED_FOR", **http: Any) -> dict[str, Any]:
+    configured = SETTINGS["serve"]["http"] | {"client_ip_source": f"CLIENT_IP_SOURCE_{source}"}
+    return {"serve": {"http": configured | http}}
+
+
+@pytest.fixture(params=NAMES)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def authority() -> Authority:
+    return Authority()
+
+
+def front(name: str, port: int, authority: Authority) -> Front:
+    return Front(port, None if name in ("caddy", "envoy") else authority.trusting())
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_caller_is_who_it_is_whatever_it_sends(
+    serve: Serve, name: str, source: str, authority: Authority
+) -> None:
+    talos = serve(over=settings(source))
+    text = Text(documented(name), talos.server.port, authority)
+    with running(prepared(name, text, underscores=True)) as process:
+        here = house(talos, front(name, process.port, authority))
+        assert valid(here.front.verify(here.client))
+        refused = set()
+        for spoof, lines in SPOOFS.items():
+            assert not valid(here.front.verify(here.inside, *lines)), spoof
+            assert not valid(here.front.verify(here.proxy, *lines)), spoof
+            answer = here.front.verify(here.client, *lines)
+            # It is refused by proxy or server, or it is known for who it is.
+            if answered(answer):
+                assert valid(answer), (spoof, answer)
+            else:
+                refused.add(spoof)
+        # Most are sound HTTP: the test would show nothing if none of them got through.
+        assert len(refused) < len(SPOOFS) / 3, refused
+
+
+def test_a_trailer_is_no_header(serve: Serve, name: str, authority: Authority) -> None:
+    talos = serve(over=settings())
+    text = Text(documented(name), talos.server.port, authority)
+    with running(prepared(name, text)) as process:
+        here = house(talos, front(name, process.port, authority))
+        for credential in (here.inside, here.proxy):
+            head, _, body = verifying(credential).partition(b"\r\n\r\n")
+            head = b"\r\n".join(
+                line for line in head.split(b"\r\n") if not line.startswith(b"Content-Length")
+            )
+            trailer = f"{FORWARDED}: {INSIDE}\r\nX-Real-Ip: {INSIDE}".encode()
+            chunked = b"%b\r\nTransfer-Encoding: chunked\r\nTrailer: %b\r\n\r\n"
+            chunked += b"%x\r\n%b\r\n0\r\n%b\r\n\r\n"
+            for names in (b"X-Forwarded-For", b"X-Real-Ip, X-Forwarded-For"):
+                data = chunked % (head, names, len(body), body, trailer)
+                assert not valid(here.front.say(data))
+
+
+def test_who_goes_round_the_proxy_is_the_peer(serve: Serve) -> None:
+    talos = serve(over=settings())
+    here = house(talos, Front(talos.server.port))
+    for spoof, lines in SPOOFS.items():
+        assert not valid(here.front.verify(here.inside, *lines)), spoof
+        assert not valid(here.front.verify(here.proxy, *lines)), spoof
+        answer = here.front.verify(here.client, *lines)
+        assert valid(answer) or not answered(answer), spoof
+
+
+def test_what_haproxy_and_nginx_append_by_themselves_is_read_from_the_right(
+    serve: Serve, authority: Authority
+) -> None:
+    """``option forwardfor`` adds a line, ``$proxy_add_x_forwarded_for`` an element."""
+    talos = serve(over=settings())
+    appending = {
+        "haproxy": {"http-request set-header X-Forwarded-For %[src]": "option forwardfor"},
+        "nginx": {
+            "X-Forwarded-For $remote_addr": "X-Forwarded-For $proxy_add_x_forwarded_for",
+        },
+    }
+    for name, changes in appending.items():
+        example = with_changes(documented(name), changes)
+        with running(prepared(name, Text(example, talos.server.port, authority))) as process:
+            here = house(talos, front(name, process.port, authority))
+            assert valid(here.front.verify(here.client))
+            for spoof, lines in SPOOFS.items():
+                assert not valid(here.front.verify(here.inside, *lines)), (name, spoof)
+                assert not valid(here.front.verify(here.proxy, *lines)), (name, spoof)
+
+
+def test_without_the_list_a_proxy_that_appends_lets_callers_lie_and_a_warning_says_so(
+    serve: Serve, authority: Authority
+) -> None:
+    """Contract 6.6 as it stands: what the page warns of, and what the list mends by a reload."""
+    talos = serve(over=settings(trusted_proxies=[]))
+    warning = "serve.http.client_ip_source is set and serve.http.trusted_proxies is empty"
+    assert warning in talos.server.log
+    example = with_changes(
+        documented("haproxy"),
+        {"http-request set-header X-Forwarded-For %[src]": "option forwardfor"},
+    )
+    with running(prepared("haproxy", Text(example, talos.server.port, authority))) as process:
+        here = house(talos, front("haproxy", process.port, authority))
+        spoof = f"{FORWARDED}: {INSIDE}"
+        assert valid(here.front.verify(here.inside, spoof))
+        talos.edit(settings())
+        eventually(lambda: not valid(here.front.verify(here.inside, spoof)), "the reload")
+        assert valid(here.front.verify(here.client, spoof))
+
+
+def test_two_proxies_in_a_row(serve: Serve, authority: Authority) -> None:
+    """The outer one sets the header, the inner one appends, both are listed."""
+    talos = serve(over=settings(trusted_proxies=[PROXY, "127.0.0.2"]))
+    inner_text = with_changes(
+        documented("nginx"),
+        {
+            "X-Forwarded-For $remote_addr": "X-Forwarded-For $proxy_add_x_forwarded_for",
+            "listen 443 ssl;": "listen 8443;",
+            "    ssl_certificate     /etc/talos/tls/server.pem;\n": "",
+            "    ssl_certificate_key /etc/talos/tls/server.key;\n": "",
+        },
+    )
+    outer_text = with_changes(
+        documented("haproxy"),
+        {"server talos 127.0.0.1:4420": "server talos 127.0.0.1:4420 source 127.0.0.2"},
+    )
+
+    def inner_at(folder: Path, port: int) -> str:
+        changes = {
+            "listen 8443;": f"listen 127.0.0.1:{port};",
+            "127.0.0.1:4420": f"127.0.0.1:{talos.server.port}",
+        }
+        return with_changes(inner_text, changes)
+
+    with running(prepared("nginx", inner_at)) as inner:
+        outer_process = prepared("haproxy", Text(outer_text, inner.port, authority))
+        with running(outer_process) as outer:
+            here = house(talos, front("haproxy", outer.port, authority))
+            assert valid(here.front.verify(here.client))
+            for spoof, lines in SPOOFS.items():
+                assert not valid(here.front.verify(here.inside, *lines)), spoof
+                assert not valid(here.front.verify(here.proxy, *lines)), spoof
+                assert not valid(here.front.verify(here.client, *lines, source="127.0.0.8")), spoof
+            # The inner one alone: the outer one's word is not there.
+            direct = Front(inner.port)
+            assert not valid(direct.verify(here.inside, f"{FORWARDED}: {INSIDE}"))
+            # A listed caller may speak for others: that is what the list means.
+            assert valid(direct.verify(here.inside, f"{FORWARDED}: {INSIDE}", source="127.0.0.2"))
+
+
+@pytest.fixture
+def stock(serve: Serve) -> Iterator[Talos]:
+    """gunicorn's own worker, which joins repeated lines itself."""
+    yield serve("--worker-class", "gthread", over=settings())
+
+
+def test_stock_gunicorn_decides_alike(stock: Talos, authority: Authority) -> None:
+    example = with_changes(
+        documented("haproxy"),
+        {"http-request set-header X-Forwarded-For %[src]": "option forwardfor"},
+    )
+    with running(prepared("haproxy", Text(example, stock.server.port, authority))) as process:
+        for here in (
+            house(stock, front("haproxy", process.port, authority)),
+            house(stock, Front(stock.server.port)),
+        ):
+            assert valid(here.front.verify(here.client))
+            for spoof, lines in SPOOFS.items():
+                assert not valid(here.front.verify(here.inside, *lines)), spoof
+                assert not valid(here.front.verify(here.proxy, *lines)), spoof
