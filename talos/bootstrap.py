@@ -26,8 +26,10 @@ from talos.adapters.sql.database import SqlDatabase
 from talos.adapters.sql.dsn import DatabaseUrl, parse_dsn
 from talos.adapters.sql.engine import create_engine
 from talos.adapters.sql.faults import explain
+from talos.adapters.sql.health import DatabaseHealth
 from talos.adapters.sql.last_used import FLUSH_TIMEOUT_S, BatchedLastUsed
 from talos.adapters.sql.repository import SqlKeyRepository
+from talos.adapters.sql.sqlite_file import exposures
 from talos.adapters.sql.turns import Shares
 from talos.config.directory import SingleTenantSource
 from talos.config.reload import ConfigSource, ConfigWatcher
@@ -98,6 +100,8 @@ class Shared:
     """Holds the cached keys and the counters."""
     limits: _core.RateLimits | None = None
     """Counts the calls of keys with a rate limit; without it limits are shown, not enforced."""
+    health: DatabaseHealth | None = None
+    """What one worker notices about the database; without it each notices for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,11 @@ def database_url(config: Config) -> DatabaseUrl:
     return parse_dsn(config.secret("db.dsn").reveal().decode())
 
 
+def database_exposures(url: DatabaseUrl) -> list[str]:
+    """Return a warning for each file or folder of the database that is open to others."""
+    return [] if url.path is None else list(exposures(url.path))
+
+
 def prepare_database(url: DatabaseUrl) -> None:
     """Make sure that the database can be served from; it is never migrated here.
 
@@ -146,6 +155,8 @@ def prepare_database(url: DatabaseUrl) -> None:
     try:
         if url.path is None:
             database.wait_until_reachable()
+        elif url.path.exists():
+            DatabaseHealth(url).require_writable_file()
         database.require_schema()
         database.ensure_network(NIL_NETWORK)
     except (ServiceUnavailable, GatewayTimeout, InternalError) as error:
@@ -168,7 +179,15 @@ def share(config: Config) -> Shared:
         except OSError as error:
             fault = f"cache.memory.max_size: {error.strerror}"
             raise ConfigurationError("memory cannot be shared", (fault,)) from error
-    return Shared(memory=memory, limits=share_limits(config))
+    return Shared(memory=memory, limits=share_limits(config), health=share_health(config))
+
+
+def share_health(config: Config) -> DatabaseHealth | None:
+    """Remember which database is there, for this process and all that it will fork.
+
+    Return None where none is configured.
+    """
+    return DatabaseHealth(database_url(config)) if config.was_set("db.dsn") else None
 
 
 def share_limits(config: Config) -> _core.RateLimits | None:
@@ -198,8 +217,9 @@ def build(surface: Surface, source: ConfigSource, shared: Shared) -> Assembly:
     engine = create_engine(url)
     # A file is there or not; who finds it locked waits for its turn at the lock.
     shares = Shares.of(config.integer("serve.http.threads")) if url.path is None else None
-    database = SqlDatabase(engine, probing=shares.probing if shares else None)
-    keys = SqlKeyRepository(engine, shares)
+    health = shared.health or DatabaseHealth(url)
+    database = SqlDatabase(engine, probing=shares.probing if shares else None, health=health)
+    keys = SqlKeyRepository(engine, shares, health)
     last_used = BatchedLastUsed(
         keys,
         clock,
@@ -211,7 +231,9 @@ def build(surface: Surface, source: ConfigSource, shared: Shared) -> Assembly:
     cache: KeyCache = NullKeyCache()
     hot = None
     if shared.memory is not None:
-        cache = _shared_cache(shared.memory, source, clock)
+        cache = shared_cache = _shared_cache(shared.memory, source, clock)
+        # What it holds was read from the file that is no longer there.
+        health.on_replaced = shared_cache.flush
         if surface is not Surface.PUBLIC:
             hot = _ReadyAnswers(shared.memory, shared.limits, source)
     dependencies = HttpDependencies(

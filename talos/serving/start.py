@@ -125,6 +125,8 @@ def _prepare_database(config: Config) -> None:
     for warning in url.warnings:
         _log.warning(warning)
     bootstrap.prepare_database(url)
+    for warning in bootstrap.database_exposures(url):
+        _log.warning(warning)
 
 
 def _addresses(surface: Surface, config: Config) -> tuple[Address, Address]:

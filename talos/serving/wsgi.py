@@ -61,7 +61,9 @@ class _Surface:
         self._made_in = os.getpid()
         try:
             config = load(os.environ.get(_CONFIG_VARIABLE), os.environ)
-            self._shared = Shared(limits=bootstrap.share_limits(config))
+            self._shared = Shared(
+                limits=bootstrap.share_limits(config), health=bootstrap.share_health(config)
+            )
         except ConfigurationError as error:
             _log.critical("\n".join([error.message, *error.faults]))
             raise

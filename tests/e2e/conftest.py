@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -99,6 +99,7 @@ class Serve(Protocol):
         ports: tuple[int, int] | None = ...,
         program: Sequence[str] = ...,
         environment: Mapping[str, str] = ...,
+        wrap: Callable[[list[str]], list[str]] = ...,
     ) -> Talos: ...
 
 
@@ -107,6 +108,7 @@ def serving(folder: Path, database: str) -> Iterator[Serve]:
     """Start ``talos serve`` with further arguments; every server ends with the block.
 
     ``program`` stands for ``talos``: a module that ends up as it, with arguments of its own.
+    ``wrap`` puts another program around the command that ends up as it.
     """
     servers: list[Server] = []
 
@@ -118,13 +120,14 @@ def serving(folder: Path, database: str) -> Iterator[Serve]:
         ports: tuple[int, int] | None = None,
         program: Sequence[str] = ("talos",),
         environment: Mapping[str, str] = {},
+        wrap: Callable[[list[str]], list[str]] = list,
     ) -> Talos:
         port, metrics_port = ports or free_ports(2)
         configuration = folder / f"talos-{port}.yaml"
         configuration.write_text(yaml.safe_dump(merge(settings(dsn, port, metrics_port), over)))
         command = [PYTHON, "-m", *program, "serve", *arguments, "--config", str(configuration)]
         server = Server(
-            command,
+            wrap(command),
             folder,
             port=port,
             metrics_port=metrics_port,

@@ -63,11 +63,50 @@ def postgres_process(*, durable: bool = False) -> ServerProcess:
 
     What was acknowledged survives kill -9 in any case, and a power cut if it is ``durable``.
     """
-    sync = "on" if durable else "off"
+    folder = _binaries()
+    process = _process(folder, sync="on" if durable else "off")
+    try:
+        _initialise(process, folder)
+    except BaseException:
+        process.close()
+        raise
+    return process
+
+
+def standby_process(primary: ServerProcess) -> ServerProcess:
+    """Prepare a hot standby that follows ``primary``, which runs; promote it to make it writable.
+
+    The caller starts and closes it.
+    """
+    folder = _binaries()
+    process = _process(folder, sync="off")
+    try:
+        process.run(
+            [
+                str(folder / "pg_basebackup"),
+                f"--pgdata={process.folder / 'data'}",
+                f"--dbname={_dsn(primary.port)}",
+                "--wal-method=stream",
+                "--checkpoint=fast",
+                "--write-recovery-conf",
+                "--no-sync",
+            ]
+        )
+    except BaseException:
+        process.close()
+        raise
+    return process
+
+
+def _binaries() -> Path:
     folder = find_postgres()
     if folder is None:
         raise Unavailable("PostgreSQL", VARIABLE, "postgresql")
-    process = ServerProcess(
+    return folder
+
+
+def _process(folder: Path, *, sync: str) -> ServerProcess:
+    return ServerProcess(
         "postgres",
         lambda data, port: [
             str(folder / "postgres"),
@@ -88,12 +127,6 @@ def postgres_process(*, durable: bool = False) -> ServerProcess:
         # SIGINT disconnects clients and stops; SIGTERM would wait for them.
         stop_signal=signal.SIGINT,
     )
-    try:
-        _initialise(process, folder)
-    except BaseException:
-        process.close()
-        raise
-    return process
 
 
 def dsn_of(process: ServerProcess) -> str:

@@ -9,7 +9,9 @@ from typing import Final
 from sqlalchemy import exc, insert, select
 from sqlalchemy.engine import Connection, Engine
 
+from talos.adapters.sql import write_probe
 from talos.adapters.sql.faults import explain
+from talos.adapters.sql.health import DatabaseHealth
 from talos.adapters.sql.schema_version import SchemaStatus, read_status
 from talos.adapters.sql.tables import networks
 from talos.adapters.sql.transactions import Transactions
@@ -35,16 +37,32 @@ class SqlDatabase:
         now_ns: Callable[[], int] = time.time_ns,
         *,
         probing: Turns | None = None,
+        health: DatabaseHealth | None = None,
     ) -> None:
         """Use ``engine``, each in its turn of ``probing``, and dispose of it at ``close``."""
         self._engine = engine
-        self._transactions = Transactions(engine, reading_turns=probing)
+        self._health = health
+        self._transactions = Transactions(
+            engine, reading_turns=probing, writing_turns=probing, health=health
+        )
         self._now_ns = now_ns
 
     def ping(self) -> None:
-        """Read from the database. Raises as ``KeyRepository`` does."""
-        statement = select(networks.c.id).limit(1)
-        self._transactions.read("ping", lambda connection: connection.execute(statement).first())
+        """Return when the database answers and takes writes. Raises as ``KeyRepository`` does.
+
+        A server is asked to change no row. An SQLite file is read, and looked at: asking it would
+        wait for whoever writes. After storage has refused a write, a real one is tried.
+        """
+        if self._health is not None and self._health.writes_failed:
+            self._transactions.write("ping", write_probe.write_and_remove)
+            self._health.note_good_write()
+        elif self._engine.dialect.name == "sqlite":
+            statement = select(networks.c.id).limit(1)
+            self._transactions.read("ping", lambda connection: connection.execute(statement).all())
+            if self._health is not None:
+                self._health.require_writable_file()
+        else:
+            self._transactions.read("ping", write_probe.ask_server)
 
     def close(self) -> None:
         """Close every pooled connection."""

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 import psycopg
 import pymysql.connections
 import sqlalchemy
-from pymysql.constants import SERVER_STATUS
+from pymysql.constants import CR, SERVER_STATUS
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -23,6 +23,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePoo
 
 from talos.adapters.sql.dsn import DatabaseUrl, Product
 from talos.adapters.sql.schema_version import VERSION_TABLE
+from talos.adapters.sql.wrong_server import end_connections_to_wrong_servers
 from talos.errors import ConfigurationError
 
 SQLITE_BUSY_TIMEOUT_S: Final = 10.0
@@ -75,6 +76,7 @@ def create_engine(url: DatabaseUrl) -> Engine:
     )
     if url.pool.max_idle_time_s is not None:
         _retire_idle(engine, url.pool.max_idle_time_s)
+    end_connections_to_wrong_servers(engine)
     _engines.add(engine)
     return engine
 
@@ -100,9 +102,41 @@ def _connector(url: DatabaseUrl) -> Callable[[], Any]:
         case Product.SQLITE:
             return _sqlite_connector(url)
         case Product.MYSQL:
-            return _mysql_connector(url)
+            return _failing_in_kind(_mysql_connector(url), _mysql_failure)
         case _:
-            return _postgres_connector(url)
+            return _failing_in_kind(_postgres_connector(url), psycopg.OperationalError)
+
+
+def _mysql_failure(text: str) -> pymysql.err.OperationalError:
+    return pymysql.err.OperationalError(CR.CR_UNKNOWN_ERROR, text)
+
+
+def _failing_in_kind(
+    connect: Callable[[], Any], failure: Callable[[str], Exception]
+) -> Callable[[], Any]:
+    """Let ``connect`` raise nothing but its driver's errors, whatever that raises itself.
+
+    A plug-in that is not installed is a ``RuntimeError`` to PyMySQL, a peer that speaks another
+    protocol an ``IndexError``.
+    """
+
+    def connect_or_fail() -> Any:
+        try:
+            return connect()
+        except pymysql.MySQLError as error:
+            if error.args and isinstance(error.args[0], int):
+                raise
+            # Without a number it is the driver that could not make sense of the peer.
+            raise failure(str(error)) from error
+        except psycopg.Error:
+            raise
+        except UnicodeError:
+            # Its text, and that of its cause, would show a part of the password.
+            raise failure("the driver cannot encode the user, password or database") from None
+        except Exception as error:
+            raise failure(f"{type(error).__name__}: {error}") from error
+
+    return connect_or_fail
 
 
 def _sqlite_connector(url: DatabaseUrl) -> Callable[[], sqlite3.Connection]:

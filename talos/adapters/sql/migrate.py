@@ -33,6 +33,7 @@ from talos.adapters.sql.schema_version import (
     read_status,
     revision_of,
 )
+from talos.adapters.sql.sqlite_file import SqliteFile
 from talos.adapters.sql.tables import KEY_TABLES
 from talos.errors import FailedPrecondition, ServiceUnavailable
 
@@ -188,6 +189,8 @@ def _create_file(url: DatabaseUrl) -> None:
             os.close(os.open(url.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except OSError as error:
         raise ServiceUnavailable(f"cannot create {url.shown}: {error.strerror}") from error
+    with translated("migrate"):
+        SqliteFile(url.path).require_writable()
 
 
 def _require_ours(state: SchemaStatus) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
 from sqlalchemy.engine import Connection, Engine
 
+from talos.adapters.sql.health import DatabaseHealth
 from talos.adapters.sql.paging import PageQuery, count_live, read_page
 from talos.adapters.sql.rows import (
     UndecodableRow,
@@ -44,12 +45,18 @@ _logger = logging.getLogger(__name__)
 class SqlKeyRepository:
     """The keys of all networks in one database. Safe for use by many threads."""
 
-    def __init__(self, engine: Engine, shares: Shares | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        shares: Shares | None = None,
+        health: DatabaseHealth | None = None,
+    ) -> None:
         """Use ``engine``, which stays the caller's to dispose of, within ``shares`` if given."""
         self._transactions = Transactions(
             engine,
             reading_turns=shares.reading if shares else None,
             writing_turns=shares.writing if shares else None,
+            health=health,
         )
         self._by_id = {kind: _by_id(kind) for kind in KeyKind}
         self._by_id_locked = {

@@ -10,8 +10,16 @@ from sqlalchemy import exc
 from sqlalchemy.engine import Connection, Engine
 
 from talos.adapters.sql.engine import writing
-from talos.adapters.sql.faults import is_lost_connection, is_retriable, translate
+from talos.adapters.sql.faults import (
+    is_lost_connection,
+    is_retriable,
+    is_storage_fault,
+    is_wrong_server,
+    translate,
+)
+from talos.adapters.sql.health import DatabaseHealth
 from talos.adapters.sql.turns import Turns
+from talos.errors import TalosError
 
 ATTEMPTS: Final = 8
 LONGEST_FIRST_PAUSE_US: Final = 4_000
@@ -23,7 +31,8 @@ class Transactions:
     """Runs pieces of work against one engine.
 
     A piece of work may be called again after its transaction was undone, so it keeps nothing
-    between calls. Exceptions that are not the database's pass through and undo the transaction.
+    between calls. Errors of ours pass through and undo the transaction; any other exception is
+    trouble with the database, since a driver raises more than its own errors.
     """
 
     def __init__(
@@ -32,8 +41,14 @@ class Transactions:
         *,
         reading_turns: Turns | None = None,
         writing_turns: Turns | None = None,
+        health: DatabaseHealth | None = None,
     ) -> None:
-        """Use the connections of ``engine``, each in its turn where there are turns."""
+        """Use the connections of ``engine``, each in its turn where there are turns.
+
+        With ``health`` an SQLite file that was replaced is refused, and a write that storage
+        refuses is noted.
+        """
+        self._health = health
         self._reading = engine
         self._writing = writing(engine)
         self._reading_turns: AbstractContextManager[None] = reading_turns or nullcontext()
@@ -42,14 +57,16 @@ class Transactions:
     def read(self, operation: str, work: Callable[[Connection], _T]) -> _T:
         """Return ``work(connection)``, each statement of which sees what is committed.
 
-        A pooled connection that turns out dead, as after a restart of the database, is replaced
-        once. Raises as ``faults.translated`` does, with ``operation`` for an ``InternalError``.
+        A pooled connection that turns out dead, as after a restart of the database, or whose
+        server takes no writes, is replaced once. Raises as ``faults.translated`` does, with
+        ``operation`` for an ``InternalError``.
         """
         with self._reading_turns:
             return self._read(operation, work)
 
     def _read(self, operation: str, work: Callable[[Connection], _T]) -> _T:
         replaced = False
+        self._require_same_file()
         while True:
             try:
                 with self._reading.connect() as connection:
@@ -58,6 +75,10 @@ class Transactions:
                 if replaced or not is_lost_connection(error):
                     raise translate(error, operation) from error
                 replaced = True
+            except TalosError:
+                raise
+            except Exception as error:
+                raise translate(error, operation) from error
 
     def write(
         self,
@@ -69,7 +90,8 @@ class Transactions:
         """Return ``work(connection)`` when its transaction is committed.
 
         Deadlocks and the like are tried again, up to a bound; so is a connection lost before the
-        commit was sent. After that nobody knows, and it is told as ``ServiceUnavailable``.
+        commit was sent, and once one whose server takes no writes. After that nobody knows, and it
+        is told as ``ServiceUnavailable``; so is a commit to an SQLite file that was replaced.
         A broken constraint leads to ``on_conflict`` where it is given, called after the
         transaction was undone. Raises as ``faults.translated`` does.
         """
@@ -83,6 +105,8 @@ class Transactions:
         on_conflict: Callable[[], _T] | None,
     ) -> _T:
         attempt = 0
+        redialled = False
+        self._require_same_file()
         while True:
             attempt += 1
             committing = False
@@ -90,15 +114,33 @@ class Transactions:
                 with self._writing.begin() as connection:
                     result = work(connection)
                     committing = True
-                return result
             except exc.SQLAlchemyError as error:
                 if isinstance(error, exc.IntegrityError) and on_conflict is not None:
                     break
+                wrong_server = is_wrong_server(error)
                 unharmed = is_lost_connection(error) and not committing
-                if attempt == ATTEMPTS or not (unharmed or is_retriable(error)):
+                in_vain = attempt == ATTEMPTS or (wrong_server and redialled)
+                redialled = redialled or wrong_server
+                if in_vain or not (unharmed or is_retriable(error)):
+                    self._note_failed_write(error)
                     raise translate(error, operation) from error
+            except TalosError:
+                raise
+            except Exception as error:
+                raise translate(error, operation) from error
+            else:
+                self._require_same_file()
+                return result
             _pause(attempt)
         return on_conflict()
+
+    def _require_same_file(self) -> None:
+        if self._health is not None:
+            self._health.require_same_file()
+
+    def _note_failed_write(self, error: exc.SQLAlchemyError) -> None:
+        if self._health is not None and is_storage_fault(error):
+            self._health.note_failed_write()
 
 
 def _pause(attempt: int) -> None:
