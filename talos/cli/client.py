@@ -15,13 +15,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from talos.cli.command import Failure, current_invocation
-from talos.cli.endpoint import Endpoint
-from talos.cli.server_errors import error_text
+from talos.cli.answer_json import decoded_object
+from talos.cli.command import Failure
+from talos.cli.connection import Connection, current_connection
+from talos.cli.deadline import DeadlinePassed, deadline
+from talos.cli.server_errors import error_text, is_envelope
 
 if TYPE_CHECKING:
     import urllib3
     from urllib3.response import BaseHTTPResponse
+
+    from talos.cli.unix_pool import UnixConnectionPool
 
 ADMIN: Final = "/v2alpha1/admin"
 SELF_REVOKE: Final = "/v2alpha1/apiKeys:selfRevoke"
@@ -29,8 +33,10 @@ JWKS: Final = "/v2alpha1/derivedKeys/jwks.json"
 
 TIMEOUT_S: Final = 10.0
 BATCH_TIMEOUT_S: Final = 120.0
-# Far above a page of keys with the largest metadata; a server gone mad does not fill the memory.
-_LONGEST_ANSWER: Final = 256 * 1024 * 1024
+# Above what the operations answer, so that a server gone mad does not fill the memory: a page of
+# keys with the largest metadata, and everything else.
+LONGEST_PAGE: Final = 128 * 1024 * 1024
+LONGEST_ANSWER: Final = 16 * 1024 * 1024
 _READ_SIZE: Final = 256 * 1024
 # A shorter secret may be a word of the message.
 _SHORTEST_REDACTED: Final = 8
@@ -39,14 +45,18 @@ _SHORTEST_REDACTED: Final = 8
 class CallFailed(Failure):
     """A call that brought no success: its line is ``Error: <context>: <text>``.
 
-    ``status`` is the HTTP status of the answer, None when none came.
+    ``status`` is the HTTP status of the answer, None when none came. ``from_talos`` says whether
+    the refusal has the form of this API's errors; a proxy's page has not.
     """
 
-    def __init__(self, context: str, text: str, status: int | None = None) -> None:
+    def __init__(
+        self, context: str, text: str, status: int | None = None, *, from_talos: bool = False
+    ) -> None:
         """Keep the parts beside the whole line."""
         super().__init__(f"Error: {context}: {text}")
         self.text = text
         self.status = status
+        self.from_talos = from_talos
 
 
 class TransportError(Exception):
@@ -74,17 +84,15 @@ class Client:
     """Calls to one server, over one connection as long as the server keeps it open."""
 
     def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
-        """Use the ``--endpoint`` of the command line.
+        """Use the connection that flags and variables describe.
 
         ``timeout_s`` bounds a call from connecting to the last byte of the answer. Raises
-        ``Failure`` for an endpoint that is no http or https URL.
+        ``Failure`` for a connection that cannot be made so.
         """
-        try:
-            self._endpoint = Endpoint.parse(current_invocation().endpoint)
-        except ValueError as error:
-            raise Failure(f"--endpoint {error}") from None
+        self._connection: Connection = current_connection()
+        self._endpoint = self._connection.endpoint
         self._timeout_s = timeout_s
-        self._pool: urllib3.PoolManager | None = None
+        self._pool: urllib3.PoolManager | UnixConnectionPool | None = None
 
     def call(
         self,
@@ -96,25 +104,27 @@ class Client:
         query: dict[str, str] | None = None,
         no_cache: bool = False,
         secrets: tuple[str, ...] = (),
+        longest: int = LONGEST_ANSWER,
     ) -> dict[str, Any]:
         """Make a call and return the object that a success answers with; ``{}`` for no body.
 
         ``context`` names the call in the error line. ``secrets`` are blanked out of that line,
-        should a server or a proxy echo the request. Raises ``CallFailed``.
+        should a server or a proxy echo the request. Raises ``CallFailed``, also for an answer of
+        more than ``longest`` bytes.
         """
         try:
-            answer = self.send(method, path, body=body, query=query, no_cache=no_cache)
+            answer = self.send(
+                method, path, body=body, query=query, no_cache=no_cache, longest=longest
+            )
         except TransportError as error:
             raise CallFailed(context, str(error)) from error
         if not 200 <= answer.status < 300:
-            raise CallFailed(context, _redacted(_refusal(answer), secrets), answer.status)
+            text = _redacted(self._refusal(answer), (*secrets, *self._connection.secrets))
+            raise CallFailed(context, text, answer.status, from_talos=is_envelope(answer.body))
         if not answer.body.strip():
             return {}
-        try:
-            decoded = json.loads(answer.body)
-        except (ValueError, RecursionError):
-            decoded = None
-        if not isinstance(decoded, dict):
+        decoded = decoded_object(answer.body)
+        if decoded is None:
             raise CallFailed(context, "the answer is no JSON object; is this a Talos server?")
         return decoded
 
@@ -126,21 +136,26 @@ class Client:
         body: Mapping[str, object] | bytes | None = None,
         query: dict[str, str] | None = None,
         no_cache: bool = False,
+        longest: int = LONGEST_ANSWER,
     ) -> Answer:
         """Send one request and return whatever the server answers.
 
         ``path`` is percent-encoded; a ``body`` of bytes is JSON text. Raises ``TransportError``.
         """
-        headers = {"Accept": "application/json", "User-Agent": "talos-cli"}
+        from urllib3 import HTTPHeaderDict
+
+        headers = HTTPHeaderDict({"Accept": "application/json", "User-Agent": "talos-cli"})
         if body is not None:
             headers["Content-Type"] = "application/json"
             body = body if isinstance(body, bytes) else json.dumps(body).encode()
         if no_cache:
             headers["Cache-Control"] = "no-cache"
-        if self._endpoint.authorization:
-            headers["Authorization"] = self._endpoint.authorization
-        deadline = time.monotonic() + self._timeout_s
-        with self._transport_errors():
+        for name in {name for name, _ in self._connection.headers}:
+            headers.discard(name)
+        for name, value in self._connection.headers:
+            headers.add(name, value)
+        ends = time.monotonic() + self._timeout_s
+        with self._transport_errors(), deadline(self._timeout_s):
             response = self._connections().request(
                 method,
                 self._endpoint.url(path, query),
@@ -149,37 +164,52 @@ class Client:
                 redirect=False,
                 retries=False,
                 preload_content=False,
+                decode_content=False,
             )
             try:
-                content = self._read(response, deadline)
+                content = self._read(response, ends, longest)
             except BaseException:
                 response.close()
                 raise
             response.release_conn()
         return Answer(response.status, content, response.headers.get("Location", ""))
 
-    def _connections(self) -> "urllib3.PoolManager":
+    def _connections(self) -> "urllib3.PoolManager | UnixConnectionPool":
         if self._pool is None:
             import urllib3
 
             timeout = urllib3.Timeout(total=self._timeout_s)
             proxy = self._endpoint.proxy()
-            self._pool = (
-                urllib3.ProxyManager(proxy, timeout=timeout)
-                if proxy
-                else urllib3.PoolManager(timeout=timeout)
-            )
-            click.get_current_context().call_on_close(self._pool.clear)
+            context = self._connection.tls() if self._endpoint.is_secure else None
+            close = click.get_current_context().call_on_close
+            if self._endpoint.socket_path:
+                from talos.cli.unix_pool import UnixConnectionPool
+
+                self._pool = UnixConnectionPool(self._endpoint.socket_path, timeout)
+                close(self._pool.close)
+            else:
+                self._pool = (
+                    urllib3.ProxyManager(proxy, timeout=timeout, ssl_context=context)
+                    if proxy
+                    else urllib3.PoolManager(timeout=timeout, ssl_context=context)
+                )
+                close(self._pool.clear)
         return self._pool
 
-    def _read(self, response: "BaseHTTPResponse", deadline: float) -> bytes:
-        """Read the body in pieces, so that one that trickles in ends at the deadline too."""
+    def _read(self, response: "BaseHTTPResponse", ends: float, longest: int) -> bytes:
+        """Read the body in pieces, so that one that trickles in ends at the deadline too.
+
+        No coding was asked for; one that comes all the same is not decoded, because what it
+        unpacks to has no bound.
+        """
+        if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+            raise TransportError("the answer has a content coding that was not asked for")
         content = bytearray()
         while piece := response.read1(_READ_SIZE):
             content += piece
-            if len(content) > _LONGEST_ANSWER:
+            if len(content) > longest:
                 raise TransportError("the answer is too long")
-            if time.monotonic() > deadline:
+            if time.monotonic() > ends:
                 raise TransportError(self._too_late())
         return bytes(content)
 
@@ -191,12 +221,14 @@ class Client:
         where = self._endpoint.base
         try:
             yield
+        except DeadlinePassed:
+            raise TransportError(self._too_late()) from None
         except trouble.NameResolutionError:
             raise TransportError(f"cannot find the host of {where}") from None
         except trouble.ProxyError as error:
             raise TransportError(f"the proxy does not answer: {_cause(error)}") from None
         except trouble.SSLError as error:
-            raise TransportError(f"no secure connection to {where}: {_cause(error)}") from None
+            raise TransportError(f"no secure connection to {where}: {_tls_cause(error)}") from None
         except trouble.NewConnectionError as error:
             raise TransportError(f"cannot connect to {where}: {_cause(error)}") from None
         # The two above are time-outs by inheritance only, so this one stands behind them.
@@ -207,15 +239,14 @@ class Client:
         except trouble.HTTPError as error:
             raise TransportError(f"cannot reach {where}: {type(error).__name__}") from None
 
+    def _refusal(self, answer: Answer) -> str:
+        text = error_text(answer.body) or f"{answer.status_line} from {self._endpoint.host}"
+        if answer.location and 300 <= answer.status < 400:
+            return f"{text} (the server points to {answer.location})"
+        return text
+
     def _too_late(self) -> str:
         return f"no answer from {self._endpoint.base} within {self._timeout_s:g} s"
-
-
-def _refusal(answer: Answer) -> str:
-    text = error_text(answer.body) or answer.status_line
-    if answer.location and 300 <= answer.status < 400:
-        return f"{text} (the server points to {answer.location})"
-    return text
 
 
 def _redacted(text: str, secrets: tuple[str, ...]) -> str:
@@ -234,3 +265,16 @@ def _cause(error: BaseException) -> str:
         inner = next((arg for arg in seen.args if isinstance(arg, BaseException)), None)
         seen = inner or seen.__cause__ or seen.__context__
     return type(error).__name__
+
+
+def _tls_cause(error: BaseException) -> str:
+    """Return why TLS failed, in the words that tell an operator most."""
+    import ssl
+
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return f"its certificate is not trusted: {seen.verify_message}"
+        inner = next((arg for arg in seen.args if isinstance(arg, BaseException)), None)
+        seen = inner or seen.__cause__ or seen.__context__
+    return _cause(error)

@@ -3,8 +3,8 @@
 - The global flags ``-e/--endpoint`` and ``--config`` are understood at every level, so that
   ``talos -e URL keys verify X`` and ``talos keys verify X -e URL`` mean the same; the last one
   counts.
-- A usage error is one bare line on stderr and exit code 1 (contract 13.1): click's usage block and
-  its exit code 2 do not appear.
+- A usage error is one bare line on stderr with the usage of the command below it, and exit code 1
+  (contract 13.1), not click's 2.
 - An unknown subcommand is an error with a suggestion, and so is an argument too many (contract
   16, 30). Neither repeats what was typed where that may be a credential.
 - Subcommands can be named by import path and are imported when they are run.
@@ -28,59 +28,22 @@ from typing import Any, Final
 import click
 from click.shell_completion import CompletionItem
 
+from talos.cli.invocation import (
+    GlobalOption,
+    config_option,
+    connection_options,
+    endpoint_option,
+)
 from talos.cli.text import many_lines
-
-DEFAULT_ENDPOINT: Final = "http://localhost:4420"
 
 # What a mistyped command looks like. Anything else may be a misplaced credential.
 _COMMAND_LIKE: Final = re.compile(r"[A-Za-z][A-Za-z-]{0,23}")
 
 
 class Failure(click.ClickException):
-    """A command that cannot go on: ``message`` is its whole line on stderr, the exit code is 1."""
+    """A command that cannot go on: ``message`` is its whole line on stderr."""
 
     exit_code = 1
-
-
-@dataclass(slots=True)
-class Invocation:
-    """The global flags as given on any level of the command line.
-
-    ``config_path`` is None when ``--config`` was not given. ``output`` is the raw ``--format`` of
-    the keys commands after ``talos.cli.output`` has parsed it, None when it was not given.
-    """
-
-    endpoint: str = DEFAULT_ENDPOINT
-    config_path: str | None = None
-    output: Any = None
-    quiet: bool = False
-
-
-def current_invocation() -> Invocation:
-    """Return the global flags of the command that is running."""
-    return click.get_current_context().ensure_object(Invocation)
-
-
-def global_option(*declarations: str, field: str, **attributes: Any) -> click.Option:
-    """Return an option whose value, if given, lands in that field of the ``Invocation``."""
-
-    def remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
-        if context.get_parameter_source(parameter.name or "") not in _UNSAID:
-            setattr(context.ensure_object(Invocation), field, value)
-
-    return _GlobalOption(declarations, expose_value=False, callback=remember, **attributes)
-
-
-_UNSAID: Final = (None, click.core.ParameterSource.DEFAULT, click.core.ParameterSource.DEFAULT_MAP)
-
-
-class _GlobalOption(click.Option):
-    """An option that stands under its own heading in the help."""
-
-
-def is_global(parameter: click.Parameter) -> bool:
-    """Tell whether a parameter is one of those that every command of its group has."""
-    return isinstance(parameter, _GlobalOption)
 
 
 class _Common(click.Command):
@@ -93,32 +56,25 @@ class _Common(click.Command):
 
     def shared_options(self) -> list[click.Parameter]:
         """Return the options that this command has besides its own."""
-        return [
-            global_option(
-                "-e",
-                "--endpoint",
-                field="endpoint",
-                metavar="URL",
-                help=f"Base URL of the server.  [default: {DEFAULT_ENDPOINT}]",
-            ),
-            global_option(
-                "--config",
-                field="config_path",
-                type=click.Path(),
-                metavar="FILE",
-                help="Configuration file, read by serve, migrate and config.",
-            ),
-        ]
+        return [endpoint_option(), config_option()]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; a usage error knows its command, so that the usage can be shown below it."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command's own options, then those that every command has."""
-        own: list[tuple[str, str]] = []
-        shared: list[tuple[str, str]] = []
+        sections: dict[str, list[tuple[str, str]]] = {"Options": []}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None and isinstance(parameter, click.Option):
-                (shared if isinstance(parameter, _GlobalOption) else own).append(record)
-        for heading, records in (("Options", own), ("Global options", shared)):
+                heading = parameter.heading if isinstance(parameter, GlobalOption) else "Options"
+                sections.setdefault(heading, []).append(record)
+        for heading, records in sections.items():
             if records:
                 with formatter.section(heading):
                     formatter.write_dl(records)
@@ -154,6 +110,14 @@ class Command(_Common):
                 ctx,
             )
         return rest
+
+
+class ClientCommand(Command):
+    """A command that talks to a server."""
+
+    def shared_options(self) -> list[click.Parameter]:
+        """Return the options of every command and those of the connection."""
+        return [*super().shared_options(), *connection_options()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +203,18 @@ class Group(_Common, click.Group):
         ]
 
 
-class Program(Group):
-    """The program itself: turns every outcome into a line on stderr and exit code 0 or 1."""
+class ClientGroup(Group):
+    """A group of commands that talk to a server."""
+
+    command_class = ClientCommand
+
+    def shared_options(self) -> list[click.Parameter]:
+        """Return the options of every command and those of the connection."""
+        return [*super().shared_options(), *connection_options()]
+
+
+class Program(ClientGroup):
+    """The program itself: turns every outcome into a line on stderr and an exit code."""
 
     def main(
         self,
@@ -262,9 +236,20 @@ class Program(Group):
             click.echo("interrupted", err=True)
             code = 1
         except click.ClickException as error:
-            click.echo(many_lines(error.format_message()).encode(), err=True)
-            code = 1
-        raise SystemExit(1 if code else 0)
+            click.echo(many_lines(_shown(error)).encode(), err=True)
+            code = error.exit_code if isinstance(error, Failure) else 1
+        raise SystemExit(code or 0)
+
+
+def _shown(error: click.ClickException) -> str:
+    """Return what is said about an error, with the usage under a mistake on the command line."""
+    text = error.format_message()
+    if not isinstance(error, click.UsageError) or error.ctx is None:
+        return text
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return text
+    usage = error.ctx.get_usage()
+    return f'{text}\n\n{usage}\nSee "{error.ctx.command_path} --help".'
 
 
 def _unknown_command(command_path: str, name: str, known: Iterable[str]) -> str:
@@ -272,8 +257,8 @@ def _unknown_command(command_path: str, name: str, known: Iterable[str]) -> str:
 
     shown = f' "{name}"' if _COMMAND_LIKE.fullmatch(name) else ""
     close = get_close_matches(name, list(known), n=3)
-    hint = f"did you mean {' or '.join(close)}?" if close else f'see "{command_path} --help"'
-    return f'unknown command{shown} for "{command_path}"; {hint}'
+    hint = f"; did you mean {' or '.join(close)}?" if close else ""
+    return f'unknown command{shown} for "{command_path}"{hint}'
 
 
 def _count(number: int, noun: str) -> str:

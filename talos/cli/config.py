@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from talos.cli.command import Failure, Group, current_invocation
+from talos.cli.command import Failure, Group
+from talos.cli.invocation import current_invocation
 from talos.cli.output import json_text, note, write
 
 if TYPE_CHECKING:

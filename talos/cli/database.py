@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from talos.cli.command import Failure, current_invocation
+from talos.cli.command import Failure
+from talos.cli.invocation import current_invocation
 from talos.cli.output import note
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from talos.cli.command import Failure, Group
+from talos.cli.command import ClientCommand, Failure, Group
 from talos.cli.output import json_text, note, write
 from talos.cli.private_file import write_private
 
@@ -129,7 +129,10 @@ def hmac_(bits: int, kid: str, use: str, output: str | None, jwks: bool) -> None
     _deliver(lambda: make(bits=bits, kid=kid, use=use), output, jwks=jwks, public_only=False)
 
 
-@jwk.command(examples=["talos jwk get", "talos -e https://keys.example.com jwk get > jwks.json"])
+@jwk.command(
+    cls=ClientCommand,
+    examples=["talos jwk get", "talos -e https://keys.example.com jwk get > jwks.json"],
+)
 def get() -> None:
     """Print the public key set of a server, as RFC 7517 writes it."""
     from talos.cli.client import JWKS, Client, TransportError

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import click
 
-from talos.cli.command import Failure, current_invocation
+from talos.cli.command import Failure
+from talos.cli.invocation import current_invocation
 from talos.cli.table import align
 from talos.cli.text import many_lines, one_line
 

@@ -13,7 +13,8 @@ from typing import Final
 import click
 
 from talos.cli.app import app
-from talos.cli.command import Group, is_global
+from talos.cli.command import Group
+from talos.cli.invocation import GlobalOption
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "cli.md"
 MARK: Final = "<!-- Written by `python -m talos.cli.render_docs` from here on. -->"
@@ -52,7 +53,7 @@ def _description(command: click.Command, path: str, aliases: list[str]) -> Itera
         yield " ".join(paragraph.split()) + "\n"
     if aliases:
         yield f"Also as {' and '.join(aliases)}.\n"
-    own = [parameter for parameter in command.params if not is_global(parameter)]
+    own = [parameter for parameter in command.params if not isinstance(parameter, GlobalOption)]
     if not isinstance(command, Group):
         arguments = [
             parameter.make_metavar(context)

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from talos.cli.command import Failure, Group, current_invocation
+from talos.cli.command import Failure, Group
+from talos.cli.invocation import current_invocation
 
 
 def _worker_class_option(function: Callable[..., Any]) -> Callable[..., Any]:

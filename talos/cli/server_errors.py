@@ -2,27 +2,29 @@
 
 - the envelope of contract 3.1: ``{"error": {"message": .., "details": [..]}}``;
 - the older form with ``reason`` beside ``message``, either of them absent;
-- plain text, HTML of a proxy, or nothing.
+- a short text of a gateway, such as ``no healthy upstream``.
+
+Pages and other things of machines in between say nothing that their status does not.
 """
 
 import json
-from typing import Final
+import re
+from typing import Any, Final
 
-# A proxy's error page says what it has to say in its first lines.
 _LONGEST_TEXT: Final = 4096
+_LONGEST_FOREIGN_TEXT: Final = 200
+# Lines go on below only where this API lists violations: nobody else may write lines of his own.
+_BREAK: Final = re.compile(r"\n(?! - )")
 
 
 def error_text(body: bytes) -> str:
     """Return the message of an error body, with ``(reason: ..)`` where the old form has one.
 
-    A body that is no JSON is returned as it is, cut at 4096 characters; a body that says nothing
-    gives ``""``.
+    It is cut at 4096 characters. A page, and a body that says nothing, give ``""``.
     """
-    text = body.decode(errors="replace").strip()
-    try:
-        decoded = json.loads(text)
-    except (ValueError, RecursionError):
-        return _cut(text)
+    decoded = _decoded(body)
+    if decoded is None:
+        return _foreign_text(body)
     error = decoded.get("error", decoded) if isinstance(decoded, dict) else decoded
     if isinstance(error, str):
         return _cut(error)
@@ -35,5 +37,30 @@ def error_text(body: bytes) -> str:
     return _cut(said)
 
 
+def is_envelope(body: bytes) -> bool:
+    """Tell whether an error body has the form of this API: an ``error`` object with a message."""
+    decoded = _decoded(body)
+    error = decoded.get("error") if isinstance(decoded, dict) else None
+    return isinstance(error, dict) and isinstance(error.get("message"), str)
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _foreign_text(body: bytes) -> str:
+    """Return a body that is one short line of text, ``""`` for a page or for no text."""
+    try:
+        text = body[: _LONGEST_FOREIGN_TEXT * 4 + 1].decode().strip()
+    except UnicodeDecodeError:
+        return ""
+    is_line = text.isprintable() and len(text) <= _LONGEST_FOREIGN_TEXT
+    return text if is_line and not text.startswith(("<", "{", "[")) else ""
+
+
 def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + " ..."
+    shown = text[:_LONGEST_TEXT].strip()
+    return _BREAK.sub(" ", shown) + (" ..." if len(text) > _LONGEST_TEXT else "")

@@ -13,7 +13,8 @@ from click.testing import CliRunner, Result
 
 from talos.cli.app import app
 from tests.e2e.conftest import Serve, settings
-from tests.e2e.processes import PYTHON, Server, clean_environment, free_ports
+from tests.e2e.processes import PYTHON, Server, clean_environment, eventually, free_ports
+from tests.servers.postgres import dsn_of, postgres_process
 
 
 class Program:
@@ -85,6 +86,7 @@ def test_a_pipeline_of_processes(program: Program, tmp_path: Path) -> None:
     assert finished.stderr.splitlines() == [
         "API key issued.",
         "Save the secret now: it is shown this once and cannot be had again.",
+        "API key is VALID",
         "API key revoked.",
         "API key is INVALID (VERIFICATION_ERROR_REVOKED: The API key has been revoked.)",
     ]
@@ -263,7 +265,30 @@ def test_faults_that_the_server_finds(program: Program) -> None:
 def test_the_public_surface_has_self_revocation_only(serve: Serve, sqlite_dsn: str) -> None:
     secret = serve(dsn=sqlite_dsn).issue()["secret"]
     public = Program(serve("public", dsn=sqlite_dsn).server.port)
-    refused = public.run("keys", "verify", "-", stdin=secret, code=1)
+    refused = public.run("keys", "verify", "-", stdin=secret, code=3)
     assert refused.stderr.startswith("Error: verify API key: ")
     public.run("keys", "self-revoke", "-", stdin=secret)
     public.run("jwk", "get")
+
+
+def test_a_database_that_is_down_is_no_verdict(serve: Serve) -> None:
+    with postgres_process() as process:
+        process.start()
+        dsn = dsn_of(process)
+        migrated = CliRunner().invoke(app, ["migrate", "up", "--database", dsn])
+        assert migrated.exit_code == 0, migrated.stderr
+        talos = serve(dsn=dsn, over={"cache": {"enabled": False}})
+        program = Program(talos.server.port)
+        secret = talos.issue()["secret"]
+        program.run("keys", "verify", "-", stdin=secret)
+        process.stop()
+        down = program.run("keys", "verify", "-", stdin=secret, code=3)
+        assert "API key is UNKNOWN (VERIFICATION_ERROR_INTERNAL" in down.stderr
+        assert "INVALID" not in down.output
+        answer = program.run("keys", "derive-token", "-", stdin=secret, code=1)
+        assert answer.stdout == ""
+        process.start()
+        eventually(lambda: talos.verify(secret)["is_valid"], "the database")
+        program.run("keys", "verify", "-", stdin=secret)
+        program.run("keys", "self-revoke", "-", stdin=secret)
+        program.run("keys", "verify", "-", stdin=secret, code=1)

@@ -3,11 +3,14 @@
 Each takes it as an argument or, for ``-``, from standard input, where no process list shows it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import click
 
 from talos.cli.client import ADMIN, SELF_REVOKE, CallFailed, Client
+from talos.cli.command import Failure
 from talos.cli.keys.flags import (
     Reader,
     given,
@@ -18,8 +21,10 @@ from talos.cli.keys.flags import (
 )
 from talos.cli.keys.group import KeysCommand
 from talos.cli.keys.rows import (
+    UNKNOWN,
     VERIFICATION_COLUMNS,
     cell,
+    is_undecided,
     labelled,
     member,
     members,
@@ -30,6 +35,7 @@ from talos.cli.stdin import read_secret, read_secrets
 
 _BATCH_SIZE: Final = 100
 _INVALID_FORMAT: Final = "VERIFICATION_ERROR_INVALID_FORMAT"
+_BAD_REQUEST: Final = 400
 _ALGORITHMS: Final = {"jwt": "TOKEN_ALGORITHM_JWT", "macaroon": "TOKEN_ALGORITHM_MACAROON"}
 
 _credential_argument = click.argument(
@@ -48,28 +54,66 @@ _credential_argument = click.argument(
 )
 @_credential_argument
 @no_cache_option
-@click.pass_context
-def verify(context: click.Context, credential: str, no_cache: bool) -> None:
-    """Verify an API key or a derived token. Exit code 0 means valid, 1 everything else."""
-    client = Client()
+def verify(credential: str, no_cache: bool) -> None:
+    """Verify an API key or a derived token.
+
+    Exit code 0 means valid, 1 not valid, and 3 that nobody knows: the server or its database was
+    not reached, or what answered was no Talos server.
+    """
     secret = read_secret(credential, "credential")
-    answer = client.call(
-        "verify API key",
-        "POST",
-        f"{ADMIN}/apiKeys:verify",
-        body={"credential": secret},
-        no_cache=no_cache,
-        secrets=(secret,),
-    )
-    code = cell(answer.get("error_code"))
-    message = cell(answer.get("error_message"))
-    if code == _INVALID_FORMAT:
-        raise CallFailed("verify API key", message or code)
-    print_row(labelled(VERIFICATION_COLUMNS, verification_row(answer)), answer)
-    if answer.get("is_valid") is not True:
+    with _no_verdict_from_trouble():
+        answer = Client().call(
+            "verify API key",
+            "POST",
+            f"{ADMIN}/apiKeys:verify",
+            body={"credential": secret},
+            no_cache=no_cache,
+            secrets=(secret,),
+        )
+        code = cell(answer.get("error_code"))
+        message = cell(answer.get("error_message"))
+        if code == _INVALID_FORMAT:
+            raise _NotValid(f"Error: verify API key: {message or code}")
+        print_row(labelled(VERIFICATION_COLUMNS, verification_row(answer)), answer)
         details = ": ".join(part for part in (code, message) if part)
-        note(f"API key is INVALID ({details})" if details else "API key is INVALID")
-        context.exit(1)
+        details = f" ({details})" if details else ""
+        if is_undecided(answer):
+            raise _Undecided(f"API key is {UNKNOWN}{details}")
+        if answer.get("is_valid") is not True:
+            raise _NotValid(f"API key is INVALID{details}")
+        note("API key is VALID")
+
+
+class _NotValid(Failure):
+    """The server said no."""
+
+
+class _Undecided(Failure):
+    """The server said neither yes nor no (contract 16 (47))."""
+
+    exit_code = 3
+
+
+@contextmanager
+def _no_verdict_from_trouble() -> Iterator[None]:
+    """Have everything that keeps a verdict from coming or from being shown end as ``_Undecided``.
+
+    A server's own 400 speaks of the credential: what no request can carry is no valid key.
+    """
+    try:
+        yield
+    except (_NotValid, _Undecided):
+        raise
+    except (KeyboardInterrupt, BrokenPipeError):
+        raise _Undecided(f"interrupted\nAPI key is {UNKNOWN}") from None
+    except Failure as failure:
+        if (
+            isinstance(failure, CallFailed)
+            and failure.status == _BAD_REQUEST
+            and failure.from_talos
+        ):
+            raise
+        raise _Undecided(f"{failure.format_message()}\nAPI key is {UNKNOWN}") from None
 
 
 @click.command(
@@ -91,7 +135,7 @@ def verify(context: click.Context, credential: str, no_cache: bool) -> None:
 def batch_verify(credentials: tuple[str, ...], no_cache: bool) -> None:
     """Verify several credentials. Exit code 0 means that the call worked, whatever the verdicts.
 
-    More than 100 go in several requests.
+    IS VALID is UNKNOWN where the server could not decide. More than 100 go in several requests.
     """
     client = Client()
     secrets = read_secrets(credentials, "credential")
@@ -106,7 +150,13 @@ def batch_verify(credentials: tuple[str, ...], no_cache: bool) -> None:
             no_cache=no_cache,
             secrets=part,
         )
-        results.extend(members(answer, "results"))
+        verdicts = members(answer, "results")
+        if len(verdicts) != len(part):
+            raise Failure(
+                f"Error: batch verify API keys: {len(part)} credentials were sent and "
+                f"{len(verdicts)} verdicts came"
+            )
+        results.extend(verdicts)
     rows = [(*verification_row(result), cell(result.get("error_code"))) for result in results]
     print_table((*VERIFICATION_COLUMNS, "ERROR"), rows, {"results": results})
 
@@ -156,6 +206,7 @@ def derive_token(
     token = member(answer, "token")
     columns = [("TOKEN", cell(token.get("token"))), ("EXPIRE TIME", cell(token.get("expire_time")))]
     print_row(columns, answer)
+    note("Token derived.")
 
 
 @click.command(

@@ -2,7 +2,8 @@
 
 import click
 
-from talos.cli.command import Command, Group, global_option
+from talos.cli.command import ClientCommand, ClientGroup
+from talos.cli.invocation import global_option
 from talos.cli.output import FormatType
 
 
@@ -10,7 +11,7 @@ def _output_options() -> list[click.Parameter]:
     return [
         global_option(
             "--format",
-            field="output",
+            into="output",
             type=FormatType(),
             metavar="FORMAT",
             help="table, json, json-pretty, yaml, jsonpath=a.0.b or jsonpointer=/a/0/b.",
@@ -18,14 +19,14 @@ def _output_options() -> list[click.Parameter]:
         global_option(
             "-q",
             "--quiet",
-            field="quiet",
+            into="quiet",
             is_flag=True,
             help="Print the first column only, one value a line.",
         ),
     ]
 
 
-class KeysCommand(Command):
+class KeysCommand(ClientCommand):
     """A command below ``talos keys``."""
 
     def shared_options(self) -> list[click.Parameter]:
@@ -33,7 +34,7 @@ class KeysCommand(Command):
         return [*_output_options(), *super().shared_options()]
 
 
-class KeysGroup(Group):
+class KeysGroup(ClientGroup):
     """``talos keys`` and the groups below it."""
 
     command_class = KeysCommand

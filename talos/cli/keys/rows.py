@@ -8,6 +8,11 @@ from typing import Any, Final
 
 KEY_COLUMNS: Final = ("KEY ID", "NAME", "ACTOR ID", "STATUS", "SCOPES")
 VERIFICATION_COLUMNS: Final = ("KEY ID", "IS VALID", "STATUS", "ACTOR ID", "SCOPES")
+UNKNOWN: Final = "UNKNOWN"
+"""What stands for a verdict where there is none (contract 16 (47))."""
+
+_INTERNAL: Final = "VERIFICATION_ERROR_INTERNAL"
+
 BATCH_IMPORT_COLUMNS: Final = ("INDEX", "KEY ID", "NAME", "STATUS", "ERROR")
 
 
@@ -26,11 +31,19 @@ def verification_row(verification: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the cells of ``VERIFICATION_COLUMNS``."""
     return (
         cell(verification.get("key_id")),
-        cell(verification.get("is_valid", False)),
+        UNKNOWN if is_undecided(verification) else cell(verification.get("is_valid") is True),
         cell(verification.get("status")),
         cell(verification.get("actor_id")),
         cell(verification.get("scopes")),
     )
+
+
+def is_undecided(verification: Mapping[str, Any]) -> bool:
+    """Tell whether a verdict is none: the server had trouble, or it says neither yes nor no."""
+    code = verification.get("error_code")
+    if isinstance(verification.get("is_valid"), bool):
+        return verification["is_valid"] is False and code == _INTERNAL
+    return code == _INTERNAL or not code
 
 
 def labelled(columns: tuple[str, ...], row: tuple[str, ...]) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from talos.cli.app import app
+from talos.config.variables import COMMAND_LINE_VARIABLES
 from tests.unit.cli.fake_server import FakeServer, running
 
 Run = Callable[..., Result]
@@ -18,6 +19,8 @@ def server() -> Iterator[FakeServer]:
 @pytest.fixture
 def talos(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command line in this process; returns click's result with stdout and stderr apart."""
+    for name in COMMAND_LINE_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)

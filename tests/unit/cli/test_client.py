@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 import click
 import pytest
 
-from talos.cli import client as client_module
-from talos.cli.client import Client, TransportError
-from talos.cli.command import Invocation
+from talos.cli.client import LONGEST_ANSWER, Client, TransportError
 from talos.cli.endpoint import Endpoint
+from talos.cli.invocation import Invocation
 from tests.unit.cli.answers import key
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fake_server import FakeServer
@@ -25,6 +24,8 @@ from tests.unit.cli.fake_server import FakeServer
         ("http://[::1]:4420", "http://[::1]:4420"),
         ("http://user:test-password@h/x", "http://h/x"),
         ("HTTP://Example.COM", "http://example.com"),
+        ("unix:/run/talos/admin.sock", "unix:/run/talos/admin.sock"),
+        ("unix:///run/talos/admin.sock", "unix:/run/talos/admin.sock"),
     ],
 )
 def test_endpoints(text: str, base: str) -> None:
@@ -34,10 +35,11 @@ def test_endpoints(text: str, base: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "localhost:4420", "//h", "ftp://h", "http://", "http://h:x", "http://h:99999", "http://[::1",
+     "unix:", "unix:talos.sock", "unix://h/talos.sock", "unix:/" + "x" * 107, "http://h/\x1b[2J",
      "http://h?a=b", "http://h#f", "http://h /x", "http:// h"],
 )  # fmt: skip
 def test_no_endpoints(talos: Run, text: str) -> None:
-    result = talos("-e", text, "keys", "verify", "c1")
+    result = talos("-e", text, "keys", "issued", "get", "k1")
     assert result.exit_code == 1
     assert result.stderr.startswith("--endpoint ")
 
@@ -190,13 +192,10 @@ def test_plain_http_behind_an_https_endpoint(
         thread.join()
 
 
-def test_an_endless_answer(
-    client: Callable[..., Client], server: FakeServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(client_module, "_LONGEST_ANSWER", 10)
-    server.answer(b"0123456789")
-    assert client(server.url).send("GET", "/x").body == b"0123456789"
-    server.answer(b"0123456789a")
+def test_an_endless_answer(client: Callable[..., Client], server: FakeServer) -> None:
+    server.answer(b"x" * LONGEST_ANSWER)
+    assert len(client(server.url).send("GET", "/x").body) == LONGEST_ANSWER
+    server.answer(b"x" * (LONGEST_ANSWER + 1))
     assert refusal_of(client(server.url)) == "the answer is too long"
 
 
@@ -259,8 +258,8 @@ def test_some_servers_are_reached_without_the_proxy(
 
 def test_a_proxy_that_is_down(talos: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "127.0.0.1:1")
-    result = talos("-e", "http://keys.test", "keys", "verify", "test-secret-credential")
+    result = talos("-e", "http://keys.test", "keys", "self-revoke", "test-secret-credential")
     assert result.exit_code == 1
     assert result.stderr == (
-        "Error: verify API key: the proxy does not answer: Connection refused\n"
+        "Error: self-revoke API key: the proxy does not answer: Connection refused\n"
     )

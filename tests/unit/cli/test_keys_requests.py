@@ -243,7 +243,7 @@ def test_revoke_without_a_kind_stops_at_any_other_refusal(server: FakeServer, as
 @pytest.mark.parametrize("command", ["verify", "batch-verify"])
 def test_no_cache_is_a_header(server: FakeServer, ask: Run, command: str) -> None:
     for flags in ([], ["--no-cache"]):
-        server.answer({"is_valid": True, "results": []})
+        server.answer({"is_valid": True, "results": [verification()]})
         assert ask("keys", command, "c1", *flags).exit_code == 0
     without, with_flag = server.requests
     assert "Cache-Control" not in without.headers

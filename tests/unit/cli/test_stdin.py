@@ -62,7 +62,7 @@ def test_unusable_input_is_refused_before_any_call(
 
 
 def test_a_batch_reads_a_credential_a_line(server: FakeServer, ask: Run) -> None:
-    server.answer({"results": []})
+    server.answer({"results": [verification()] * 5})
     result = ask("keys", "batch-verify", "first", "-", "last", stdin="a\n\nb\u2028c\r\nd")
     assert result.exit_code == 0
     sent = [item["credential"] for item in server.only.json["requests"]]
