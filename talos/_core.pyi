@@ -388,6 +388,7 @@ class HotPath:
         max_age_ns: int,
         generation: int,
         limits_enabled: bool = False,
+        allows_host: Callable[[str], bool] | None = None,
     ) -> bool:
         """Judge by these settings from now on; False, and disabled, where there are too many.
 
@@ -395,7 +396,9 @@ class HotPath:
         ``foreign`` are beginnings of macaroons. ``max_ttl_ns`` of 0 is no limit, and ``skew_ns``
         counts for at most 10 minutes (contract 5.2). Answers about keys are told for ``max_age_ns``
         after they were published (contract 16 (42)). ``limits_enabled`` has calls counted (contract
-        6.7). Raises ValueError where ``network`` is not 16 bytes.
+        6.7). ``allows_host`` says of the value of a Host header whether requests under it are
+        answered (None: all are, contract 16 (39)); it may not raise, and is asked again only when
+        another host comes. Raises ValueError where ``network`` is not 16 bytes.
         """
 
     def answer(self, data: bytes, start: int = 0, *, now_ns: int) -> tuple[bytes, int]:

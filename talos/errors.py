@@ -14,6 +14,7 @@
     ├── Conflict                    409  conflict
     │   └── ApiKeyExists                 api_key_exists
     ├── FailedPrecondition          409  failed_precondition
+    ├── HostNotAllowed              421  host_not_allowed
     ├── InternalError               500  internal_server_error
     ├── ServiceUnavailable          503  service_unavailable
     ├── GatewayTimeout              504  gateway_timeout
@@ -79,7 +80,7 @@ class QuotaExceeded(TalosError):
 
 
 class Forbidden(TalosError):
-    """The credential is known, and may not do this."""
+    """The credential is known, and may not do this; or a page of another site asks for it."""
 
     reason = "forbidden"
     default_message = "the operation is forbidden"
@@ -118,6 +119,13 @@ class FailedPrecondition(TalosError):
 
     reason = "failed_precondition"
     default_message = "a precondition of the operation is not met"
+
+
+class HostNotAllowed(TalosError):
+    """The request came under a host that ``serve.http.allowed_hosts`` does not name."""
+
+    reason = "host_not_allowed"
+    default_message = "the host of the request is not one of serve.http.allowed_hosts"
 
 
 class InternalError(TalosError):

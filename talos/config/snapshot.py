@@ -10,6 +10,7 @@ from talos.credentials.jwk import SigningKeys
 from talos.credentials.secrets import Retired, Secret, SecretRing
 from talos.credentials.settings import CredentialSettings
 from talos.domain.durations import NS_PER_S
+from talos.domain.hosts import AllowedHosts
 from talos.domain.keys import NIL_NETWORK
 from talos.domain.proxies import TrustedProxies
 from talos.services.tenant import HttpSettings, Tenant
@@ -94,7 +95,9 @@ def tenant_settings(config: Config, signing_keys: SigningKeys | None = None) -> 
 def http_settings(config: Config) -> HttpSettings:
     """Return what the HTTP applications read at every request."""
     cors = "serve.http.cors"
+    hosts = config.texts("serve.http.allowed_hosts")
     return HttpSettings(
+        allowed_hosts=AllowedHosts(hosts) if hosts else None,
         client_ip_source=config.text("serve.http.client_ip_source"),
         exclude_health_from_log=config.flag("serve.http.request_log.exclude_health_endpoints"),
         trust_forwarded_host=config.flag("serve.http.trust_forwarded_host"),

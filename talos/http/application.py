@@ -9,8 +9,10 @@ import falcon
 from talos.http.dependencies import HttpDependencies
 from talos.http.errors import ErrorHandlers
 from talos.http.middleware.access_log import AccessLog, log_error
+from talos.http.middleware.allowed_hosts import AllowedHostsOnly
 from talos.http.middleware.clean_path import CleanPath
 from talos.http.middleware.cors import Cors
+from talos.http.middleware.cross_origin import CrossOriginProtection
 from talos.http.middleware.methods import NoImpliedOptions
 from talos.http.middleware.request_id import RequestId
 from talos.http.middleware.security_headers import SecurityHeaders
@@ -71,7 +73,9 @@ def create(
             AccessLog(deps.directories),
             RequestId(),
             SecurityHeaders(),
+            AllowedHostsOnly(),
             Cors(),
+            CrossOriginProtection(),
             Tenancy(),
             CleanPath(),
             NoImpliedOptions(),

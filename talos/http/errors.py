@@ -35,6 +35,7 @@ STATUSES: Final[Mapping[str, WireStatus]] = {
     "conflict": WireStatus(HTTPStatus.CONFLICT, "ALREADY_EXISTS"),
     "api_key_exists": WireStatus(HTTPStatus.CONFLICT, "ALREADY_EXISTS"),
     "failed_precondition": WireStatus(HTTPStatus.CONFLICT, "FAILED_PRECONDITION"),
+    "host_not_allowed": WireStatus(HTTPStatus.MISDIRECTED_REQUEST, "PERMISSION_DENIED"),
     "internal_server_error": WireStatus(HTTPStatus.INTERNAL_SERVER_ERROR, "INTERNAL"),
     "service_unavailable": WireStatus(HTTPStatus.SERVICE_UNAVAILABLE, "UNAVAILABLE"),
     "gateway_timeout": WireStatus(HTTPStatus.GATEWAY_TIMEOUT, "DEADLINE_EXCEEDED"),

@@ -31,6 +31,8 @@ cdef enum:
     # Of any credential (contract 4.0).
     CREDENTIAL_MAX = 8192
     GENERATION_BYTES = 8
+    # Of a name with a port; a longer host is declined where hosts are judged.
+    HOST_MAX = 256
 
 cdef bytes BEFORE_LENGTH = b"\r\nContent-Length: "
 
@@ -85,6 +87,9 @@ cdef class HotPath:
     cdef int64_t mac_ends[SECRETS_MAX]
     cdef tuple prefixes
     cdef tuple foreign           # beginnings of macaroons
+    cdef object allows_host      # None: every host is allowed
+    cdef uint8_t host[HOST_MAX]  # the last that was
+    cdef size_t host_length
     cdef tuple head
     cdef tuple token_head
     cdef tuple batch_head        # None: batches are declined
@@ -138,7 +143,7 @@ cdef class HotPath:
     def configure(
         self, *, bytes network not None, list secrets not None, tuple prefixes not None,
         tuple foreign not None, int64_t max_ttl_ns, int64_t skew_ns, int64_t max_age_ns,
-        uint64_t generation, bint limits_enabled=False
+        uint64_t generation, bint limits_enabled=False, allows_host=None
     ):
         self.disable()
         if PyBytes_GET_SIZE(network) != NETWORK_BYTES:
@@ -151,6 +156,8 @@ cdef class HotPath:
             self.mac_ends[index] = end_ns(ends)
         self.prefixes = prefixes
         self.foreign = foreign
+        self.allows_host = allows_host
+        self.host_length = 0
         self.max_ttl_ns = max_ttl_ns
         self.skew_ns = max(0, min(skew_ns, <int64_t>SKEW_MAX_S * NANOSECONDS))
         self.max_age_ns = max(0, max_age_ns)
@@ -188,6 +195,10 @@ cdef class HotPath:
         while (
             out - self.out <= OUT_BYTES - HEAD_MAX - ITEM_MAX
             and recognise(data, start, size, &request)
+            and (
+                self.allows_host is None
+                or self.may_come_under(data + request.host, request.host_length)
+            )
         ):
             if request.batch:
                 after = self.verify_batch(data, &request, now_ns, out)
@@ -203,6 +214,19 @@ cdef class HotPath:
             )
         self.filled = <size_t>(out - self.out)
         return start
+
+    cdef bint may_come_under(self, const uint8_t* host, size_t length) except -1:
+        """Whether requests under that host are answered here; ``host`` is of ASCII."""
+        # Clients name one host: it is judged once, and compared from then on.
+        if length == self.host_length and memcmp(host, self.host, length) == 0:
+            return True
+        if length > HOST_MAX or not self.allows_host(
+            PyUnicode_DecodeASCII(<const char*>host, <Py_ssize_t>length, NULL)
+        ):
+            return False
+        memcpy(self.host, host, length)
+        self.host_length = length
+        return True
 
     cdef bint tell_date(self, int64_t now_s) except -1:
         cdef bytes text

@@ -26,6 +26,8 @@ cdef struct Recognised:
     bint batch
     size_t body
     size_t end
+    size_t host
+    size_t host_length
     size_t request_id
     size_t request_id_length     # 0: none that may be echoed
 
@@ -98,7 +100,11 @@ cdef HeaderMeaning header_meaning(const uint8_t* name, size_t length) noexcept n
     elif length == 14:
         if text_is(name, length, b"content-length", 14):
             return LENGTH
-        if text_is(name, length, b"http2-settings", 14):
+        # With an origin, what browsers say of the page that a request comes from. Whether that page
+        # may send it is decided in talos/http/middleware/cross_origin.py.
+        if text_is(name, length, b"sec-fetch-site", 14) or text_is(
+            name, length, b"http2-settings", 14
+        ):
             return NOT_OURS
     elif length == 15:
         if text_is(name, length, b"x-forwarded-ssl", 15):
@@ -225,6 +231,8 @@ cdef bint recognise(
         elif meaning == HOST:
             if not plain_host(data + value, value_length):
                 return False
+            found.host = value
+            found.host_length = value_length
         elif meaning == LENGTH:
             if not plain_length(data + value, value_length, &length):
                 return False

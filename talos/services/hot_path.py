@@ -41,4 +41,5 @@ def configure(hot_path: _core.HotPath, tenant: Tenant, http: HttpSettings) -> bo
         max_age_ns=max(0, min(tenant.cache_ttl_ns, _LONGEST_NS)),
         generation=settings.generation,
         limits_enabled=tenant.rate_limit_enabled,
+        allows_host=http.allowed_hosts.allow if http.allowed_hosts else None,
     )

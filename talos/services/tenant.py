@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from talos.credentials.settings import CredentialSettings
+from talos.domain.hosts import AllowedHosts
 from talos.domain.proxies import NO_PROXIES, TrustedProxies
 
 PEER_SOURCES: Final = ("CLIENT_IP_SOURCE_UNSPECIFIED", "CLIENT_IP_SOURCE_REMOTE_ADDR")
@@ -30,8 +31,12 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
-    """The part of ``serve.http`` that is read at every request (contract 8.3, reload H)."""
+    """The part of ``serve.http`` that is read at every request (contract 8.3, reload H).
 
+    ``allowed_hosts`` is None where every host is.
+    """
+
+    allowed_hosts: AllowedHosts | None = None
     client_ip_source: str = "CLIENT_IP_SOURCE_UNSPECIFIED"
     exclude_health_from_log: bool = False
     trust_forwarded_host: bool = False

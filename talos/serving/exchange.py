@@ -35,7 +35,6 @@ FIRST_LINE_COUNTS = frozenset(
         "X-REAL-IP",
         "TRUE-CLIENT-IP",
         "TRACEPARENT",
-        "ORIGIN",
         "CONTENT-TYPE",
     }
 )

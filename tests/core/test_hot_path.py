@@ -3,6 +3,7 @@
 import pickle
 import re
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import formatdate
 
@@ -52,6 +53,7 @@ class Host:
         skew_ns: int = 300 * S,
         max_age_ns: int = 2**62,
         generation: int = 1,
+        allows_host: Callable[[str], bool] | None = None,
     ) -> bool:
         return self.hot.configure(
             network=network,
@@ -62,6 +64,7 @@ class Host:
             skew_ns=skew_ns,
             max_age_ns=max_age_ns,
             generation=generation,
+            allows_host=allows_host,
         )
 
     def key(

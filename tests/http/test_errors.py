@@ -25,6 +25,7 @@ api_key_not_found           404 NOT_FOUND
 conflict                    409 ALREADY_EXISTS
 api_key_exists              409 ALREADY_EXISTS
 failed_precondition         409 FAILED_PRECONDITION
+host_not_allowed            421 PERMISSION_DENIED
 internal_server_error       500 INTERNAL
 service_unavailable         503 UNAVAILABLE
 gateway_timeout             504 DEADLINE_EXCEEDED

@@ -30,7 +30,7 @@ class Cors:
         environ = req.env
         origin: str = environ.get("HTTP_ORIGIN", "")
         method: str = environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD", "")
-        if req.method == "OPTIONS" and method:
+        if is_preflight(req):
             resp.set_header("Vary", _PREFLIGHT_VARY)
             headers: str = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
             if _allows_preflight(settings, origin, method, headers):
@@ -40,22 +40,28 @@ class Cors:
             resp.complete = True
             return
         resp.set_header("Vary", "Origin")
-        if _allows_origin(settings, origin) and _allows_method(settings, req.method):
+        if allows_origin(settings, origin) and _allows_method(settings, req.method):
             _allow_origin(resp, settings, origin)
             if settings.cors_exposed_headers:
                 exposed = ", ".join(settings.cors_exposed_headers)
                 resp.set_header("Access-Control-Expose-Headers", exposed)
 
 
+def is_preflight(req: Request) -> bool:
+    """Tell whether a browser asks by this request whether it may send another."""
+    return req.method == "OPTIONS" and bool(req.env.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD"))
+
+
 def _allows_preflight(settings: HttpSettings, origin: str, method: str, headers: str) -> bool:
     return (
-        _allows_origin(settings, origin)
+        allows_origin(settings, origin)
         and _allows_method(settings, method)
         and _allows_headers(settings, headers)
     )
 
 
-def _allows_origin(settings: HttpSettings, origin: str) -> bool:
+def allows_origin(settings: HttpSettings, origin: str) -> bool:
+    """Tell whether an origin is on the list; whether CORS is on at all is not asked."""
     return bool(origin) and any(
         allowed == _ANY or _origin_pattern(allowed).fullmatch(origin)
         for allowed in settings.cors_allowed_origins

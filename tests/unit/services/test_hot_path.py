@@ -7,6 +7,7 @@ import pytest
 
 from talos import _core
 from talos.credentials.secrets import Retired, Secret, SecretRing
+from talos.domain.hosts import AllowedHosts
 from talos.domain.keys import NIL_NETWORK
 from talos.http.ready_head import ready_head
 from talos.services import hot_path
@@ -149,3 +150,39 @@ def test_it_is_disabled_where_it_could_not_answer_as_the_application_does(
     assert not host.answers(key)
     assert hot_path.configure(host.path, TENANT, HTTP)
     assert host.answers(key)
+
+
+HOSTS = AllowedHosts(["keys.example.com", "*.svc.example.com"])
+
+
+def test_a_host_that_is_not_listed_is_left_to_the_application() -> None:
+    """Whichever host came before it, in the same packet or in another."""
+    host = Host()
+    body = b'{"credential":"%b"}' % host.key().encode()
+
+    def answered(*names: bytes) -> int:
+        data = b"".join(request(host=b"Host: " + name, body=body) for name in names)
+        return host.path.answer(data, now_ns=START_NS)[0].count(b"HTTP/1.1 200")
+
+    def configure(hosts: AllowedHosts | None) -> None:
+        assert hot_path.configure(host.path, TENANT, HttpSettings(allowed_hosts=hosts))
+
+    good, other, odd = b"keys.example.com:4420", b"a.svc.example.com", b"Keys.Example.Com.:1"
+    configure(HOSTS)
+    for _ in range(2):
+        assert answered(good, other, odd, good) == 4
+        for evil in (
+            b"evil.example.org",
+            b"keys.example.co",
+            b"keys.example.com:4420:",
+            b"keys.example.com:44200.evil.org",
+            b"a.svc.example.com" + b"x" * 300,
+            b"x" * 300 + b".svc.example.com",
+        ):
+            assert answered(evil) == 0
+            assert answered(good, evil, good) == 1
+    configure(AllowedHosts(["evil.example.org"]))
+    assert answered(good) == 0
+    assert answered(b"evil.example.org") == 1
+    configure(None)
+    assert answered(good, b"any") == 2
