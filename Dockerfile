@@ -1,15 +1,22 @@
-# Two stages: the compiler stays in the first one.
-ARG PYTHON=3.11-slim-bookworm
+# Two stages: the compiler stays in the first one. The base is named by its digest, the packages by
+# their hashes: what is built today is built again tomorrow. The digest is that of the index of all
+# architectures; `docker buildx imagetools inspect python:3.11-slim-bookworm` shows the newest.
+ARG PYTHON=3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 
 FROM python:${PYTHON} AS build
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends gcc libc6-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
+COPY requirements/build.txt requirements/runtime.txt requirements/
+RUN python -m venv /opt/talos \
+    && python -m venv /opt/build \
+    && /opt/build/bin/pip install --no-cache-dir --require-hashes -r requirements/build.txt \
+    && /opt/talos/bin/pip install --no-cache-dir --require-hashes -r requirements/runtime.txt
 COPY pyproject.toml setup.py README.md LICENSE ./
 COPY talos talos
-RUN python -m venv /opt/talos \
-    && /opt/talos/bin/pip install --no-cache-dir .
+RUN /opt/build/bin/pip wheel --no-cache-dir --no-build-isolation --no-deps --wheel-dir /wheels . \
+    && /opt/talos/bin/pip install --no-cache-dir --no-deps /wheels/*.whl
 
 FROM python:${PYTHON}
 # Shown by `talos --version` and /version.
@@ -28,7 +35,8 @@ ENV PATH=/opt/talos/bin:$PATH \
 USER 10001:10001
 EXPOSE 4420 4422
 STOPSIGNAL SIGTERM
+# A server with a configuration file wants its --config here, too.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ.get('TALOS_SERVE_METRICS_PORT', '4422') + '/health/ready', timeout=4)"]
+    CMD ["talos", "health"]
 ENTRYPOINT ["talos"]
 CMD ["serve"]

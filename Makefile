@@ -5,7 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 # setuptools warns at length about every editable install; -W does not reach its process.
 PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip --quiet --disable-pip-version-check
+# Every version and hash that an install may use stands in a lock file; `make lock` writes them.
+INSTALL := $(PIP) install --require-hashes --requirement
 SOURCES := setup.py pyproject.toml talos/_core.pyx $(wildcard talos/native/*)
+LOCKS := requirements
 
 .DEFAULT_GOAL := help
 
@@ -14,27 +17,26 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The stamp is newer than every source that the build reads, so a second run does nothing.
-$(VENV)/.installed: $(SOURCES)
+$(VENV)/.installed: $(SOURCES) $(LOCKS)/build.txt $(LOCKS)/runtime.txt
 	@echo "installing into $(VENV) ..."; test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(PIP) install 'pip>=25.1' 'setuptools>=77' 'Cython>=3.1,<4'
-	@$(PIP) install --no-build-isolation --editable .
+	@$(INSTALL) $(LOCKS)/build.txt
+	@$(INSTALL) $(LOCKS)/runtime.txt
+	@$(PIP) install --no-build-isolation --no-deps --editable .
 	@touch $@
 
-$(VENV)/.installed-test: $(VENV)/.installed
-	@$(PIP) install --group test
+$(VENV)/.installed-test $(VENV)/.installed-lint: $(VENV)/.installed-%: $(VENV)/.installed $(LOCKS)/%.txt
+	@$(INSTALL) $(LOCKS)/$*.txt
 	@touch $@
 
-$(VENV)/.installed-lint: $(VENV)/.installed
-	@$(PIP) install --group lint
+$(VENV)/.installed-fuzz $(VENV)/.installed-bench: $(VENV)/.installed-%: $(VENV)/.installed-test $(LOCKS)/%.txt
+	@$(INSTALL) $(LOCKS)/$*.txt
 	@touch $@
 
-$(VENV)/.installed-fuzz: $(VENV)/.installed-test
-	@$(PIP) install --group fuzz
-	@touch $@
-
-$(VENV)/.installed-bench: $(VENV)/.installed-test
-	@$(PIP) install --group bench
-	@touch $@
+.PHONY: lock
+lock: ## Write the lock files again; UPGRADE=1 takes the newest versions
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install 'uv>=0.9'
+	@$(BIN)/python -m requirements $(if $(UPGRADE),--upgrade)
 
 .PHONY: install
 install: $(VENV)/.installed ## Make .venv with talos and its compiled core; nothing is started
@@ -46,6 +48,11 @@ serve: $(VENV)/.installed ## Serve on 127.0.0.1:4420, initialising ./data on the
 .PHONY: test
 test: $(VENV)/.installed-test ## Run every test, with throwaway database servers
 	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: coverage
+coverage: $(VENV)/.installed-test ## Run every test and print the branch coverage of each package
+	@$(BIN)/python -m coverage run -m pytest $(ARGS)
+	@$(BIN)/python -m tests.coverage
 
 .PHONY: services
 services: $(VENV)/.installed-test ## Start the tests' throwaway servers and print their DSNs

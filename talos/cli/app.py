@@ -28,6 +28,7 @@ def _print_version(context: click.Context, _parameter: click.Parameter, asked: b
         "jwk": LazyCommand("talos.cli.jwk:jwk", "Generate signing keys, fetch a key set."),
         "migrate": LazyCommand("talos.cli.migrate:migrate", "Change the database schema."),
         "config": LazyCommand("talos.cli.config:config", "Check and show the configuration."),
+        "health": LazyCommand("talos.cli.health:health", "Ask whether the server is ready."),
         "completion": LazyCommand(
             "talos.cli.completion:completion", "Print a shell's completion script."
         ),
