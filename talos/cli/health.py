@@ -12,7 +12,8 @@ from typing import Final
 
 import click
 
-from talos.cli.command import Command, Failure, current_invocation
+from talos.cli.command import Command, Failure
+from talos.cli.invocation import current_invocation
 from talos.cli.output import note
 
 _TIMEOUT_S: Final = 4.0
