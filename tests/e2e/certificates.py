@@ -1,6 +1,7 @@
 """An authority for one test run, and what it has signed."""
 
 import datetime
+import ipaddress
 import ssl
 from pathlib import Path
 
@@ -70,7 +71,13 @@ class Authority:
             .not_valid_after(now + _DAY)
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
             .add_extension(
-                x509.SubjectAlternativeName([x509.DNSName("keys.example.com")]), critical=False
+                x509.SubjectAlternativeName(
+                    [
+                        x509.DNSName("keys.example.com"),
+                        x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+                    ]
+                ),
+                critical=False,
             )
             .sign(self._key, hashes.SHA256())
         )

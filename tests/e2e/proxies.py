@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 import yaml
 
 from tests.e2e.certificates import Authority
-from tests.e2e.conftest import ADMIN
+from tests.e2e.conftest import ADMIN, Talos
 from tests.e2e.documented import block, with_changes
 from tests.e2e.processes import PATIENCE_S
 from tests.servers import Unavailable
@@ -50,14 +50,21 @@ def prepared(
     except Unavailable as missing:
         if name in REQUIRED and os.environ.get("TALOS_REQUIRE_SERVICES") == "1":
             pytest.fail(str(missing), pytrace=False)
-        pytest.skip(str(missing))
+        # Where no package has it, there is no command to tell.
+        pytest.skip(str(missing) if name in REQUIRED else f"{name} is not installed")
 
 
 class Text:
     """A documented configuration, put on a port, before a server and with certificates."""
 
-    def __init__(self, example: str, upstream: int, authority: Authority | None = None) -> None:
-        self._example = example
+    def __init__(
+        self,
+        example: str,
+        upstream: int,
+        authority: Authority | None = None,
+        changes: Mapping[str, str] = {},
+    ) -> None:
+        self._example = with_changes(example, changes)
         self._upstream = upstream
         self._authority = authority
 
@@ -146,3 +153,96 @@ def valid(answer: bytes) -> bool:
 def answered(answer: bytes) -> bool:
     """Tell whether the server gave a verdict, and the proxy let it through."""
     return answer.startswith((b"HTTP/1.1 200", b"HTTP/1.0 200")) and b'"is_valid"' in answer
+
+
+LANGUAGES: Final = {"nginx": "nginx", "haproxy": "haproxy", "caddy": "caddyfile", "envoy": "yaml"}
+HEADINGS: Final = {"nginx": "nginx", "haproxy": "HAProxy", "caddy": "Caddy", "envoy": "Envoy"}
+
+FORWARDED: Final = "X-Forwarded-For"
+SPOOFS: Final[dict[str, tuple[str, ...]]] = {
+    "forwarded for": (f"{FORWARDED}: {INSIDE}",),
+    "in lower case": (f"x-forwarded-for: {INSIDE}",),
+    "in mixed case": (f"X-fOrWaRdEd-FoR: {INSIDE}",),
+    "twice": (f"{FORWARDED}: {INSIDE}", f"{FORWARDED}: {INSIDE}"),
+    "an empty line first": (f"{FORWARDED}:", f"{FORWARDED}: {INSIDE}"),
+    "an empty line last": (f"{FORWARDED}: {INSIDE}", f"{FORWARDED}:"),
+    "two spellings": (f"{FORWARDED}: {INSIDE}", f"x-forwarded-for: {INSIDE}"),
+    "a list": (f"{FORWARDED}: {INSIDE}, {INSIDE}",),
+    "through the proxy": (f"{FORWARDED}: {INSIDE}, {PROXY}",),
+    "through the proxy, last": (f"{FORWARDED}: {PROXY}", f"{FORWARDED}: {INSIDE}, {PROXY}"),
+    "a comma last": (f"{FORWARDED}: {INSIDE},",),
+    "a comma first": (f"{FORWARDED}: ,{INSIDE}",),
+    "with a port": (f"{FORWARDED}: {INSIDE}:80",),
+    "mapped": (f"{FORWARDED}: [::ffff:{INSIDE}]:80",),
+    "blanks": (f"{FORWARDED}:\t {INSIDE} \t",),
+    "a form feed": (f"{FORWARDED}: \x0c{INSIDE}",),
+    "a no-break space": (f"{FORWARDED}: {INSIDE},\xa0",),
+    "a blank before the colon": (f"{FORWARDED} : {INSIDE}",),
+    "folded": (f"{FORWARDED}:\r\n {INSIDE}",),
+    "folded behind another": (f"X-Other: x\r\n\t{FORWARDED}: {INSIDE}",),
+    "a long list": (f"{FORWARDED}: {', '.join([INSIDE] * 400)}",),
+    "many lines": tuple(f"{FORWARDED}: {INSIDE}" for _ in range(60)),
+    "with underscores": (f"X_Forwarded_For: {INSIDE}",),
+    "with an underscore": (f"X-Forwarded_For: {INSIDE}",),
+    "in both spellings": (f"{FORWARDED}: {INSIDE}", f"X_Forwarded_For: {INSIDE}"),
+    "with dots": (f"X.Forwarded.For: {INSIDE}",),
+    "of the environ": (f"HTTP_X_FORWARDED_FOR: {INSIDE}", f"REMOTE_ADDR: {INSIDE}"),
+    "real ip": (f"X-Real-Ip: {INSIDE}",),
+    "real ip, in capitals": (f"X-REAL-IP: {INSIDE}",),
+    "real ip, twice": (f"X-Real-Ip: {INSIDE}", f"X-Real-IP: {INSIDE}"),
+    "real ip, with underscores": (f"X_Real_Ip: {INSIDE}",),
+    "real ip, blank": ("X-Real-Ip:",),
+    "others": (f"True-Client-Ip: {INSIDE}", f"Cf-Connecting-Ip: {INSIDE}"),
+    "forwarded": (f"Forwarded: for={INSIDE}",),
+    "forwarded, quoted": (f'Forwarded: for="{INSIDE}:80";by={PROXY}',),
+    "everything": (
+        f"{FORWARDED}: {INSIDE}",
+        f"X-Real-Ip: {INSIDE}",
+        f"X_Forwarded_For: {INSIDE}",
+        f"X_Real_Ip: {INSIDE}",
+        f"X-Client-Ip: {INSIDE}",
+        f"X-Cluster-Client-Ip: {INSIDE}",
+        f"X-Original-Forwarded-For: {INSIDE}",
+        f"X-Envoy-External-Address: {INSIDE}",
+        f"Forwarded: for={INSIDE}",
+    ),
+    # A hop-by-hop header is removed by some, the proxy's own among them.
+    "hop by hop": (f"Connection: {FORWARDED}", f"{FORWARDED}: {INSIDE}"),
+    "hop by hop, both": ("Connection: x-forwarded-for, x-real-ip",),
+    "hop by hop, kept": ("Connection: keep-alive, X-Real-Ip", f"X-Real-Ip: {INSIDE}"),
+}
+
+
+@dataclass
+class House:
+    """A server behind a proxy, and keys that tell whom it takes a caller for."""
+
+    talos: Talos
+    front: Front
+    inside: str
+    """A key for where callers say that they are."""
+    proxy: str
+    """A key for the address of the proxy."""
+    client: str
+    """A key for where callers are."""
+
+
+def key(talos: Talos, address: str) -> str:
+    return str(talos.issue(ip_restriction={"allowed_cidrs": [f"{address}/32"]})["secret"])
+
+
+def house(talos: Talos, front: Front) -> House:
+    return House(talos, front, key(talos, INSIDE), key(talos, PROXY), key(talos, CLIENT))
+
+
+def documented(name: str) -> str:
+    return block("proxies", HEADINGS[name], LANGUAGES[name])
+
+
+def settings(source: str = "X_FORWARDED_FOR", **http: Any) -> dict[str, Any]:
+    configured = SETTINGS["serve"]["http"] | {"client_ip_source": f"CLIENT_IP_SOURCE_{source}"}
+    return {"serve": {"http": configured | http}}
+
+
+def front(name: str, port: int, authority: Authority) -> Front:
+    return Front(port, None if name in ("caddy", "envoy") else authority.trusting())

@@ -35,6 +35,7 @@ from talos.domain.addresses import Caller, caller_address, covers, valid_cidr
 from talos.domain.durations import parse_config_duration, parse_ttl, parse_window
 from talos.domain.filters import parse_filter
 from talos.domain.masks import split_mask
+from talos.domain.proxies import TrustedProxies
 from talos.domain.rules import holds_nul
 from talos.errors import TalosError
 from talos.http import messages, redaction, target
@@ -185,6 +186,13 @@ def forwarded(text: str) -> object:
     return caller_address(Caller.from_forwarded_for("192.0.2.1", text))
 
 
+PROXIES = TrustedProxies([*(f"10.0.{n}.0/24" for n in range(100)), "1.2.3.4", "::/64"])
+
+
+def forwarded_by_proxies(text: str) -> object:
+    return caller_address(PROXIES.caller_forwarded_for("1.2.3.4", text))
+
+
 def covered(text: str) -> object:
     """Networks of a holder, compared with as many as a token may name."""
     return [covers([f"10.0.{n}.0/24" for n in range(50)], part) for part in text.split(",")]
@@ -227,6 +235,15 @@ READERS: dict[str, tuple[Reader, list[str]]] = {
     "CIDR": (valid_cidr, _ADDRESSES),
     "address": (lambda text: caller_address(Caller("192.0.2.1", text)), _ADDRESSES),
     "X-Forwarded-For": (forwarded, _ADDRESSES),
+    "X-Forwarded-For, by proxies": (
+        forwarded_by_proxies,
+        [*_ADDRESSES, "10.0.99.1:80,", "[::1]:80,", "::1,"],
+    ),
+    "address, by proxies": (
+        lambda text: caller_address(PROXIES.caller("1.2.3.4", text)),
+        _ADDRESSES,
+    ),
+    "trusted proxies": (lambda text: TrustedProxies(text.split(",")), _ADDRESSES),
     "address lists, compared": (covered, ["10.0.1.0/25,", ",", "::/0,"]),
     "JSON body": (body_of(parse_object), _JSON),
     "JSON body, in a string": (body_of(parse_object, '{"a":"%s'), _JSON),
