@@ -205,15 +205,18 @@ def share_limits(config: Config) -> _core.RateLimits | None:
         raise ConfigurationError("memory cannot be shared", (fault,)) from error
 
 
-def build(surface: Surface, source: ConfigSource, shared: Shared) -> Assembly:
+def build(
+    surface: Surface, source: ConfigSource, shared: Shared, *, worker: int = 0, workers: int = 1
+) -> Assembly:
     """Build a surface over ``source``, and start what works in the background.
 
-    ``shared`` is what ``share`` made in the process that this one was forked from. Nothing is
+    ``shared`` is what ``share`` made in the process that this one was forked from. The connections
+    of the DSN are divided among ``workers``, numbered from 0; this one is ``worker``. Nothing is
     connected yet: a database that is down makes requests fail, not the start of a worker.
     """
     config = source.current().config
     clock = SystemClock()
-    url = database_url(config)
+    url = database_url(config).for_worker(worker, workers)
     engine = create_engine(url)
     # A file is there or not; who finds it locked waits for its turn at the lock.
     shares = Shares.of(config.integer("serve.http.threads")) if url.path is None else None

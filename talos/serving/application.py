@@ -21,6 +21,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 
 from talos.serving.census import Census, Seat
+from talos.serving.positions import Positions
 from talos.serving.site import Site
 from talos.serving.stock import SyncWorker, ThreadWorker
 from talos.serving.worker import GRACE_S, MASTER_SIGNALS, SignalledWorker, TalosWorker
@@ -98,7 +99,9 @@ class _Master(Arbiter):
             # The end has begun already: a second worker that could not start changes nothing.
             if not self._stopping:
                 raise
-        cast("Server", self.app).census.clear(self.WORKERS)
+        server = cast("Server", self.app)
+        server.census.clear(self.WORKERS)
+        server.positions.clear(self.WORKERS)
 
     def spawn_worker(self) -> int:
         """Fork a worker, holding signals back until it can act on them.
@@ -108,10 +111,12 @@ class _Master(Arbiter):
         """
         server = cast("Server", self.app)
         seat = server.seat = server.census.free_seat()
+        position = server.position = server.positions.next()
         signal.pthread_sigmask(signal.SIG_BLOCK, MASTER_SIGNALS)
         try:
             pid = super().spawn_worker()
             server.census.seated(pid, seat)
+            server.positions.taken(pid, position)
             return pid
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, MASTER_SIGNALS)
@@ -138,6 +143,9 @@ class Server(BaseApplication):
         self._on_reload = on_reload
         self.census = Census()
         self.seat: Seat | None = None
+        """In a worker: its own."""
+        self.positions = Positions(options.workers)
+        self.position = 0
         """In a worker: its own."""
         super().__init__()
 

@@ -48,7 +48,8 @@ def serve(
     _end_quietly_when_told()
     config = load(config_path, environ)
     source = ConfigSource(config, environ)
-    prepare(surface, source)
+    workers = config.optional_integer("serve.http.workers") or usable_processors()
+    prepare(surface, source, workers)
     shared = bootstrap.share(config)
     listeners = inherited_listeners(os.environ) or open_listeners(_addresses(surface, config))
     _warn_of_trust(surface, listeners[0])
@@ -57,12 +58,14 @@ def serve(
     server = Server(
         listeners,
         Options(
-            workers=config.optional_integer("serve.http.workers") or usable_processors(),
+            workers=workers,
             threads=config.integer("serve.http.threads"),
             close_timeout_s=bootstrap.CLOSE_TIMEOUT_S,
             worker_class=WORKER_CLASSES[worker_class],
         ),
-        build=lambda: bootstrap.build(surface, source, shared),
+        build=lambda: bootstrap.build(
+            surface, source, shared, worker=server.position, workers=workers
+        ),
         on_reload=source.examine,
     )
     announce()
@@ -71,9 +74,10 @@ def serve(
     return code
 
 
-def prepare(surface: Surface, source: ConfigSource) -> None:
+def prepare(surface: Surface, source: ConfigSource, workers: int = 1) -> None:
     """Set up the log, tell what is about to be served and with which doubts, check the database.
 
+    ``workers`` is how many processes share its connections.
     Raises ``ConfigurationError``, ``SchemaBehind`` or a storage error when it cannot be served.
     """
     config = source.current().config
@@ -89,7 +93,7 @@ def prepare(surface: Surface, source: ConfigSource) -> None:
     }
     _log.info("starting", extra={"fields": fields})
     _tell_about(source)
-    _prepare_database(config)
+    _prepare_database(config, workers)
 
 
 def _end_quietly_when_told() -> None:
@@ -111,12 +115,13 @@ def _tell_about(source: ConfigSource) -> None:
     _log.info("Configuration validated")
 
 
-def _prepare_database(config: Config) -> None:
+def _prepare_database(config: Config, workers: int) -> None:
     url = bootstrap.database_url(config)
     pool = url.pool
     fields = {
         "driver": url.product.value,
         "max_conns": pool.max_open,
+        "max_conns_per_worker": url.for_worker(0, workers).pool.max_open,
         "max_idle_conns": pool.max_idle,
         "max_conn_lifetime_s": pool.max_lifetime_s,
         "max_conn_idle_time_s": pool.max_idle_time_s,
@@ -124,6 +129,11 @@ def _prepare_database(config: Config) -> None:
     _log.info("database", extra={"fields": fields})
     for warning in url.warnings:
         _log.warning(warning)
+    if url.path is None and pool.max_open < workers:
+        _log.warning(
+            f"max_conns in the database DSN is {pool.max_open}, and each of the {workers} workers "
+            f"needs a connection: up to {workers} are opened"
+        )
     bootstrap.prepare_database(url)
     for warning in bootstrap.database_exposures(url):
         _log.warning(warning)

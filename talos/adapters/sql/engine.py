@@ -4,6 +4,7 @@ A connection taken from an engine is in autocommit mode, so that a read costs on
 writes takes ``writing(engine)`` and begins a transaction; ``transactions.py`` does so for all.
 """
 
+import logging
 import os
 import sqlite3
 import time
@@ -21,6 +22,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 
+from talos.adapters.observability.seldom import Seldom
 from talos.adapters.sql.dsn import DatabaseUrl, Product
 from talos.adapters.sql.schema_version import VERSION_TABLE
 from talos.adapters.sql.wrong_server import end_connections_to_wrong_servers
@@ -54,6 +56,7 @@ _DRIVERS: Final = {
 _IS_OURS: Final = f"SELECT 1 FROM sqlite_master WHERE name = '{VERSION_TABLE}'"  # noqa: S608
 
 _T = TypeVar("_T")
+_logger = logging.getLogger(__name__)
 _engines: "weakref.WeakSet[Engine]" = weakref.WeakSet()
 
 
@@ -218,17 +221,40 @@ def _until(deadline: float, gen: Generator[Any, Any, _T]) -> Generator[Any, Any,
 def _postgres_connector(url: DatabaseUrl) -> Callable[[], psycopg.Connection[Any]]:
     connect_args = dict(url.connect_args)
     session = {"statement_timeout": str(STATEMENT_TIMEOUT_MS), **dict(url.session)}
-    names, values = list(session), list(session.values())
+    parameters = [part for pair in session.items() for part in pair]
+    # Not as start-up options: poolers between us and the server refuse those.
+    calls = ", ".join(["set_config(%s, %s, false)"] * len(session))
+    chosen = "prepare_threshold" in connect_args
+    pooled = Seldom()
 
     def connect() -> psycopg.Connection[Any]:
         connection = _BoundedConnection.connect(**connect_args, autocommit=True)
-        # Not as start-up options: poolers between us and the server refuse those.
-        calls = ", ".join(["set_config(%s, %s, false)"] * len(names))
-        parameters = [part for pair in zip(names, values, strict=True) for part in pair]
-        connection.execute(f"SELECT {calls}".encode(), parameters, prepare=False)
+        if url.product is Product.COCKROACH:
+            connection.execute(f"SELECT {calls}".encode(), parameters, prepare=False)
+            return connection
+        # A pooler hands out process numbers of its own. What is set or prepared on a session of
+        # the server would then be met by others, and missed by us.
+        statement = f"SELECT CASE WHEN pg_backend_pid() = %s THEN ROW({calls})::text END"
+        own = connection.info.backend_pid
+        row = connection.execute(statement.encode(), [own, *parameters], prepare=False).fetchone()
+        if row is not None and row[0] is None:
+            if not chosen:
+                connection.prepare_threshold = None
+            if pooled.due():
+                _tell_of_pooler([name for name, _ in url.session])
         return connection
 
     return connect
+
+
+def _tell_of_pooler(names: list[str]) -> None:
+    _logger.info("a connection pooler stands before the database: no statement is prepared")
+    if names:
+        _logger.warning(
+            "run-time parameters of the database DSN are not set, since a connection pooler stands "
+            "before the database: %s; set them on the role (ALTER ROLE ... SET)",
+            ", ".join(names),
+        )
 
 
 class _FrugalConnection(pymysql.connections.Connection):

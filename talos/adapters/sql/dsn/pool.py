@@ -1,13 +1,14 @@
 """Pool parameters of a DSN (contract 8.5).
 
-They mean what they mean to the reference: at most ``max_open`` connections, of which up to
-``max_idle`` are kept when nobody uses them. Each server process has a pool of its own.
+They mean what they mean to the reference: at most ``max_open`` connections of one server, of which
+up to ``max_idle`` are kept when nobody uses them. Each of its processes has a share (``share``) in
+a pool of its own.
 """
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Self
 
 from talos.domain.durations import NS_PER_S, parse_config_duration
 from talos.errors import ConfigurationError
@@ -32,6 +33,18 @@ class PoolSettings:
     max_idle: int
     max_lifetime_s: float | None
     max_idle_time_s: float | None
+
+    def share(self, worker: int, workers: int) -> Self:
+        """Return what the worker numbered ``worker``, from 0, may have of it: one connection at
+        least, and together no more than there are if there are as many as workers.
+        """
+        max_open = max(1, _portion(self.max_open, worker, workers))
+        max_idle = min(max_open, _portion(self.max_idle, worker, workers))
+        return replace(self, max_open=max_open, max_idle=max_idle)
+
+
+def _portion(count: int, worker: int, workers: int) -> int:
+    return count // workers + (worker < count % workers)
 
 
 def defaults(max_open: int, max_idle: int) -> PoolSettings:

@@ -31,8 +31,12 @@ _FOREIGN: Final = frozenset(
         "statement_cache_mode",
     }
 )
-# What a pooler between us and the server needs: nothing prepared.
+# What a pooler between us and the server needs: nothing prepared. Unless one of these modes is
+# named, it is found out for each connection whether there is one.
 _UNPREPARED_MODES: Final = frozenset({"cache_describe", "describe_exec", "exec", "simple_protocol"})
+_PREPARED_MODE: Final = "cache_statement"
+_PREPARE_THRESHOLD: Final = 5
+"""From which use on a statement is prepared; the driver's default."""
 _PORTS: Final = re.compile("[0-9]{0,5}(?:,[0-9]{0,5})*")
 _UNREADABLE: Final = (
     "the PostgreSQL DSN cannot be parsed; special characters of a password must be percent-encoded"
@@ -58,8 +62,11 @@ def parse(rest: str, product: Product) -> DatabaseUrl:
         connect_args |= conninfo_to_dict(f"postgresql://{_plain(address)}")
     except psycopg.Error:
         raise ConfigurationError(_UNREADABLE) from None
-    if driver.pop("default_query_exec_mode", None) in _UNPREPARED_MODES:
+    mode = driver.pop("default_query_exec_mode", None)
+    if mode in _UNPREPARED_MODES:
         connect_args["prepare_threshold"] = None
+    elif mode == _PREPARED_MODE:
+        connect_args["prepare_threshold"] = _PREPARE_THRESHOLD
     session: list[tuple[str, str]] = []
     for name, value in driver.items():
         if name in _LIBPQ:

@@ -2,9 +2,9 @@
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from talos.adapters.sql.dsn.pool import PoolSettings
 
@@ -37,3 +37,12 @@ class DatabaseUrl:
     """The file of an SQLite database, else None."""
     warnings: tuple[str, ...] = ()
     """What the address asks for and does not get; whoever starts something tells the operator."""
+
+    def for_worker(self, worker: int, workers: int) -> Self:
+        """Return the address with this worker's share of the connections.
+
+        Workers are numbered from 0. Connections to a file are not scarce, and not divided.
+        """
+        if self.product is Product.SQLITE:
+            return self
+        return replace(self, pool=self.pool.share(worker, workers))
