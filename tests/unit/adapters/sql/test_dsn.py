@@ -329,3 +329,39 @@ def test_migrate_takes_bare_paths() -> None:
     for text in ("/var/lib/talos", ":memory:.db/", "talos"):
         with pytest.raises(ConfigurationError, match="unknown database driver"):
             parse_migrate_dsn(text)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 7, 12, 25, 40])
+def test_the_workers_share_the_connections_of_the_server(workers: int) -> None:
+    url = parse_dsn("postgres://u@h/db?max_conns=25&max_idle_conns=5")
+    shares = [url.for_worker(worker, workers).pool for worker in range(workers)]
+    assert sum(pool.max_open for pool in shares) == max(25, workers)
+    assert max(p.max_open for p in shares) - min(p.max_open for p in shares) <= 1
+    assert sum(pool.max_idle for pool in shares) == 5
+    assert all(1 <= pool.max_open >= pool.max_idle for pool in shares)
+    file = parse_dsn("sqlite:///tmp/talos.db")
+    assert file.for_worker(1, workers).pool == file.pool
+
+
+@pytest.mark.parametrize(
+    ("mode", "threshold"),
+    [
+        ("", "automatic"),
+        ("cache_statement", 5),
+        ("exec", None),
+        ("simple_protocol", None),
+        ("describe_exec", None),
+        ("cache_describe", None),
+    ],
+)
+def test_what_is_prepared_can_be_chosen(mode: str, threshold: object) -> None:
+    url = parse_dsn(f"postgres://u@h/db?default_query_exec_mode={mode}")
+    assert url.connect_args.get("prepare_threshold", "automatic") == threshold
+
+
+def test_several_hosts_are_understood() -> None:
+    url = parse_dsn("postgres://u:p@a:1,b:2/db?target_session_attrs=read-write")
+    assert url.connect_args["host"] == "a,b"
+    assert url.connect_args["port"] == "1,2"
+    assert url.connect_args["target_session_attrs"] == "read-write"
+    assert "a,b" in url.shown
