@@ -38,7 +38,6 @@ from talos.config.values import Config
 from talos.domain.keys import NIL_NETWORK, KeyKind
 from talos.errors import ConfigurationError, GatewayTimeout, InternalError, ServiceUnavailable
 from talos.http import admin, all_in_one, metrics_port, public, ready_body
-from talos.http.body import MAX_BODY_BYTES
 from talos.http.dependencies import BuildInfo, HttpDependencies
 from talos.http.ready_head import ready_batch_head, ready_head, ready_token_head
 from talos.services import Services, hot_path
@@ -62,7 +61,7 @@ from talos.services.update import UpdateService
 from talos.services.verify import VerifyService
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 _COMMIT_VARIABLE: Final = "TALOS_BUILD_COMMIT"
 _BUILD_TIME_VARIABLE: Final = "TALOS_BUILD_TIME"
@@ -112,7 +111,8 @@ class Assembly:
     metrics: "WSGIApplication"
     close: Callable[[], None]
     """Ends what runs in the background, writes what it holds, and closes the database."""
-    body_limit: int = MAX_BODY_BYTES
+    body_limit: "Callable[[WSGIEnvironment], int]"
+    """How many bytes of its body are worth reading before the main application has a request."""
     hot_path: _core.HotPath | None = None
     """Answers from memory, for one thread; None where nothing may be answered so."""
     configure_hot_path: Callable[[], None] = lambda: None
@@ -264,10 +264,12 @@ def build(
         database.close()
         _log.info("database closed")
 
+    main = _APPLICATIONS[surface](dependencies)
     return Assembly(
-        main=_APPLICATIONS[surface](dependencies),
+        main=main,
         metrics=metrics_port.create_app(dependencies),
         close=close,
+        body_limit=main.body_limit,
         hot_path=hot.path if hot else None,
         configure_hot_path=hot.configure if hot else lambda: None,
         configuration_revision=source.revision_word,

@@ -1,13 +1,10 @@
 """The admin surface: every operation of administrators, and nothing for holders of keys."""
 
-import falcon
-
 from talos.http import application
 from talos.http.dependencies import HttpDependencies
-from talos.http.request import Request
 from talos.http.routes import add_admin_routes, add_common_routes
 
 
-def create_app(deps: HttpDependencies) -> falcon.App[Request, falcon.Response]:
+def create_app(deps: HttpDependencies) -> application.Application:
     """Build the application that ``talos serve admin`` serves on its main port (contract 1.2)."""
     return application.create(deps, add_admin_routes, add_common_routes)

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import falcon
+from falcon.routing import CompiledRouter
 
+from talos.errors import TalosError
+from talos.http.body_limits import SMALL_BYTES, limit_bytes
 from talos.http.dependencies import HttpDependencies
 from talos.http.errors import ErrorHandlers
+from talos.http.middleware import allowed_hosts, cross_origin
 from talos.http.middleware.access_log import AccessLog, log_error
 from talos.http.middleware.allowed_hosts import AllowedHostsOnly
 from talos.http.middleware.clean_path import CleanPath
@@ -20,6 +24,7 @@ from talos.http.middleware.tenancy import Tenancy
 from talos.http.request import Request
 from talos.http.routes import App
 from talos.http.target import has_malformed_escape
+from talos.services.tenant import DirectorySource
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
@@ -30,6 +35,31 @@ _MALFORMED: Final = b"400 Bad Request: malformed escape in the path\n"
 
 class Application(falcon.App[Request, falcon.Response]):
     """Falcon's application behind a door that low-level errors do not pass."""
+
+    def __init__(self, directories: DirectorySource, middleware: list[Any]) -> None:
+        """Answer without routes; ``directories`` is read where no request is answered yet."""
+        self._directories = directories
+        self._routes = CompiledRouter()
+        super().__init__(request_type=Request, router=self._routes)
+        self.add_middleware(middleware)
+
+    def body_limit(self, env: "WSGIEnvironment") -> int:
+        """Return how many bytes of its body are worth reading before a request is answered.
+
+        ``env`` is that of the request without the body. The application itself reads no more, and
+        none of a body that is refused for its head: then this is 0 (contract 16 (38) to (40)).
+        """
+        req = Request(env)
+        req.context.settings = self._directories.current().http
+        try:
+            allowed_hosts.check(req)
+            cross_origin.check(req)
+        except TalosError:
+            return 0
+        path = env["PATH_INFO"]
+        if self._routes.find(path) is None:
+            return SMALL_BYTES
+        return limit_bytes(req.method, path)
 
     def __call__(self, env: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer a request; a malformed escape in its path is none of the API's (2.1)."""
@@ -65,10 +95,10 @@ def _spelling(name: str) -> str:
 
 def create(
     deps: HttpDependencies, *add_routes: Callable[[App, HttpDependencies], None]
-) -> falcon.App[Request, falcon.Response]:
+) -> Application:
     """Build the application of a surface from the sets of routes that it has."""
     app = Application(
-        request_type=Request,
+        deps.directories,
         middleware=[
             AccessLog(deps.directories),
             RequestId(),

@@ -1,11 +1,10 @@
 """Reading a request's body off the server's stream, within bounds (contract 2.1)."""
 
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from talos.errors import InvalidRequest
+from talos.http.body_limits import limit_bytes
 from talos.http.request import Request
-
-MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 
 
 class _Stream(Protocol):
@@ -15,38 +14,39 @@ class _Stream(Protocol):
 def read_body(req: Request) -> bytes:
     """Return the whole body, empty where there is none.
 
-    Raises ``InvalidRequest`` for a body over 4 MiB, one that ends early, and one whose length the
-    server cannot tell.
+    Raises ``InvalidRequest`` for a body over the limit of the operation, one that ends early, and
+    one whose length the server cannot tell.
     """
     environ = req.env
+    most_bytes = limit_bytes(req.method, environ["PATH_INFO"])
     if "HTTP_TRANSFER_ENCODING" in environ:
-        return _read_to_the_end(environ)
+        return _read_to_the_end(environ, most_bytes)
     announced: str = environ.get("CONTENT_LENGTH") or ""
     if not announced:
         return b""
-    length_bytes = _length(announced)
+    length_bytes = _length(announced, most_bytes)
     body = _read(environ["wsgi.input"], length_bytes)
     if len(body) < length_bytes:
         raise InvalidRequest("the body is shorter than its Content-Length")
     return body
 
 
-def _read_to_the_end(environ: dict[str, Any]) -> bytes:
+def _read_to_the_end(environ: dict[str, Any], most_bytes: int) -> bytes:
     """Read a chunked body, whatever length stands beside it."""
     if not environ.get("wsgi.input_terminated"):
         raise InvalidRequest("the body needs a Content-Length")
-    body = _read(environ["wsgi.input"], MAX_BODY_BYTES + 1)
-    if len(body) > MAX_BODY_BYTES:
-        raise _too_large()
+    body = _read(environ["wsgi.input"], most_bytes + 1)
+    if len(body) > most_bytes:
+        raise _too_large(most_bytes)
     return body
 
 
-def _length(announced: str) -> int:
+def _length(announced: str, most_bytes: int) -> int:
     if not (announced.isascii() and announced.isdigit()):
         raise InvalidRequest("the Content-Length is malformed")
     # The digits are counted first: a number of thousands of them is an error in Python.
-    if len(announced) > 18 or int(announced) > MAX_BODY_BYTES:
-        raise _too_large()
+    if len(announced) > 18 or int(announced) > most_bytes:
+        raise _too_large(most_bytes)
     return int(announced)
 
 
@@ -67,5 +67,5 @@ def _read(stream: _Stream, size_bytes: int) -> bytes:
     return b"".join(pieces)
 
 
-def _too_large() -> InvalidRequest:
-    return InvalidRequest(f"the body is larger than the limit of {MAX_BODY_BYTES} bytes")
+def _too_large(most_bytes: int) -> InvalidRequest:
+    return InvalidRequest(f"the body is larger than the limit of {most_bytes} bytes")

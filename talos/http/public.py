@@ -1,13 +1,10 @@
 """The public surface: self-revocation and the key set. It has no way to any admin operation."""
 
-import falcon
-
 from talos.http import application
 from talos.http.dependencies import HttpDependencies
-from talos.http.request import Request
 from talos.http.routes import add_common_routes, add_self_service_routes
 
 
-def create_app(deps: HttpDependencies) -> falcon.App[Request, falcon.Response]:
+def create_app(deps: HttpDependencies) -> application.Application:
     """Build the application that ``talos serve public`` serves on its main port (contract 1.2)."""
     return application.create(deps, add_self_service_routes, add_common_routes)

@@ -1,8 +1,8 @@
 """Collecting a request's body from what the socket happens to give, a piece at a time.
 
 The decoders own no socket and never block: the event loop feeds them, and hands the request on
-when they say that it is whole. They stop one byte past the limit, which is enough for the
-application to see that the body is too large.
+when they say that it is whole. Of a body that is too large no more is taken than it needs to see
+that: nothing where the length is announced, one byte past the limit where it is not.
 """
 
 import enum
@@ -35,8 +35,11 @@ class BodyDecoder(Protocol):
     content: bytearray
     truncated: bool
     """The body goes on past the limit; the connection cannot be used again."""
-    most_bytes: int
-    """How long the content may become."""
+
+    @property
+    def length_bytes(self) -> int:
+        """Length of a whole body; of one that goes on, some length beyond the limit."""
+        ...
 
     def feed(self, buffer: bytearray) -> bool:
         """Take what belongs to the body from the front of ``buffer``; True when it is whole.
@@ -50,17 +53,19 @@ class LengthBody:
     """A body of announced length."""
 
     def __init__(self, length_bytes: int, limit_bytes: int) -> None:
-        """Expect ``length_bytes``, and take at most one byte more than ``limit_bytes``."""
+        """Expect ``length_bytes``; take nothing if that is more than ``limit_bytes``."""
         self.content = bytearray()
+        self.length_bytes = length_bytes
         self.truncated = length_bytes > limit_bytes
-        self.most_bytes = min(length_bytes, limit_bytes + 1)
 
     def feed(self, buffer: bytearray) -> bool:
         """Take the missing bytes. See ``BodyDecoder``."""
-        missing = self.most_bytes - len(self.content)
+        if self.truncated:
+            return True
+        missing = self.length_bytes - len(self.content)
         self.content += buffer[:missing]
         del buffer[:missing]
-        return len(self.content) == self.most_bytes
+        return len(self.content) == self.length_bytes
 
 
 class _Expecting(enum.Enum):
@@ -74,17 +79,25 @@ class ChunkedBody:
     """A chunked body (RFC 9112, 7.1). Extensions and trailers are checked and forgotten."""
 
     def __init__(self, limit_bytes: int) -> None:
-        """Take at most one byte more than ``limit_bytes`` of content."""
+        """Take at most one byte more than ``limit_bytes`` of content; nothing if that is 0."""
         self.content = bytearray()
-        self.truncated = False
-        self.most_bytes = limit_bytes + 1
+        # Whether it is empty after all is not waited for.
+        self.truncated = limit_bytes == 0
+        self._most_bytes = limit_bytes + 1
         self._expecting = _Expecting.SIZE
         self._missing = 0
         self._overhead = 0
         self._trailer_bytes = 0
 
+    @property
+    def length_bytes(self) -> int:
+        """How much has come, or one more than the limit."""
+        return self._most_bytes if self.truncated else len(self.content)
+
     def feed(self, buffer: bytearray) -> bool:
         """Take as many whole elements as there are. See ``BodyDecoder``."""
+        if self.truncated:
+            return True
         while True:
             if self._expecting is _Expecting.DATA:
                 if self._take_data(buffer):
@@ -110,12 +123,12 @@ class ChunkedBody:
 
     def _take_data(self, buffer: bytearray) -> bool:
         """Take content of the present chunk; True when that oversteps the limit."""
-        taken = min(self._missing, self.most_bytes - len(self.content))
+        taken = min(self._missing, self._most_bytes - len(self.content))
         piece = buffer[:taken]
         self.content += piece
         del buffer[:taken]
         self._missing -= len(piece)
-        self.truncated = len(self.content) == self.most_bytes
+        self.truncated = len(self.content) == self._most_bytes
         return self.truncated
 
     def _take_line(self, buffer: bytearray) -> bytes | None:

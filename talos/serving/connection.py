@@ -6,6 +6,7 @@ is whole, or has taken too long (contract 1.1).
 
 import enum
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
@@ -68,7 +69,10 @@ class Connection:
 
     ends: Ends
     timeouts: Timeouts
-    body_limit: int
+    body_limit: Callable[[bytes, Ends], int]
+    """Tells by the head of a request, and the ends of the connection, how many bytes of its body
+    are worth reading.
+    """
     opened_at: float
     takes_bodies: bool = True
     """Whether a request may have a body at all; else one that announces any is refused."""
@@ -109,6 +113,11 @@ class Connection:
         return self._body.content
 
     @property
+    def body_length(self) -> int:
+        """The length of that body as it is told; the content of a truncated one is shorter."""
+        return self._body.length_bytes if self._body is not None else 0
+
+    @property
     def has_large_body(self) -> bool:
         """Whether so much of a body is here that its request shall not hold up others."""
         return self.arrived_bytes > _LARGE_BODY_BYTES
@@ -126,7 +135,8 @@ class Connection:
     def advance(self, now: float) -> Step:
         """Read as far into the buffer as one request goes.
 
-        Raises ``FramingError`` when the bytes are no request.
+        A request whose body is not worth reading is whole with its head. Raises ``FramingError``
+        when the bytes are no request.
         """
         arrived = self.phase is Phase.HEAD and self._take_head(now)
         if self.phase is not Phase.BODY or self._body is None:
@@ -162,7 +172,13 @@ class Connection:
         self._framing = examine(self.head)
         if not self.takes_bodies and self._framing.length_bytes != 0:
             raise FramingError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "no body is taken here")
-        self._body = decoder(self._framing, self.body_limit)
+        length_bytes = self._framing.length_bytes
+        if length_bytes is not None and length_bytes <= len(self.buffer):
+            # It is here already; whether it is too large, the application will see.
+            limit_bytes = length_bytes
+        else:
+            limit_bytes = self.body_limit(self.head, self.ends)
+        self._body = decoder(self._framing, limit_bytes)
         self.phase = Phase.BODY
         self.deadline = self._read_by
         self._pace_bytes = 0

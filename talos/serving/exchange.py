@@ -73,18 +73,34 @@ def refusal(status: HTTPStatus, text: str) -> Reply:
     return Reply(head.encode() + body, keep_alive=False)
 
 
+def body_limit(of_request: "Callable[[WSGIEnvironment], int]", head: bytes, ends: Ends) -> int:
+    """Ask ``of_request`` how many bytes of its body are worth reading, by a head alone.
+
+    Raises ``FramingError`` as the parser does, and nothing else: what fails in there makes the
+    request one whose body is not read.
+    """
+    request = parse(head)
+    try:
+        return of_request(environ(request, None, ends))
+    except Exception:
+        _log.exception("unhandled exception before the body of a request")
+        return 0
+
+
 def exchange(
     application: "WSGIApplication",
     head: bytes,
     body: bytes | bytearray | None,
     ends: Ends,
     *,
+    length_bytes: int | None = None,
     must_close: Callable[[], bool],
 ) -> Reply:
     """Answer one request whose head has passed ``framing.examine``. Never raises.
 
-    ``body`` is None when the request announced none. ``must_close`` is asked as late as possible
-    whether the answer shall be the connection's last.
+    ``body`` is None when the request announced none; ``length_bytes`` is its length, unless it is
+    all there. ``must_close`` is asked as late as possible whether the answer shall be the
+    connection's last.
     """
     try:
         request = parse(head)
@@ -95,7 +111,10 @@ def exchange(
         return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "an internal error occurred")
     try:
         answer = Answer(request)
-        chunks = application(environ(request, body, ends), answer.start_response)
+        variables = environ(request, body, ends)
+        if length_bytes is not None and body is not None:
+            variables["CONTENT_LENGTH"] = str(length_bytes)
+        chunks = application(variables, answer.start_response)
         return answer.finish(chunks, must_close)
     except Exception:
         _log.exception("unhandled exception in the application")

@@ -245,15 +245,17 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
         if connection.has_large_body:
             crew = self._house.large_bodies
             self._house.body_room.charge(self, connection.arrived_bytes)
-        self._house.run(partial(self._exchange, connection.head, connection.body), crew)
+        task = partial(self._exchange, connection.head, connection.body, connection.body_length)
+        self._house.run(task, crew)
 
-    def _exchange(self, head: bytes, body: bytearray | None) -> None:
+    def _exchange(self, head: bytes, body: bytearray | None, length_bytes: int) -> None:
         """Run the application, on a thread. It may be that the client has left."""
         reply = exchange(
             self.home.application,
             head,
             body,
             self.connection.ends,
+            length_bytes=length_bytes,
             must_close=lambda: self.connection.truncated or self._house.draining,
         )
         self._house.deliver(self, reply)

@@ -15,6 +15,7 @@ from talos.serving.answer import Reply
 from talos.serving.body_room import BodyRoom
 from talos.serving.census import Seat
 from talos.serving.connection import Timeouts
+from talos.serving.exchange import body_limit
 from talos.serving.listening import Listening
 from talos.serving.protocol import Client
 from talos.serving.site import Site
@@ -59,7 +60,7 @@ class Reception:
         """
         self.loop = loop
         self.timeouts = timeouts
-        self.body_limit = site.body_limit
+        self.body_limit = partial(body_limit, site.body_limit)
         self.draining = False
         self.large_bodies = Crew(_LARGE_BODY_THREADS)
         self.body_room = body_room or BodyRoom()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
     from talos._core import HotPath
 
@@ -19,8 +19,12 @@ class Site(Protocol):
         ...
 
     @property
-    def body_limit(self) -> int:
-        """Largest body in bytes; the applications see one byte more of a larger one."""
+    def body_limit(self) -> "Callable[[WSGIEnvironment], int]":
+        """Tells of a request to the first listener how many bytes of its body are worth reading.
+
+        It is given the environ without the body. The application has to refuse a larger body by its
+        ``CONTENT_LENGTH``, since it is given less of it. 0: the request is refused whatever it is.
+        """
         ...
 
     @property

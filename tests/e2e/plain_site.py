@@ -53,9 +53,11 @@ def metrics_application(
 
 class Site:
     applications: "tuple[WSGIApplication, ...]" = (main_application, metrics_application)
-    body_limit = BODY_LIMIT
     hot_path = None
     configuration_revision = None
+
+    def body_limit(self, _environ: "WSGIEnvironment") -> int:
+        return BODY_LIMIT
 
     def configure_hot_path(self) -> None:
         """Nothing is answered from memory."""

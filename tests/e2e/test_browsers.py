@@ -150,6 +150,32 @@ def test_old_clients_and_own_pages_are_served(talos: Talos) -> None:
     assert refused(send(talos, f"Origin: http://{own}", version="1.0", host=""))
 
 
+def test_the_answer_does_not_wait_for_the_body(talos: Talos) -> None:
+    own = f"127.0.0.1:{talos.server.port}"
+    start = f"POST {ADMIN}/importedApiKeys HTTP/1.1\r\nHost: {own}\r\n"
+    for line in (f"Origin: {EVIL}", "Sec-Fetch-Site: cross-site"):
+        for framing in ("Content-Length: 100", "Content-Length: 4194304"):
+            # Nothing more is sent, and the connection is not closed from here.
+            answer = say(talos.server.port, f"{start}{line}\r\n{framing}\r\n\r\n".encode())
+            assert refused(answer)
+
+
+def test_a_body_that_is_announced_as_too_large_is_refused_at_once(talos: Talos) -> None:
+    own = f"127.0.0.1:{talos.server.port}"
+    for path, limit in (
+        ("/v2alpha1/apiKeys:selfRevoke", 131072),
+        (f"{ADMIN}/apiKeys:verify", 131072),
+        (f"{ADMIN}/issuedApiKeys/k:revoke", 131072),
+        (f"{ADMIN}/apiKeys:derive", 1048576),
+        (f"{ADMIN}/apiKeys:batchVerify", 1048576),
+        (f"{ADMIN}/importedApiKeys:batchCreate", 4194304),
+    ):
+        start = f"POST {path} HTTP/1.1\r\nHost: {own}\r\nContent-Length: {limit + 1}\r\n\r\n"
+        answer = say(talos.server.port, start.encode())
+        assert status(answer) == 400
+        assert b"the body is larger than the limit of %d bytes" % limit in answer
+
+
 def test_a_page_under_a_rebound_host_is_refused(talos: Talos) -> None:
     rebound = f"rebound.example.org:{talos.server.port}"
     answer = send(talos, f"Origin: http://{rebound}", host=rebound)

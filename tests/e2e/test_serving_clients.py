@@ -200,7 +200,7 @@ def test_a_client_that_asks_before_it_sends_is_told_to_go_on(
 
 @pytest.mark.parametrize("size", [BODY_LIMIT, BODY_LIMIT + 1, 10_000_000])
 @pytest.mark.parametrize("chunked", [False, True])
-def test_the_application_sees_one_byte_more_than_the_limit(
+def test_of_a_body_past_the_limit_no_more_is_read_than_shows_it(
     patient: Server, size: int, chunked: bool
 ) -> None:
     body = b"a" * size
@@ -211,7 +211,15 @@ def test_the_application_sees_one_byte_more_than_the_limit(
     answer = say(patient.port, head + body)
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert b"Connection: close" in answer
-    assert body_of(answer).endswith(b"POST / %d" % min(size, BODY_LIMIT + 1))
+    read = size if size <= BODY_LIMIT else BODY_LIMIT + 1 if chunked else 0
+    assert body_of(answer).endswith(b"POST / %d" % read)
+
+
+def test_a_body_that_is_announced_as_too_large_is_not_waited_for(patient: Server) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+    answer = say(patient.port, head % (BODY_LIMIT + 1))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"Connection: close" in answer
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,23 @@
 """Reading bodies off the server's stream (contract 2.1)."""
 
 import io
+import json
 from typing import Any
 
 import pytest
+from falcon import testing
 
-from talos.http.body import MAX_BODY_BYTES
-from tests.http.surface import API_KEYS, IMPORTED, ISSUED, Surface, assert_envelope
+from talos.domain.hosts import AllowedHosts
+from talos.http.body_limits import LARGE_BYTES, MEDIUM_BYTES, SMALL_BYTES
+from talos.http.operations import OPERATIONS
+from tests.http.surface import (
+    API_KEYS,
+    IMPORTED,
+    ISSUED,
+    SELF_REVOKE,
+    Surface,
+    assert_envelope,
+)
 
 BODY = b'{"credential":"x"}'
 CHUNKED = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
@@ -55,11 +66,11 @@ class TestContentLength:
     def test_a_malformed_one_is_refused(self, surface: Surface, length: str) -> None:
         assert_envelope(verify(surface, Stream(BODY), length), 400, "BAD_REQUEST")
 
-    @pytest.mark.parametrize("length", [str(MAX_BODY_BYTES + 1), "9" * 5000])
+    @pytest.mark.parametrize("length", [str(SMALL_BYTES + 1), "9" * 5000])
     def test_a_body_over_the_limit_is_not_read(self, surface: Surface, length: str) -> None:
         stream = Stream(BODY)
         error = assert_envelope(verify(surface, stream, length), 400, "BAD_REQUEST")
-        assert "4194304" in error["message"]
+        assert "131072" in error["message"]
         assert stream.given == 0
 
 
@@ -68,10 +79,10 @@ class TestChunked:
         assert verify(surface, Stream(BODY), None, **CHUNKED).status_code == 200
 
     def test_a_body_over_the_limit_is_refused(self, surface: Surface) -> None:
-        stream = Stream(BODY + b" " * MAX_BODY_BYTES, piece=1 << 16)
+        stream = Stream(BODY + b" " * SMALL_BYTES, piece=1 << 16)
         error = assert_envelope(verify(surface, stream, None, **CHUNKED), 400, "BAD_REQUEST")
-        assert "4194304" in error["message"]
-        assert stream.given == MAX_BODY_BYTES + 1
+        assert "131072" in error["message"]
+        assert stream.given == SMALL_BYTES + 1
 
     def test_beats_a_length_beside_it(self, surface: Surface) -> None:
         assert verify(surface, Stream(BODY), "5", **CHUNKED).status_code == 200
@@ -81,11 +92,109 @@ class TestChunked:
         assert_envelope(verify(surface, Stream(BODY), None, **environ), 400, "BAD_REQUEST")
 
 
-def test_the_limit_is_four_mebibytes_and_that_many_still_pass(surface: Surface) -> None:
-    full = BODY + b" " * (MAX_BODY_BYTES - len(BODY))
-    assert len(full) == 4 * 1024 * 1024
+LIMITS = {
+    ("POST", ISSUED): LARGE_BYTES,
+    ("POST", IMPORTED): LARGE_BYTES,
+    ("POST", f"{IMPORTED}:batchCreate"): LARGE_BYTES,
+    ("PATCH", f"{ISSUED}/k"): LARGE_BYTES,
+    ("PATCH", f"{IMPORTED}/k"): LARGE_BYTES,
+    ("POST", f"{ISSUED}/k:rotate"): LARGE_BYTES,
+    ("POST", f"{ISSUED}/k:x:rotate"): LARGE_BYTES,
+    ("POST", f"{API_KEYS}:derive"): MEDIUM_BYTES,
+    ("POST", f"{API_KEYS}:batchVerify"): MEDIUM_BYTES,
+    ("POST", f"{API_KEYS}:verify"): SMALL_BYTES,
+    ("POST", SELF_REVOKE): SMALL_BYTES,
+    ("POST", f"{ISSUED}/k:revoke"): SMALL_BYTES,
+    ("POST", f"{IMPORTED}/k:revoke"): SMALL_BYTES,
+    ("POST", f"{API_KEYS}/k:revoke"): SMALL_BYTES,
+}
+NO_BODIES = [
+    ("GET", ISSUED),
+    ("DELETE", f"{IMPORTED}/k"),
+    ("PUT", ISSUED),
+    ("POST", "/nothing"),
+    ("POST", f"{ISSUED}/k:nothing"),
+    ("POST", f"/{ISSUED}"),
+    ("POST", "/health/alive"),
+    ("OPTIONS", "*"),
+]
+
+
+def head(surface: Surface, method: str, path: str, **headers: str) -> dict[str, Any]:
+    """What a server knows of a request before its body is there."""
+    environ = testing.create_environ(method=method, headers=headers, remote_addr="192.0.2.1")
+    return {**environ, "PATH_INFO": path}
+
+
+def test_the_limits_are_the_contracts() -> None:
+    assert (LARGE_BYTES, MEDIUM_BYTES, SMALL_BYTES) == (4194304, 1048576, 131072)
+    described = {
+        (operation.method.upper(), operation.path.replace("{key_id}", "k"))
+        for operation in OPERATIONS
+        if operation.request is not None
+    }
+    assert described <= LIMITS.keys()
+
+
+@pytest.mark.parametrize("surface_name", ["all", "admin", "public"])
+def test_a_server_may_know_the_limit_by_the_head(surface_name: str) -> None:
+    surface = Surface(surface_name)
+    for (method, path), limit in LIMITS.items():
+        elsewhere = surface_name == "public" and "/admin/" in path
+        expected = SMALL_BYTES if elsewhere else limit
+        assert surface.app.body_limit(head(surface, method, path)) == expected
+    for method, path in NO_BODIES:
+        assert surface.app.body_limit(head(surface, method, path)) == SMALL_BYTES
+
+
+@pytest.mark.parametrize(
+    ("headers", "settings"),
+    [
+        ({"Origin": "null"}, {}),
+        ({"Sec-Fetch-Site": "cross-site"}, {}),
+        ({"Host": "other"}, {"allowed_hosts": AllowedHosts(["keys.example.com"])}),
+    ],
+)
+def test_of_a_request_that_is_refused_for_its_head_nothing_is_worth_reading(
+    surface: Surface, headers: dict[str, str], settings: dict[str, Any]
+) -> None:
+    surface.configuration.change(**settings)
+    assert surface.app.body_limit(head(surface, "POST", IMPORTED, **headers)) == 0
+    assert surface.app.body_limit(head(surface, "POST", f"/{IMPORTED}", **headers)) == 0
+    stream = Stream(BODY)
+    result = surface.send("POST", IMPORTED, None, headers, **{"wsgi.input": stream})
+    assert result.status_code in (403, 421)
+    assert stream.given == 0
+
+
+@pytest.mark.parametrize(("asked", "limit"), LIMITS.items(), ids=str)
+def test_a_body_may_be_as_large_as_its_limit_and_no_larger(
+    surface: Surface, asked: tuple[str, str], limit: int
+) -> None:
+    method, path = asked
+    for size, framing in ((limit, {}), (limit, CHUNKED), (limit + 1, {}), (limit + 1, CHUNKED)):
+        # No JSON, so nothing is done but reading.
+        stream = Stream(b"x" * size, piece=1 << 16)
+        length = None if framing else str(size)
+        result = surface.send(
+            method, path, **{"wsgi.input": stream, "CONTENT_LENGTH": length}, **framing
+        )
+        message = assert_envelope(result, 400, "BAD_REQUEST")["message"]
+        assert (f"larger than the limit of {limit} bytes" in message) is (size > limit)
+
+
+def test_bytes_behind_the_value_count(surface: Surface) -> None:
+    full = BODY + b" " * (SMALL_BYTES - len(BODY))
     assert verify(surface, Stream(full, 1 << 16), str(len(full))).status_code == 200
     assert verify(surface, Stream(full, 1 << 16), None, **CHUNKED).status_code == 200
+    assert verify(surface, Stream(full + b" ", 1 << 16), None, **CHUNKED).status_code == 400
+
+
+def test_a_hundred_of_the_longest_credentials_fit(surface: Surface) -> None:
+    items = [{"credential": "a" * 8192, "expected_audiences": ["b" * 255] * 5}] * 100
+    body = json.dumps({"requests": items}).encode()
+    result = surface.send("POST", f"{API_KEYS}:batchVerify", body)
+    assert result.status_code == 200
 
 
 @pytest.mark.parametrize("error", [OSError("reset"), TimeoutError(), ValueError("bad chunk")])

@@ -43,7 +43,7 @@ def read_connection(data: bytes, step: int) -> tuple[list[Request], str]:
     An outcome that is none of the above is the status of a refusal.
     """
     requests: list[Request] = []
-    connection = Connection(_ENDS, Timeouts(), _BODY_LIMIT, opened_at=0.0)
+    connection = Connection(_ENDS, Timeouts(), lambda _head, _ends: _BODY_LIMIT, opened_at=0.0)
     try:
         for start in range(0, len(data), step):
             connection.buffer += data[start : start + step]

@@ -52,7 +52,7 @@ class Reading:
 
 def read(data: bytes) -> Reading | None:
     """Return the reading of the whole request that ``data`` starts with, None if there is none."""
-    connection = Connection(ENDS, Timeouts(), BODY_LIMIT, opened_at=0.0)
+    connection = Connection(ENDS, Timeouts(), lambda _head, _ends: BODY_LIMIT, opened_at=0.0)
     connection.buffer += data
     try:
         if connection.advance(0.0) is not Step.ANSWER:

@@ -33,7 +33,7 @@ class House:
         self.configuration_revision = self.word
         self.configure: Callable[[], None] = lambda: None
         self.applications = (self._application, self._application)
-        self.body_limit = 4 * 1024 * 1024
+        self.body_limit = lambda _environ: 4 * 1024 * 1024
         self.gate = threading.Event()
         self.running: list[str] = []
         self.listener, self.probes = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))

@@ -134,9 +134,21 @@ def test_a_body_within_the_limit_is_taken_whole(length: int) -> None:
     assert buffer == b"next"
 
 
-@pytest.mark.parametrize("body", [LengthBody(10**15, LIMIT), ChunkedBody(LIMIT)])
-def test_a_body_past_the_limit_is_cut_one_byte_behind_it(body: LengthBody | ChunkedBody) -> None:
-    framing = b"" if isinstance(body, LengthBody) else b"fffff\r\n"
-    assert body.feed(bytearray(framing + b"a" * 5000))
+def test_a_chunked_body_past_the_limit_is_cut_one_byte_behind_it() -> None:
+    body = ChunkedBody(LIMIT)
+    assert body.feed(bytearray(b"fffff\r\n" + b"a" * 5000))
     assert body.truncated
-    assert len(body.content) == LIMIT + 1
+    assert len(body.content) == body.length_bytes == LIMIT + 1
+
+
+@pytest.mark.parametrize("body", [LengthBody(10**15, LIMIT), LengthBody(1, 0), ChunkedBody(0)])
+def test_a_body_that_is_known_to_be_too_large_is_not_waited_for(
+    body: LengthBody | ChunkedBody,
+) -> None:
+    for data in (b"", b"5\r\nhello\r\n"):
+        buffer = bytearray(data)
+        assert body.feed(buffer)
+        assert buffer == data
+    assert body.truncated
+    assert not body.content
+    assert body.length_bytes > 0

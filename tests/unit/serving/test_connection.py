@@ -13,7 +13,9 @@ HEAD = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n"
 
 @pytest.fixture
 def connection() -> Connection:
-    return Connection(ends=ENDS, timeouts=TIMEOUTS, body_limit=100, opened_at=1000.0)
+    return Connection(
+        ends=ENDS, timeouts=TIMEOUTS, body_limit=lambda _head, _ends: 100, opened_at=1000.0
+    )
 
 
 def receive(connection: Connection, data: bytes, now: float) -> Step:
@@ -94,10 +96,47 @@ def test_a_client_that_has_sent_its_body_is_not_told_to_go_on(connection: Connec
 
 def test_a_body_past_the_limit_ends_the_connection(connection: Connection) -> None:
     head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 101\r\n\r\n"
-    assert receive(connection, head + b"a" * 101, 1000) is Step.ANSWER
+    assert receive(connection, head, 1000) is Step.ANSWER
     assert connection.truncated
-    assert connection.body is not None
-    assert len(connection.body) == 101
+    assert connection.body == b""
+    assert connection.body_length == 101
+
+
+def test_a_chunked_body_past_the_limit_ends_the_connection(connection: Connection) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert receive(connection, head + b"fff\r\n" + b"a" * 100, 1000) is Step.WAIT
+    assert receive(connection, b"aa", 1000) is Step.ANSWER
+    assert connection.truncated
+    assert connection.body == b"a" * 101
+    assert connection.body_length == 101
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 5", b"Transfer-Encoding: chunked"])
+def test_a_body_that_is_not_worth_reading_is_not_waited_for(framing: bytes) -> None:
+    connection = Connection(
+        ends=ENDS, timeouts=TIMEOUTS, body_limit=lambda _head, _ends: 0, opened_at=1000.0
+    )
+    head = b"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n" + framing + b"\r\n\r\n"
+    assert receive(connection, head, 1000) is Step.ANSWER
+    assert connection.truncated
+    assert connection.body == b""
+    assert connection.body_length > 0
+
+
+def test_the_limit_is_asked_for_by_head_and_ends_where_a_body_is_not_here_yet() -> None:
+    asked: list[tuple[bytes, Ends]] = []
+
+    def limit(head: bytes, ends: Ends) -> int:
+        asked.append((head, ends))
+        return 100
+
+    connection = Connection(ends=ENDS, timeouts=TIMEOUTS, body_limit=limit, opened_at=1000.0)
+    assert receive(connection, HEAD + b"12345", 1000) is Step.ANSWER
+    assert not asked
+    connection.forget_request()
+    connection.await_next(1000)
+    assert receive(connection, HEAD + b"1234", 1000) is Step.WAIT
+    assert asked == [(HEAD, ENDS)]
 
 
 def test_a_request_without_a_body_has_none(connection: Connection) -> None:
@@ -127,7 +166,9 @@ def large(connection: Connection, bytes_before: int, now: float) -> None:
 
 @pytest.fixture
 def roomy() -> Connection:
-    return Connection(ends=ENDS, timeouts=TIMEOUTS, body_limit=1_000_000, opened_at=1000.0)
+    return Connection(
+        ends=ENDS, timeouts=TIMEOUTS, body_limit=lambda _head, _ends: 1_000_000, opened_at=1000.0
+    )
 
 
 def test_a_large_body_has_to_keep_a_pace(roomy: Connection) -> None:
@@ -166,7 +207,11 @@ def test_the_time_of_a_large_body_stands_still_while_it_is_not_read(roomy: Conne
 @pytest.mark.parametrize("framing", [b"Content-Length: 1", b"Transfer-Encoding: chunked"])
 def test_where_no_bodies_are_taken_the_head_is_refused(framing: bytes) -> None:
     probe = Connection(
-        ends=ENDS, timeouts=TIMEOUTS, body_limit=100, opened_at=1000.0, takes_bodies=False
+        ends=ENDS,
+        timeouts=TIMEOUTS,
+        body_limit=lambda _head, _ends: 100,
+        opened_at=1000.0,
+        takes_bodies=False,
     )
     with pytest.raises(FramingError) as refused:
         receive(probe, b"POST / HTTP/1.1\r\nHost: h\r\n" + framing + b"\r\n\r\n", 1000)
