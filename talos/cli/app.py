@@ -29,6 +29,7 @@ def _print_version(context: click.Context, _parameter: click.Parameter, asked: b
         "migrate": LazyCommand("talos.cli.migrate:migrate", "Change the database schema."),
         "config": LazyCommand("talos.cli.config:config", "Check and show the configuration."),
         "health": LazyCommand("talos.cli.health:health", "Ask whether the server is ready."),
+        "help": LazyCommand("talos.cli.help:show_help", "Show the help of a command."),
         "completion": LazyCommand(
             "talos.cli.completion:completion", "Print a shell's completion script."
         ),

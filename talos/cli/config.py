@@ -69,9 +69,9 @@ def show(form: str) -> None:
     if form == "json":
         write(json_text(values, indent=2) + "\n")
         return
-    import yaml
+    from talos.cli.yaml_text import yaml_text
 
-    write(yaml.safe_dump(values, allow_unicode=True, sort_keys=False))
+    write(yaml_text(values, sort_keys=False))
 
 
 @config.command(examples=["talos config schema > talos.schema.json"])

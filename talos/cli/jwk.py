@@ -45,7 +45,9 @@ def _key_options(*, public_only: bool = True) -> _Decorate:
     """Return the options of every kind of key; a symmetric one has no public part."""
     options = [
         click.option("--kid", default="", help="Key id; the RFC 7638 thumbprint where absent."),
-        click.option("--use", default="sig", show_default=True, help="The member use."),
+        click.option(
+            "--use", default="sig", show_default=True, help="The member use; left out where empty."
+        ),
         click.option(
             "-o",
             "--output",

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -60,16 +61,22 @@ def up(database: str | None) -> None:
         note(f"Applied {_counted(done.after - done.before, 'migration')}: {_now(done.after)}.")
 
 
-@migrate.command(examples=["talos migrate down", "talos migrate down --steps 2"])
+@migrate.command(examples=["talos migrate down", "talos migrate down --steps 2 --yes"])
 @_database_option
 @click.option("--steps", type=int, default=1, show_default=True, help="How many to roll back.")
-def down(database: str | None, steps: int) -> None:
-    """Roll back the last migrations. The data in the tables that go away is lost."""
+@click.option("--yes", is_flag=True, help="Do not ask; without a terminal nothing goes without it.")
+def down(database: str | None, steps: int, yes: bool) -> None:
+    """Roll back the last migrations. The data in the tables that go away is lost.
+
+    How many keys that are is said first, and the answer to it is typed.
+    """
     from talos.adapters.sql import migrate as schema
 
     if steps < 1:
         raise Failure("--steps must be at least 1")
     url = chosen_database(database)
+    _require_folder(url)
+    _agree(url, steps, yes=yes)
     with explained():
         done = schema.down(url, steps)
     count = done.before - done.after
@@ -89,6 +96,7 @@ def down(database: str | None, steps: int) -> None:
 def status(database: str | None, block: bool) -> None:
     """Show the version of the schema. Exit code 0 whatever it is."""
     url = chosen_database(database)
+    _require_folder(url)
     state = _read(url)
     while block and not state.is_current:
         if state.foreign:
@@ -163,6 +171,48 @@ _FOREIGN: Final = (
     "The tables are those of another system; `talos migrate adopt --help` says how to take its "
     "keys over."
 )
+
+
+def _require_folder(url: "DatabaseUrl") -> None:
+    """Refuse a file in a folder that is not there: no database was ever meant by that."""
+    if url.path is not None and not url.path.parent.is_dir():
+        raise Failure(f"cannot open {url.shown}: its folder is not there")
+
+
+def _agree(url: "DatabaseUrl", steps: int, *, yes: bool) -> None:
+    """Say what ``down`` drops, and return once somebody wants that.
+
+    Raises ``Failure`` where nobody does. What needs no answer: a database without a schema.
+    """
+    from talos.adapters.sql import migrate as schema
+    from talos.adapters.sql.occupancy import others_are_connected
+
+    with explained():
+        # Before a connection of our own, as the function wants it.
+        occupied = others_are_connected(url)
+        if schema.status(url).version is None:
+            return
+        keys = schema.keys_dropped_by(url, steps)
+    if keys.issued or keys.imported:
+        note(
+            f"This drops {_counted(keys.issued, 'issued key')} and "
+            f"{_counted(keys.imported, 'imported key')} of {url.shown}, for good."
+        )
+    else:
+        note(f"This drops no keys of {url.shown}, and whatever else the migrations brought.")
+    if occupied:
+        note("warning: others are connected to this database: a server seems to run on it.")
+    if yes:
+        return
+    if not _on_terminal():
+        raise Failure("nothing was changed: where no terminal can be asked, give --yes")
+    answer = click.prompt('Type "yes" to go on', default="", show_default=False, err=True)
+    if answer.strip() != "yes":
+        raise Failure("nothing was changed")
+
+
+def _on_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _read(url: "DatabaseUrl") -> "SchemaStatus":

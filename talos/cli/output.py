@@ -6,7 +6,6 @@ whatever the locale says.
 
 import json
 import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,7 +15,7 @@ import click
 from talos.cli.command import Failure
 from talos.cli.invocation import current_invocation
 from talos.cli.table import align
-from talos.cli.text import many_lines, one_line
+from talos.cli.text import json_escaped, many_lines, one_line
 
 JsonObject = Mapping[str, Any]
 
@@ -108,7 +107,9 @@ def output_format() -> OutputFormat:
     return invocation.output or OutputFormat("table", "table")
 
 
-def print_row(columns: Sequence[tuple[str, str]], data: JsonObject) -> None:
+def print_row(
+    columns: Sequence[tuple[str, str]], data: JsonObject, *, sort_keys: bool = True
+) -> None:
     """Print one record: a line per column in a table, ``data`` in the JSON and YAML formats."""
     chosen = output_format()
     if chosen.kind == "quiet":
@@ -116,7 +117,7 @@ def print_row(columns: Sequence[tuple[str, str]], data: JsonObject) -> None:
     elif chosen.kind == "table":
         write(align(columns))
     else:
-        write(render(data, chosen))
+        write(render(data, chosen, sort_keys=sort_keys))
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], data: JsonObject) -> None:
@@ -130,21 +131,26 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], data: Json
         write(render(data, chosen))
 
 
-def render(data: JsonObject, chosen: OutputFormat) -> str:
+def render(data: JsonObject, chosen: OutputFormat, *, sort_keys: bool = True) -> str:
     """Return ``data`` in one of the JSON and YAML formats, members sorted, null members left out.
 
-    Raises ``Failure`` when a pointer finds nothing; a path that finds nothing gives ``null``.
+    Raises ``Failure`` when a pointer finds nothing; a path that finds nothing gives ``null``. It
+    is raised, too, for what nests deeper than any answer of the API does.
     """
+    try:
+        return _rendered(data, chosen, sort_keys=sort_keys)
+    except RecursionError:
+        raise Failure("the answer nests too deeply to be shown") from None
+
+
+def _rendered(data: JsonObject, chosen: OutputFormat, *, sort_keys: bool) -> str:
     shown = without_nulls(data)
     if chosen.kind == "yaml":
-        import yaml
+        from talos.cli.yaml_text import yaml_text
 
-        text: str = yaml.safe_dump(
-            shown, default_flow_style=False, allow_unicode=True, sort_keys=True, width=sys.maxsize
-        )
-        return text
+        return yaml_text(shown, sort_keys=sort_keys)
     if chosen.kind == "json":
-        return json_text(shown) + "\n"
+        return json_text(shown, sort_keys=sort_keys) + "\n"
     if chosen.kind in ("path", "pointer"):
         try:
             shown = _walk(shown, chosen.steps)
@@ -152,20 +158,19 @@ def render(data: JsonObject, chosen: OutputFormat) -> str:
             if chosen.kind == "pointer":
                 raise Failure(f"--format {chosen.text}: nothing is there") from None
             shown = None
-    return json_text(shown, indent=2) + "\n"
+    return json_text(shown, indent=2, sort_keys=sort_keys) + "\n"
 
 
-def json_text(value: object, indent: int | None = None) -> str:
-    """Return JSON with sorted members, in UTF-8 and safe to show on a terminal."""
+def json_text(value: object, indent: int | None = None, *, sort_keys: bool = True) -> str:
+    """Return JSON in UTF-8 that is safe to show on a terminal, members sorted."""
     text = json.dumps(
         value,
         ensure_ascii=False,
-        sort_keys=True,
+        sort_keys=sort_keys,
         indent=indent,
         separators=None if indent else (",", ":"),
     )
-    # The escapes that make text safe to show are also how JSON writes these characters.
-    return many_lines(text)
+    return json_escaped(text)
 
 
 def without_nulls(value: Any) -> Any:

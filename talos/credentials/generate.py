@@ -87,6 +87,6 @@ def hmac(*, bits: int = 512, kid: str = "", use: str = "sig") -> GeneratedKey:
 def _generated(key: OKPKey | ECKey | RSAKey | OctKey, alg: str, kid: str, use: str) -> GeneratedKey:
     kid = kid or key.thumbprint()
     # ``use`` may be any text (13.3), which joserfc would refuse among the parameters of a key.
-    named: dict[str, object] = {"alg": alg, "kid": kid, "use": use}
+    named: dict[str, object] = {"alg": alg, "kid": kid, **({"use": use} if use else {})}
     public = None if isinstance(key, OctKey) else {**key.as_dict(private=False), **named}
     return GeneratedKey(kid, key.key_type, alg, {**key.as_dict(private=True), **named}, public)

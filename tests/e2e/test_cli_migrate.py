@@ -18,7 +18,12 @@ def migrate(*args: str, dsn: str, code: int = 0) -> str:
 
 def test_down_and_up_again(database_dsn: str) -> None:
     assert migrate("status", dsn=database_dsn).startswith("Status: clean\nDriver: ")
-    assert migrate("down", "--steps", "99", dsn=database_dsn).startswith("Rolled back ")
+    refused = migrate("down", "--steps", "99", dsn=database_dsn, code=1)
+    assert refused.splitlines()[-1].startswith("nothing was changed")
+    assert migrate("status", dsn=database_dsn).startswith("Status: clean")
+    said = migrate("down", "--steps", "99", "--yes", dsn=database_dsn)
+    assert said.splitlines()[0].startswith("This drops no keys")
+    assert "\nRolled back " in said
     status = migrate("status", dsn=database_dsn)
     assert status.startswith("Status: not initialised\n")
     assert f"Latest version: {LATEST} ({LATEST} pending)\n" in status

@@ -35,10 +35,12 @@ from talos.adapters.sql.schema_version import (
 )
 from talos.adapters.sql.sqlite_file import SqliteFile
 from talos.adapters.sql.tables import KEY_TABLES
+from talos.domain.keys import KeyKind
 from talos.errors import FailedPrecondition, ServiceUnavailable
 
 __all__ = [
     "NOT_INITIALISED",
+    "DroppedKeys",
     "Migrated",
     "SchemaStatus",
     "down",
@@ -116,8 +118,16 @@ def down(url: DatabaseUrl, steps: int = 1) -> Migrated:
         return Migrated(current, target)
 
 
-def keys_dropped_by(url: DatabaseUrl, steps: int = 1) -> int:
-    """Return how many keys, of all networks and both kinds, ``down`` would drop with ``steps``.
+@dataclass(frozen=True, slots=True)
+class DroppedKeys:
+    """How many keys of all networks a step drops."""
+
+    issued: int = 0
+    imported: int = 0
+
+
+def keys_dropped_by(url: DatabaseUrl, steps: int = 1) -> DroppedKeys:
+    """Return how many keys of all networks ``down`` would drop with ``steps``.
 
     Nothing is changed, and the answer is of this moment: a running server may add keys until
     ``down`` begins. Raises ``ValueError`` for fewer than one step, and ``FailedPrecondition`` where
@@ -126,7 +136,7 @@ def keys_dropped_by(url: DatabaseUrl, steps: int = 1) -> int:
     if steps < 1:
         raise ValueError("the number of steps must be at least 1")
     if url.path is not None and not url.path.exists():
-        return 0
+        return DroppedKeys()
     engine = create_engine(url)
     try:
         with translated("count API keys"), engine.connect() as connection:
@@ -134,11 +144,12 @@ def keys_dropped_by(url: DatabaseUrl, steps: int = 1) -> int:
             _require_steppable(state)
             version = state.version or 0
             if not version - steps < _TABLES_VERSION <= version:
-                return 0
-            return sum(
-                connection.execute(select(func.count()).select_from(table)).scalar_one()
-                for table in KEY_TABLES.values()
+                return DroppedKeys()
+            issued, imported = (
+                int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+                for table in (KEY_TABLES[KeyKind.ISSUED], KEY_TABLES[KeyKind.IMPORTED])
             )
+            return DroppedKeys(issued, imported)
     finally:
         engine.dispose()
 

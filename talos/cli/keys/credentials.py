@@ -15,8 +15,8 @@ from talos.cli.keys.flags import (
     Reader,
     given,
     no_cache_option,
-    read_duration,
     read_json_object,
+    read_ttl,
     reason_option,
 )
 from talos.cli.keys.group import KeysCommand
@@ -173,10 +173,10 @@ def batch_verify(credentials: tuple[str, ...], no_cache: bool) -> None:
 @_credential_argument
 @click.option(
     "--ttl",
-    type=Reader("duration", read_duration),
+    type=Reader("duration", read_ttl),
     default="1h",
     show_default=True,
-    help="Lifetime in Go units, such as 5m; not longer than that of the key.",
+    help="Lifetime, such as 5m or 1d; not longer than that of the key.",
 )
 @click.option(
     "--algorithm",

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from talos.cli.command import Failure
-from talos.domain.durations import NS_PER_S, parse_config_duration
+from talos.domain.durations import NS_PER_S, parse_ttl
 
 REASONS: Final = (
     "key_compromise",
@@ -71,14 +71,14 @@ def read_json_object(text: str) -> dict[str, Any]:
     return value
 
 
-def read_duration(text: str) -> tuple[str, int]:
-    """Read a duration in Go units; return it as typed and in ns."""
-    return text, parse_config_duration(text)
+def read_ttl(text: str) -> tuple[str, int]:
+    """Read a lifetime in Go units or in those of contract 2.5; return it as typed and in ns."""
+    return text, parse_ttl(text)
 
 
 def read_window(text: str) -> str:
     """Read the window of a rate limit; return its whole seconds as the API writes them: ``60s``."""
-    seconds = parse_config_duration(text) // NS_PER_S
+    seconds = parse_ttl(text) // NS_PER_S
     if seconds < 1:
         raise ValueError("must be at least 1s")
     return f"{seconds}s"
@@ -180,7 +180,7 @@ restriction_options: Final = together(
     click.option(
         "--rate-limit-window",
         type=Reader("duration", read_window),
-        help="Length of the window, such as 60s or 1h; cut to whole seconds.",
+        help="Length of the window, such as 60s, 1h or 1d; cut to whole seconds.",
     ),
 )
 reason_option: Final = click.option(

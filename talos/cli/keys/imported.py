@@ -14,7 +14,7 @@ from talos.cli.keys.flags import (
     key_id_argument,
     metadata_option,
     rate_limit_policy,
-    read_duration,
+    read_ttl,
     restriction_options,
     scopes_option,
 )
@@ -50,8 +50,8 @@ def imported() -> None:
 @scopes_option
 @click.option(
     "--ttl",
-    type=Reader("duration", read_duration),
-    help="Lifetime in Go units, such as 30m or 720h; the server's default where absent.",
+    type=Reader("duration", read_ttl),
+    help="Lifetime, such as 30m, 720h, 30d or 4w; the server's default where absent.",
 )
 @metadata_option
 @restriction_options
@@ -94,7 +94,8 @@ def delete(key_id: str) -> None:
     """Delete an imported key, whatever its status. It can be imported again."""
     Client().call("delete imported API key", "DELETE", IMPORTED.item_path(key_id))
     note("API key deleted.")
-    print_row([("ID", key_id), ("Deleted", "true")], {"id": key_id, "deleted": True})
+    columns = [("ID", key_id), ("Deleted", "true")]
+    print_row(columns, {"id": key_id, "deleted": True}, sort_keys=False)
 
 
 imported.add_command(import_)

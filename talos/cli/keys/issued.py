@@ -13,7 +13,7 @@ from talos.cli.keys.flags import (
     key_id_argument,
     metadata_option,
     rate_limit_policy,
-    read_duration,
+    read_ttl,
     restriction_options,
     scopes_option,
 )
@@ -40,7 +40,7 @@ def issued() -> None:
     cls=KeysCommand,
     examples=[
         "talos keys issue billing --actor service:billing",
-        "talos keys issue ci --actor user:42 --scopes repo:read,repo:write --ttl 720h",
+        "talos keys issue ci --actor user:42 --scopes repo:read,repo:write --ttl 30d",
         "talos keys issue edge --actor edge --allowed-cidrs 10.0.0.0/8 "
         "--rate-limit-quota 100 --rate-limit-window 1m",
         "talos keys issue ci --actor user:42 --format json | jq -er .secret > key.txt",
@@ -51,10 +51,10 @@ def issued() -> None:
 @scopes_option
 @click.option(
     "--ttl",
-    type=Reader("duration", read_duration),
+    type=Reader("duration", read_ttl),
     default="24h",
     show_default=True,
-    help="Lifetime in Go units, such as 30m or 720h.",
+    help="Lifetime, such as 30m, 720h, 30d or 4w.",
 )
 @metadata_option
 @restriction_options

@@ -3,14 +3,17 @@
 Rows read answers of any compatible server: a member that is absent is an empty cell.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 KEY_COLUMNS: Final = ("KEY ID", "NAME", "ACTOR ID", "STATUS", "SCOPES")
+LIST_COLUMNS: Final = (*KEY_COLUMNS, "EXPIRES", "CREATED", "LAST USED")
 VERIFICATION_COLUMNS: Final = ("KEY ID", "IS VALID", "STATUS", "ACTOR ID", "SCOPES")
 UNKNOWN: Final = "UNKNOWN"
 """What stands for a verdict where there is none (contract 16 (47))."""
 
+_FRACTION: Final = re.compile(r"(?<=:[0-9]{2})\.[0-9]+(?=Z$)")
 _INTERNAL: Final = "VERIFICATION_ERROR_INTERNAL"
 
 BATCH_IMPORT_COLUMNS: Final = ("INDEX", "KEY ID", "NAME", "STATUS", "ERROR")
@@ -25,6 +28,12 @@ def key_row(key: Mapping[str, Any]) -> tuple[str, ...]:
         cell(key.get("status")),
         cell(key.get("scopes")),
     )
+
+
+def list_row(key: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the cells of ``LIST_COLUMNS``; times to the second."""
+    times = (key.get("expire_time"), key.get("create_time"), key.get("last_used_time"))
+    return (*key_row(key), *(_FRACTION.sub("", cell(time)) for time in times))
 
 
 def verification_row(verification: Mapping[str, Any]) -> tuple[str, ...]:

@@ -20,7 +20,8 @@ from talos.cli.keys.flags import (
 )
 from talos.cli.keys.group import KeysCommand, KeysGroup
 from talos.cli.keys.kinds import Kind, get_key, print_key, revoke_key
-from talos.cli.keys.rows import KEY_COLUMNS, key_row, members
+from talos.cli.keys.pages import every_page, one_page
+from talos.cli.keys.rows import LIST_COLUMNS, list_row, members
 from talos.cli.output import note, print_table
 
 _UPDATE_FLAGS = (
@@ -54,10 +55,12 @@ def list_command(kind: Kind) -> click.Command:
     @click.command(
         "list",
         cls=KeysCommand,
-        help=f"List {kind.title}s, a page at a time. The token of the next page goes to stderr.",
+        help=f"List {kind.title}s, a page at a time or, with --all, all of them.\n\n"
+        "The token of the next page goes to stderr.",
         examples=[
             f"talos keys {kind.noun} list",
             f"talos keys {kind.noun} list --actor user:42 --status KEY_STATUS_ACTIVE",
+            f"talos keys {kind.noun} list --all --format json",
             f"talos keys {kind.noun} list --page-size 100 --page-token TOKEN -q",
         ],
     )
@@ -71,22 +74,22 @@ def list_command(kind: Kind) -> click.Command:
         "--page-size", type=int, default=0, help="Keys a page; 0 leaves it to the server."
     )
     @click.option("--page-token", help="Where to go on, from the page before.")
+    @click.option("--all", "everything", is_flag=True, help="Go on to the last page.")
     def list_(
-        actor: str | None, status: str | None, page_size: int, page_token: str | None
+        actor: str | None,
+        status: str | None,
+        page_size: int,
+        page_token: str | None,
+        everything: bool,
     ) -> None:
         query = {
             "page_size": str(page_size) if page_size > 0 else "",
             "page_token": page_token or "",
             "filter": _filter(actor, status),
         }
-        page = Client().call(
-            f"list {kind.title}s",
-            "GET",
-            kind.path,
-            query={name: value for name, value in query.items() if value},
-        )
+        page = (every_page if everything else one_page)(Client(), kind, query)
         keys = members(page, kind.list_member)
-        print_table(KEY_COLUMNS, [key_row(key) for key in keys], page)
+        print_table(LIST_COLUMNS, [list_row(key) for key in keys], page)
         if page.get("next_page_token"):
             note(f"Next page token: {page['next_page_token']}")
 

@@ -288,3 +288,18 @@ def test_a_full_disk_is_said() -> None:
         )
     assert result.returncode == 1
     assert result.stderr == "cannot write to standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_help_is_a_command_too(talos: Run, path: str) -> None:
+    words = path.split()[1:]
+    result = talos("help", *words)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == talos(*words, "--help").stdout
+
+
+def test_help_of_what_is_not_there(talos: Run) -> None:
+    assert "did you mean issue" in talos("help", "keys", "isue").stderr
+    assert talos("help", "keys", "isue").exit_code == 1
+    assert "has no subcommands" in talos("help", "keys", "issue", "x").stderr
+    assert talos("help", "keys", "create").stdout == talos("keys", "issue", "--help").stdout

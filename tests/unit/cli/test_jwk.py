@@ -174,3 +174,10 @@ def test_get_without_a_server(talos: Run) -> None:
     assert result.stderr == (
         "fetch JWKS: cannot connect to http://127.0.0.1:1: Connection refused\n"
     )
+
+
+@pytest.mark.parametrize("kind", ["eddsa", "ecdsa", "rsa", "hmac"])
+def test_an_empty_use_is_no_member(talos: Run, kind: str) -> None:
+    shown = json.loads(talos("jwk", "generate", kind, "--use", "").stdout)
+    assert "use" not in shown
+    assert json.loads(talos("jwk", "generate", kind).stdout)["use"] == "sig"

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from talos.cli.keys.rows import LIST_COLUMNS
 from tests.unit.cli.answers import KEY_ID, SECRET, invalid, key, verification
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fake_server import FakeServer
@@ -53,12 +54,16 @@ def test_quiet_leaves_the_notes(server: FakeServer, ask: Run) -> None:
 
 
 def test_a_list_is_a_table_with_one_header(server: FakeServer, ask: Run) -> None:
-    server.answer({"issued_api_keys": [key(), key(name="b", scopes=[])], "next_page_token": "t-1"})
+    used = key(name="b", scopes=[], last_used_time="2026-01-01T01:02:03.123456789Z")
+    server.answer({"issued_api_keys": [key(), used], "next_page_token": "t-1"})
     result = ask("keys", "issued", "list")
     assert result.stdout == (
-        "KEY ID\t\t\t\t\tNAME\tACTOR ID\tSTATUS\t\t\tSCOPES\t\t\n"
-        f"{KEY_ID}\tbilling\tuser:1\t\tKEY_STATUS_ACTIVE\tread, write\t\n"
-        f"{KEY_ID}\tb\tuser:1\t\tKEY_STATUS_ACTIVE\t\t\t\n"
+        "KEY ID\t\t\t\t\tNAME\tACTOR ID\tSTATUS\t\t\tSCOPES\t\t"
+        "EXPIRES\t\t\tCREATED\t\t\tLAST USED\t\t\n"
+        f"{KEY_ID}\tbilling\tuser:1\t\tKEY_STATUS_ACTIVE\tread, write\t"
+        "2026-01-02T00:00:00Z\t2026-01-01T00:00:00Z\t\t\t\t\n"
+        f"{KEY_ID}\tb\tuser:1\t\tKEY_STATUS_ACTIVE\t\t\t"
+        "2026-01-02T00:00:00Z\t2026-01-01T00:00:00Z\t2026-01-01T01:02:03Z\t\n"
     )
     assert result.stderr == "Next page token: t-1\n"
 
@@ -72,7 +77,7 @@ def test_a_list_as_json_is_the_answer(server: FakeServer, ask: Run) -> None:
 
 def test_an_empty_list(server: FakeServer, ask: Run) -> None:
     server.answer({"issued_api_keys": [], "next_page_token": ""})
-    assert ask("keys", "issued", "list").stdout == "KEY ID\tNAME\tACTOR ID\tSTATUS\tSCOPES\t\n"
+    assert ask("keys", "issued", "list").stdout == "\t".join([*LIST_COLUMNS, "\n"])
     server.answer({"issued_api_keys": [], "next_page_token": ""})
     assert ask("keys", "issued", "list", "-q").stdout == "\n"
 
@@ -142,7 +147,10 @@ def test_a_deletion(server: FakeServer, ask: Run) -> None:
     assert result.stdout == "ID\tk1\t\nDeleted\ttrue\t\n"
     server.answer(status=204)
     result = ask("keys", "imported", "delete", "k1", "--format", "json")
-    assert result.stdout == '{"deleted":true,"id":"k1"}\n'
+    assert result.stdout == '{"id":"k1","deleted":true}\n'
+    server.answer(status=204)
+    result = ask("keys", "imported", "delete", "k1", "--format", "yaml")
+    assert result.stdout == "id: k1\ndeleted: true\n"
     server.answer(status=204)
     assert ask("keys", "imported", "delete", "k1", "-q").stdout == "k1\n"
 
@@ -250,4 +258,4 @@ def test_an_echoed_credential_does_not_reach_the_terminal(
 def test_answers_with_members_missing_leave_cells_empty(server: FakeServer, ask: Run) -> None:
     server.answer({"issued_api_keys": [{"key_id": "k1"}, None, 5]})
     result = ask("keys", "issued", "list")
-    assert result.stdout == ("KEY ID\tNAME\tACTOR ID\tSTATUS\tSCOPES\t\nk1\t\t\t\t\t\t\n")
+    assert result.stdout == "\t".join([*LIST_COLUMNS, "\n"]) + "k1\t\t\t\t\t\t\t\t\t\t\n"

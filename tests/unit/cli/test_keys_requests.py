@@ -78,6 +78,13 @@ CASES = [
     issue("--scopes a,,b", scopes=["a", "", "b"]),
     issue("", "--scopes", "", scopes=[]),
     issue("--ttl 90m", ttl="1h30m0s"),
+    issue("--ttl 30d", ttl="720h0m0s"),
+    issue("--ttl 1w2d", ttl="216h0m0s"),
+    import_("--ttl 30d", ttl="30d"),
+    issue(
+        "--rate-limit-quota 100 --rate-limit-window 1d",
+        rate_limit_policy={"quota": "100", "window": "86400s"},
+    ),
     issue("--ttl 1500ms", ttl="1.5s"),
     issue(
         "", "--metadata", '{"a": [1, null, 9007199254740993]}', metadata={"a": [1, None, 2**53 + 1]}
@@ -262,7 +269,7 @@ def test_more_than_100_credentials_go_in_several_requests(server: FakeServer, as
 
 REFUSED_FLAGS = [
     ("keys issue n", "Missing option '--actor'"),
-    ("keys issue n --actor a --ttl 1d", "must be a duration"),
+    ("keys issue n --actor a --ttl 1x", "must be a duration"),
     ("keys issue n --actor a --ttl -1h", "must be a duration"),
     ("keys issue n --actor a --metadata []", "must be a JSON object"),
     ('keys issue n --actor a --metadata {"a":1,"a":2}', "has a member twice"),

@@ -1,14 +1,23 @@
 """``talos migrate`` on SQLite: what it says, and which database it takes."""
 
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from talos.adapters.sql.database import SqlDatabase
+from talos.adapters.sql.dsn import parse_dsn
+from talos.adapters.sql.engine import create_engine
+from talos.adapters.sql.repository import SqlKeyRepository
 from talos.adapters.sql.schema_version import latest_version
+from talos.domain.keys import NIL_NETWORK, KeyKind
 from tests.integration.old_edition import OldEdition
+from tests.integration.repository_contract import add
+from tests.integration.sample_keys import make_key
 from tests.unit.cli.conftest import Run
 
 LATEST = latest_version()
@@ -38,7 +47,7 @@ def migrate(talos: Run, dsn: str) -> Callable[..., str]:
     return run
 
 
-def test_up_down_and_status(migrate: Callable[..., str]) -> None:
+def test_up_down_and_status(migrate: Callable[..., str], dsn: str) -> None:
     status = f"Driver: sqlite\nCurrent version: {{}}\nLatest version: {LATEST} ({{}} pending)\n"
     fresh = "Status: not initialised\n" + status.format("none", LATEST)
     clean = "Status: clean\n" + status.format(LATEST, 0)
@@ -50,7 +59,8 @@ def test_up_down_and_status(migrate: Callable[..., str]) -> None:
     assert migrate("status") == clean
     assert migrate("status", "--block") == clean
     assert migrate("up") == f"Nothing to apply: the schema has version {LATEST}.\n"
-    assert migrate("down", "--steps", str(LATEST + 3)) == (
+    assert migrate("down", "--yes", "--steps", str(LATEST + 3)) == (
+        f"This drops no keys of {dsn}, and whatever else the migrations brought.\n"
         f"Rolled back {LATEST} migration{plural}: the database is not initialised.\n"
         f"There were no more than {LATEST} of the {LATEST + 3} asked for.\n"
     )
@@ -258,3 +268,88 @@ def test_adopt_into_a_database_that_is_not_migrated(talos: Run, tmp_path: Path, 
     result = talos("migrate", "adopt", "--from", old.dsn, "--database", dsn)
     assert result.exit_code == 1
     assert "talos migrate up" in result.stderr
+
+
+@pytest.fixture
+def two_keys(migrate: Callable[..., str], tmp_path: Path, dsn: str) -> Callable[[], int]:
+    """A database with an issued and an imported key; returns how many tables of keys there are."""
+    migrate("up")
+    engine = create_engine(parse_dsn(dsn))
+    try:
+        SqlDatabase(engine).ensure_network(NIL_NETWORK)
+        for kind in KeyKind:
+            add(SqlKeyRepository(engine), make_key(NIL_NETWORK, kind))
+    finally:
+        engine.dispose()
+
+    def tables() -> int:
+        with sqlite3.connect(tmp_path / "talos.db") as connection:
+            names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            found = sum("key" in name for (name,) in names)
+        connection.close()
+        return found
+
+    return tables
+
+
+def test_down_without_a_terminal_wants_yes(
+    talos: Run, dsn: str, two_keys: Callable[[], int]
+) -> None:
+    before = two_keys()
+    down = ("migrate", "down", "--database", dsn, "--steps", str(LATEST))
+    for stdin in ("", "yes\n"):
+        result = talos(*down, stdin=stdin)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr == (
+            f"This drops 1 issued key and 1 imported key of {dsn}, for good.\n"
+            "nothing was changed: where no terminal can be asked, give --yes\n"
+        )
+        assert two_keys() == before > 0
+    assert talos(*down, "--yes").exit_code == 0
+    assert two_keys() == 0
+
+
+@pytest.mark.parametrize(("answer", "goes"), [("yes\n", True), ("y\n", False), ("\n", False)])
+def test_down_asks_on_a_terminal(
+    talos: Run,
+    dsn: str,
+    two_keys: Callable[[], int],
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    goes: bool,
+) -> None:
+    monkeypatch.setattr("talos.cli.migrate._on_terminal", lambda: True)
+    result = talos("migrate", "down", "--database", dsn, "--steps", str(LATEST), stdin=answer)
+    assert (result.exit_code, result.stdout) == (0 if goes else 1, "")
+    assert 'Type "yes" to go on' in result.stderr
+    assert (two_keys() == 0) == goes
+
+
+def test_down_warns_of_a_server(talos: Run, dsn: str, two_keys: Callable[[], int]) -> None:
+    """Another process holds a connection, as a server's workers do."""
+    assert two_keys() > 0
+    program = (
+        "import sqlite3, sys\n"
+        "connection = sqlite3.connect(sys.argv[1])\n"
+        "connection.execute('SELECT count(*) FROM sqlite_master').fetchone()\n"
+        "print('connected', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    path = dsn.removeprefix("sqlite://")
+    down = ("migrate", "down", "--database", dsn)
+    with subprocess.Popen(
+        [sys.executable, "-c", program, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"connected\n"
+        assert "a server seems to run on it" in talos(*down).stderr
+        other.communicate(b"")
+    assert "a server seems to run" not in talos(*down).stderr
+
+
+@pytest.mark.parametrize("line", ["down", "down --yes", "status", "status --block", "up"])
+def test_a_folder_that_is_not_there(talos: Run, tmp_path: Path, line: str) -> None:
+    result = talos("migrate", *line.split(), "--database", f"sqlite://{tmp_path}/no/talos.db")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"{tmp_path}/no/talos.db" in result.stderr
+    assert not (tmp_path / "no").exists()
