@@ -2,12 +2,14 @@
 
 import logging
 import time
+from collections.abc import Mapping
 from typing import Final
 
 import falcon
 
 from talos.domain.addresses import Caller, caller_address
 from talos.domain.verification import CacheDirective
+from talos.errors import TalosError
 from talos.services.tenant import PEER_SOURCES, HttpSettings, Tenant, TenantDirectory
 
 LOGGER: Final = logging.getLogger("talos.http")
@@ -30,10 +32,13 @@ class RequestContext(falcon.Context):
     """What the middleware finds out about a request, for whoever comes after it.
 
     ``directory`` is the one snapshot of the configuration that the request lives by; ``settings``
-    and ``tenant`` are of it. ``tenant`` is set for every path but those of health.
+    and ``tenant`` are of it. ``tenant`` is set for every path but those of health. ``error`` is the
+    one that refuses the request, ``verdict`` what the log says of a verification.
     """
 
     directory: TenantDirectory
+    error: TalosError | None = None
+    verdict: Mapping[str, object] | None = None
     request_id: str
     settings: HttpSettings
     started_ns: int

@@ -386,7 +386,7 @@ def test_calls_pass_uncounted_where_the_table_is_full(serve: Serve, tmp_path: Pa
     assert all(verdict["is_valid"] for verdict in found)
     uncounted = [n for n, verdict in enumerate(found) if "rate_limit_remaining" not in verdict]
     assert keys - places <= len(uncounted) < keys
-    assert "raise rate_limit.memory.max_size" in talos.server.log
+    eventually(lambda: "raise rate_limit.memory.max_size" in talos.server.log, "the warning")
     connection = Connection(talos.server.port)
     answer = connection.ask(verify(raw_keys[uncounted[-1]]))
     connection.close()

@@ -1,14 +1,19 @@
-"""The request line, the error line, and what never stands in them (contract 11.4, 14.1)."""
+"""The request line, the error line, and what never stands in them (contract 11.4, 14.1, 16)."""
 
+import io
 import json
 import logging
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from talos.adapters.observability.logs import Format, LineFormatter, scrub
 from talos.errors import ServiceUnavailable
 from talos.http import redaction
-from tests.http.surface import API_KEYS, ISSUED, PEER, Surface, send
+from talos.http.request import LOGGER
+from tests.http.surface import API_KEYS, IMPORTED, ISSUED, PEER, Surface, send
 
 REQUEST = "HTTP request completed"
 ERROR = "An error occurred while handling a request"
@@ -48,6 +53,7 @@ def test_a_request(surface: Surface, caplog: pytest.LogCaptureFixture) -> None:
     assert fields["duration"] > 0
     assert fields["http_request"] == {
         "remote": PEER,
+        "client": PEER,
         "method": "POST",
         "path": f"{API_KEYS}:verify",
         "scheme": "http",
@@ -55,21 +61,41 @@ def test_a_request(surface: Surface, caplog: pytest.LogCaptureFixture) -> None:
         "request_id": "r-1",
         "cf_ray_id": "ray",
         "headers": {
-            "host": "h.example.com:1",
-            "x-request-id": "r-1",
             "user-agent": "test",
-            "cf-ray": "ray",
             "content-type": "text/x",
             "content-length": "19",
         },
     }
 
 
-def test_the_path_is_logged_as_escaped_and_without_query(
-    surface: Surface, caplog: pytest.LogCaptureFixture
+KEY_ID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+HASH = "ab" * 32
+
+
+@pytest.mark.parametrize(
+    ("path", "logged"),
+    [
+        (ISSUED, ISSUED),
+        (f"{ISSUED}/{KEY_ID}", f"{ISSUED}/{KEY_ID}"),
+        (f"{ISSUED}/{KEY_ID}:rotate", f"{ISSUED}/{KEY_ID}:rotate"),
+        (f"{IMPORTED}/{HASH}", f"{IMPORTED}/{HASH}"),
+        (f"{IMPORTED}/swordfish", f"{IMPORTED}/[REDACTED]"),
+        (f"{IMPORTED}/swordfish:revoke", f"{IMPORTED}/[REDACTED]:revoke"),
+        (f"{IMPORTED}/sword:fish", f"{IMPORTED}/[REDACTED]"),
+        (f"{IMPORTED}/sword%66ish?key=swordfish", f"{IMPORTED}/[REDACTED]"),
+        (f"{IMPORTED}/a/swordfish", f"{IMPORTED}/[REDACTED]/[REDACTED]"),
+        ("/admin/importedApiKeys/swordfish", "/admin/importedApiKeys/[REDACTED]"),
+        ("/swordfish", "/[REDACTED]"),
+        ("/version", "/version"),
+        ("/health/ready", "/health/ready"),
+        ("/a" * 20, "/" + "[REDACTED]/" * 7 + "..."),
+    ],
+)
+def test_of_a_path_only_words_of_routes_and_ids_are_logged(
+    surface: Surface, caplog: pytest.LogCaptureFixture, path: str, logged: str
 ) -> None:
-    surface.send("GET", "/a%20b%2Fc?token=x")
-    assert only(caplog).fields["http_request"]["path"] == "/a%20b%2Fc"
+    surface.send("GET", path)
+    assert only(caplog).fields["http_request"]["path"] == logged
 
 
 @pytest.mark.parametrize(
@@ -93,14 +119,15 @@ def test_the_level_follows_the_status(
 
 
 class TestErrors:
-    def test_have_a_line_before_the_requests_own(
+    def test_of_the_caller_stand_in_the_line_of_the_request(
         self, surface: Surface, caplog: pytest.LogCaptureFixture
     ) -> None:
         surface.send("POST", ISSUED, {"name": "n"})
-        first, second = caplog.records
-        assert (first.getMessage(), second.getMessage()) == (ERROR, REQUEST)
-        assert first.levelno == logging.INFO
-        assert first.fields["error"] == {  # type: ignore[attr-defined]
+        [record] = caplog.records
+        assert record.getMessage() == REQUEST
+        assert record.levelno == logging.WARNING
+        assert record.fields["status"] == 400  # type: ignore[attr-defined]
+        assert record.fields["error"] == {  # type: ignore[attr-defined]
             "message": "the request is malformed or invalid",
             "id": "bad_request",
             "code": 400,
@@ -108,9 +135,8 @@ class TestErrors:
             "reason": "validation error: actor_id: must have 1 to 255 characters",
             "details": [{"reason": "BAD_REQUEST", "domain": "www.ory.com/talos"}],
         }
-        assert first.fields["http_response"] == {"status_code": 400}  # type: ignore[attr-defined]
-        assert first.fields["http_request"]["path"] == ISSUED  # type: ignore[attr-defined]
-        assert first.exc_info is None
+        assert record.fields["http_request"]["path"] == ISSUED  # type: ignore[attr-defined]
+        assert record.exc_info is None
 
     @pytest.mark.parametrize("error", [ServiceUnavailable(), RuntimeError("boom")])
     def test_of_our_own_making_carry_the_exception(
@@ -121,6 +147,13 @@ class TestErrors:
         record = only(caplog, ERROR)
         assert record.levelno == logging.ERROR
         assert record.exc_info[1] is error
+        assert record.fields["http_response"] == {
+            "status_code": 500 if "boom" in str(error) else 503
+        }
+        request = record.fields["http_request"]
+        assert request["request_id"]
+        assert request["client"] == PEER
+        assert "error" not in only(caplog).fields
 
     def test_at_level_warn_a_client_fault_leaves_only_the_request_line(
         self, surface: Surface, caplog: pytest.LogCaptureFixture
@@ -166,6 +199,40 @@ class TestWhatIsNotLogged:
         for name in names:
             assert headers[name.lower()] == "[REDACTED]"
 
+    @pytest.mark.parametrize(
+        "name",
+        ["Api-Key", "X-Auth-Token", "Private-Token", "X-Forwarded-Authorization", "X-Whatever"],
+    )
+    def test_headers_that_nobody_has_listed(
+        self, surface: Surface, caplog: pytest.LogCaptureFixture, name: str
+    ) -> None:
+        surface.send("GET", "/version", headers={name: "swordfish"})
+        record = only(caplog)
+        assert name.lower() not in record.fields["http_request"]["headers"]
+        assert "swordfish" not in json.dumps(record.fields)
+
+    @pytest.mark.parametrize(
+        ("url", "logged"),
+        [
+            (
+                "https://console.example.com:8443/keys?raw=swordfish",
+                "https://console.example.com:8443",
+            ),
+            ("https://console.example.com/keys/swordfish#a", "https://console.example.com"),
+            ("https://user:swordfish@console.example.com/", "[REDACTED]"),
+            ("https://swordfish@console.example.com/", "[REDACTED]"),
+            ("swordfish", "[REDACTED]"),
+            ("https://[2001:db8::1]:8443/x", "https://[2001:db8::1]:8443"),
+        ],
+    )
+    def test_what_stands_behind_the_host_of_a_referring_page(
+        self, surface: Surface, caplog: pytest.LogCaptureFixture, url: str, logged: str
+    ) -> None:
+        surface.send("GET", "/version", headers={"Referer": url})
+        record = only(caplog)
+        assert record.fields["http_request"]["headers"]["referer"] == logged
+        assert "swordfish" not in json.dumps(record.fields)
+
     def test_a_credential_in_a_path_whose_escapes_hide_its_shape(
         self, surface: Surface, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -175,8 +242,8 @@ class TestWhatIsNotLogged:
         surface.send("GET", f"{ISSUED}/{hidden}")
         for record in caplog.records:
             assert secret[-20:] not in str(vars(record))
-        path = only(caplog, REQUEST).fields["http_request"]["path"]  # type: ignore[attr-defined]
-        assert path == f"{ISSUED}/ory_ak_v1_[REDACTED]"
+        path = only(caplog, REQUEST).fields["http_request"]["path"]
+        assert path == f"{ISSUED}/[REDACTED]"
 
     @pytest.mark.parametrize("status", [200, 400, 404, 500])
     def test_credentials_wherever_they_are_sent(
@@ -204,11 +271,60 @@ class TestWhatIsNotLogged:
             for part in credential.replace(".", "_").split("_"):
                 assert len(part) < 20 or part not in told
             assert "[REDACTED]" in told
+            caplog.clear()
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["", "plain", "a_v1_b", "ory_ak_v1_", "/v2alpha1/admin/issuedApiKeys", "eyJ.a", "x" * 10_000],
+    "text", ["", "plain", "a_v1_b", "ory_ak_v1_", "/v2alpha1/admin/issuedApiKeys", "eyJ.a"]
 )
 def test_other_text_is_left_as_it_is(text: str) -> None:
     assert redaction.text(text) == text
+
+
+@pytest.mark.parametrize("piece", ["x", "\x80", '"', "\\", "@", "://:@", "é", "\x7f", "\xad"])
+def test_a_value_is_printed_in_256_bytes_at_most(piece: str) -> None:
+    kept = redaction.text(piece * 10_000)
+    assert kept.endswith("...")
+    assert len(scrub(json.dumps(kept))) - 2 <= redaction.LONGEST_VALUE
+    assert len(kept) > 20
+
+
+_PIECES = st.sampled_from(
+    ["a", " ", '"', "\\", "\x80", "\xad", "\x7f", "é", "@", "://", ":", "_v1_", "%"]
+)
+_VALUES = st.builds(
+    lambda pieces, times: "".join(pieces) * times,
+    st.lists(_PIECES, max_size=4),
+    st.integers(0, 3_000),
+)
+_LOGGED = ("User-Agent", "Accept", "Origin", "Referer", "X-Forwarded-For", "X-Real-IP", "Pragma")
+
+
+@given(
+    path=st.text("aZ:/%", max_size=300),
+    headers=st.dictionaries(
+        st.sampled_from((*_LOGGED, "X-Request-ID", "Host", "CF-Ray", "Api-Key", "Cookie")), _VALUES
+    ),
+    style=st.sampled_from(["json", "text"]),
+)
+@settings(max_examples=300, deadline=None)
+def test_no_request_makes_the_log_grow_by_more_than_half_of_it(
+    path: str, headers: dict[str, str], style: Format
+) -> None:
+    surface = Surface("all")
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(LineFormatter(style, with_stacktraces=True))
+    LOGGER.addHandler(handler)
+    try:
+        surface.send("GET", "/" + path.replace("%", "%41"), headers=headers)
+    finally:
+        LOGGER.removeHandler(handler)
+    sent = len(path) + sum(len(name) + len(value) for name, value in headers.items())
+    lines = stream.getvalue().encode()
+    assert lines.count(b"\n") == 1
+    assert len(lines) <= FIXED_BYTES + sent // 2
+
+
+FIXED_BYTES = 1536
+"""What the line of any refused request may hold; the names of fields and headers take most."""

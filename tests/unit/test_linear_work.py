@@ -219,7 +219,18 @@ READERS: dict[str, tuple[Reader, list[str]]] = {
     "log line, json": (json_line, _PLAIN + _TOKENS + words('\0\u202e\n"\\\x80\ud800')),
     "log line, text": (text_line, _PLAIN + _TOKENS + words('\0\u202e\n"\\\x80 =')),
     "redaction of text": (redaction.text, _PLAIN + _TOKENS),
-    "redaction of a path": (redaction.path, _PLAIN + _TOKENS),
+    "redaction of a path": (
+        lambda text: redaction.path(text, "/a/{key_id}", {"a"}),
+        _PLAIN + words("/a:-", "/a", ":revoke"),
+    ),
+    "redaction of headers": (
+        lambda text: redaction.headers({"HTTP_USER_AGENT": text, "HTTP_REFERER": text}),
+        _PLAIN + _TOKENS,
+    ),
+    "redaction, within a line": (
+        lambda text: redaction.within(len(text), {"a": text}, {"b": text}),
+        _PLAIN,
+    ),
     "path, cleaned": (target.clean_path, words("/.a", "/..", "//", "/a/..")),
     "target, built": (lambda text: target.location(text, text), words("/%a?\x80")),
     "query of a list": (decode_list, _QUERIES),

@@ -2,7 +2,7 @@
 
 import logging
 
-from talos.adapters.observability.logs import AUDIT
+from talos.adapters.observability.line_queue import AUDIT
 from talos.domain.events import AuditEvent
 
 _log = logging.getLogger(AUDIT)

@@ -4,6 +4,8 @@ Every logger of the process ends here: ours, gunicorn's and the libraries'. What
 beyond its message stands in ``extra={"fields": {...}}``: a mapping of JSON values, groups being
 nested mappings. Durations are integer nanoseconds under the name ``duration``.
 
+Lines go to standard error through ``line_queue``: whoever logs waits for nobody.
+
 As a last line of defence each finished line is searched for what looks like a credential, a
 signing key or a password in a DSN (contract 14.1, 16.33). Whoever logs is still not to log one.
 """
@@ -12,13 +14,16 @@ import json
 import logging
 import os
 import re
-import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from functools import lru_cache
 from typing import Final, Literal, TextIO
 
+import msgspec
+
+from talos.adapters.observability.line_queue import AUDIT, LineQueueHandler
 from talos.credentials.redaction import REDACTED, redacted
 from talos.domain.durations import format_go
 
@@ -39,22 +44,26 @@ STACKTRACES_PER_S: Final = 20
 and a log that fills a disk is a second outage.
 """
 _WITHHELD: Final = f"withheld: {STACKTRACES_PER_S} were printed within this second"
-AUDIT: Final = "talos.audit"
 _SCHEME_END: Final = "://"
-_SIGNING_KEY: Final = re.compile(r"(?<=base64://)[A-Za-z0-9+/=_-]+")
+_SIGNING_KEY: Final = re.compile(r"(?<=base64://)[A-Za-z0-9+/=_-]{12,}")
 _WORD: Final = re.compile(r'[^\s"]+')
+_STDERR: Final = 2
+_LONGEST_CAUSE: Final = 1_024
+_MOST_CAUSES: Final = 4
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=str)
 _COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
 _NEEDS_QUOTES: Final = re.compile(r'[\s"=]|^$')
 
 
 def configure(level: Level, style: Format, stream: TextIO | None = None) -> None:
-    """Send every record of the process to ``stream`` (standard error), from ``level`` on.
+    """Send every record of the process to standard error, from ``level`` on.
 
     Records of other people's libraries are written from WARN on, whatever the level; audit events
     (contract 11.3) always. Warnings and exceptions that nobody caught become records too. Can be
-    called again.
+    called again. A ``stream`` is written to directly instead.
     """
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler: logging.Handler
+    handler = LineQueueHandler(_STDERR) if stream is None else logging.StreamHandler(stream)
     handler.setFormatter(LineFormatter(style, with_stacktraces=level in ("debug", "info")))
     root = logging.getLogger()
     for previous in list(root.handlers):
@@ -82,8 +91,10 @@ class LineFormatter(logging.Formatter):
         super().__init__()
         self._shape = style
         self._with_stacktraces = with_stacktraces
+        self._traced = threading.Lock()
         self._second = 0
         self._stacktraces = 0
+        self._told_second = (-1, "", "")
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, without its end."""
@@ -92,10 +103,8 @@ class LineFormatter(logging.Formatter):
         return scrub(_visible(line))
 
     def _fields(self, record: logging.LogRecord) -> dict[str, object]:
-        digits = "microseconds" if self._shape == "json" else "milliseconds"
-        time = datetime.fromtimestamp(record.created).astimezone().isoformat(timespec=digits)
         fields: dict[str, object] = {
-            "time": time.replace("+00:00", "Z"),
+            "time": self._time(record.created),
             "level": _level_name(record.levelno),
             "msg": record.getMessage(),
             "service": SERVICE,
@@ -111,6 +120,19 @@ class LineFormatter(logging.Formatter):
             )
         return fields
 
+    def _time(self, instant_s: float) -> str:
+        """Print an instant in the time zone of the process; the second is printed once."""
+        second, fraction = divmod(instant_s, 1)
+        told, before, after = self._told_second
+        if told != second:
+            local = time.localtime(second)
+            zone = time.strftime("%z", local)
+            before = time.strftime("%Y-%m-%dT%H:%M:%S.", local)
+            after = "Z" if local.tm_gmtoff == 0 else f"{zone[:3]}:{zone[3:]}"
+            self._told_second = (int(second), before, after)
+        digits, width = (1_000_000, 6) if self._shape == "json" else (1_000, 3)
+        return f"{before}{int(fraction * digits):0{width}d}{after}"
+
     def _cause(self, cause: BaseException, second: int) -> dict[str, object]:
         described: dict[str, object] = {"cause": _described(cause)}
         if self._with_stacktraces:
@@ -118,12 +140,12 @@ class LineFormatter(logging.Formatter):
         return described
 
     def _stacktrace(self, cause: BaseException, second: int) -> str:
-        # A handler formats one record at a time: it holds its lock.
-        if second != self._second:
-            self._second, self._stacktraces = second, 0
-        self._stacktraces += 1
-        if self._stacktraces > STACKTRACES_PER_S:
-            return _WITHHELD
+        with self._traced:
+            if second != self._second:
+                self._second, self._stacktraces = second, 0
+            self._stacktraces += 1
+            if self._stacktraces > STACKTRACES_PER_S:
+                return _WITHHELD
         return "".join(traceback.format_exception(cause))
 
 
@@ -132,8 +154,13 @@ def _visible(line: str) -> str:
     if line.isprintable():
         return line
     return "".join(
-        character if character.isprintable() else json.dumps(character)[1:-1] for character in line
+        character if character.isprintable() else _escaped(character) for character in line
     )
+
+
+@lru_cache(maxsize=4096)
+def _escaped(character: str) -> str:
+    return json.dumps(character)[1:-1]
 
 
 def scrub(line: str) -> str:
@@ -162,8 +189,18 @@ def _without_password(word: re.Match[str]) -> str:
 
 
 def _described(cause: BaseException) -> str:
-    text = str(cause)
-    return f"{type(cause).__name__}: {text}" if text else type(cause).__name__
+    """Return what happened and what that came from: for a translated error the driver's words."""
+    told: list[str] = []
+    present: BaseException | None = cause
+    while present is not None and len(told) < _MOST_CAUSES:
+        # A library's first line is the event; what follows is advice.
+        text = str(present).split("\n", 1)[0][:_LONGEST_CAUSE]
+        if not told or not (text and text in told[-1]):
+            told.append(f"{type(present).__name__}: {text}" if text else type(present).__name__)
+        present = present.__cause__ or (
+            None if present.__suppress_context__ else present.__context__
+        )
+    return "; ".join(told)
 
 
 def _level_name(number: int) -> str:
@@ -175,7 +212,11 @@ def _level_name(number: int) -> str:
 
 
 def _json_line(fields: Mapping[str, object]) -> str:
-    return _COMPACT.encode(fields)
+    try:
+        return _ENCODER.encode(fields).decode()
+    except (ValueError, TypeError, OverflowError):
+        # What it does not take, such as a lone surrogate, the slower one does.
+        return _COMPACT.encode(fields)
 
 
 def _text_line(fields: Mapping[str, object]) -> str:

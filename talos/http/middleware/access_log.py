@@ -1,10 +1,12 @@
-"""One log line for every request of a main port, and one before it for every error (11.4).
+"""The log line of every request of a main port (contract 11.4, 16 (33)).
+
+A request that is refused has its error in the same line. Only an error of the server's own making
+has a line before that, which carries its exception in ``exc_info``.
 
 Records go to the standard library's logger ``talos.http``. What a line says beyond its message
 stands in ``extra={"fields": {...}}``: a mapping of JSON values, groups being nested mappings, as
-``record.fields`` for the formatter to print. Durations are integer nanoseconds. An error of the
-server's own making carries its exception in ``exc_info``; whether the traceback is printed, and
-that it goes into the ``error`` group as ``stacktrace``, is the formatter's business.
+``record.fields`` for the formatter to print. Durations are integer nanoseconds. Whether a traceback
+is printed, into the ``error`` group as ``stacktrace``, is the formatter's business.
 """
 
 import logging
@@ -18,12 +20,19 @@ from talos.errors import TalosError
 from talos.http import redaction
 from talos.http.errors import STATUSES, envelope
 from talos.http.health import is_health_path
-from talos.http.request import LOGGER, Request, host
-from talos.http.target import escaped_path
+from talos.http.operations import OPERATIONS
+from talos.http.request import LOGGER, Request, client_address, host
 from talos.services.tenant import DirectorySource
 
-_HEADER_PREFIX: Final = "HTTP_"
-_BARE_HEADERS: Final = ("CONTENT_TYPE", "CONTENT_LENGTH")
+_COMPLETED: Final = "HTTP request completed"
+_FAILED: Final = "An error occurred while handling a request"
+_WORDS: Final = frozenset(
+    segment
+    for operation in OPERATIONS
+    for segment in operation.path.split("/")
+    if "{" not in segment
+)
+"""What paths of the API consist of, ids and their verbs apart."""
 
 
 class AccessLog:
@@ -42,75 +51,85 @@ class AccessLog:
         self, req: Request, resp: falcon.Response, _resource: object, _succeeded: bool
     ) -> None:
         """Log the request."""
-        status = resp.status_code
+        context, status = req.context, resp.status_code
         level = _request_level(status)
         if not LOGGER.isEnabledFor(level):
             return
-        if req.context.settings.exclude_health_from_log and is_health_path(req.path):
+        if context.settings.exclude_health_from_log and is_health_path(req.path):
             return
-        fields = {
+        fields: dict[str, Any] = {
             "status": status,
             "bytes": 0 if req.method == "HEAD" else len(resp.data or b""),
-            "duration": time.perf_counter_ns() - req.context.started_ns,
-            "http_request": http_request(req),
+            "duration": time.perf_counter_ns() - context.started_ns,
         }
-        LOGGER.log(level, "HTTP request completed", extra={"fields": fields})
+        if context.verdict is not None:
+            fields["verification"] = context.verdict
+        error = None if context.error is None else _error_group(context.error)
+        fields["http_request"] = _http_request(req, error)
+        if error is not None:
+            fields["error"] = error
+        LOGGER.log(level, _COMPLETED, extra={"fields": fields})
 
 
 def log_error(req: Request, error: TalosError, cause: BaseException | None) -> None:
-    """Log an error that is about to be answered; a ``talos.http.errors.ErrorLog``."""
+    """Log an error that is about to be answered, or leave it to the line of the request.
+
+    A ``talos.http.errors.ErrorLog``.
+    """
     status = STATUSES[error.reason].http
-    level = logging.ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
-    if not LOGGER.isEnabledFor(level):
+    if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        req.context.error = error
         return
-    details = envelope(error).error.details
+    if not LOGGER.isEnabledFor(logging.ERROR):
+        return
+    group = _error_group(error)
     fields = {
-        "error": {
-            "message": error.default_message,
-            "id": error.reason,
-            "code": status.value,
-            "status": status.phrase,
-            "reason": redaction.text(error.message),
-            "details": [{"reason": detail.reason, "domain": detail.domain} for detail in details],
-        },
-        "http_request": http_request(req),
+        "error": group,
+        "http_request": _http_request(req, group),
         "http_response": {"status_code": status.value},
     }
-    LOGGER.log(
-        level,
-        "An error occurred while handling a request",
-        extra={"fields": fields},
-        exc_info=cause,
-    )
+    LOGGER.error(_FAILED, extra={"fields": fields}, exc_info=cause)
 
 
-def http_request(req: Request) -> dict[str, Any]:
-    """Return the ``http_request`` group: no query string, no body, no credential."""
+def _http_request(req: Request, error: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the ``http_request`` group: no query string, no body, no credential.
+
+    What the caller sent, the reason of ``error`` included, is cut to what one line may hold.
+    """
     environ = req.env
+    path: str = environ["PATH_INFO"]
+    headers = redaction.headers(environ)
+    own = {
+        "path": redaction.path(path, req.uri_template, _WORDS),
+        "request_id": redaction.text(getattr(req.context, "request_id", "")),
+        "host": redaction.text(host(req)),
+        "cf_ray_id": redaction.text(environ.get("HTTP_CF_RAY", "")),
+    }
+    told = {} if error is None else {"reason": error["reason"]}
+    redaction.within(len(path) + sum(map(len, headers.values())), own, told, headers)
+    if error is not None:
+        error |= told
     return {
         "remote": environ.get("REMOTE_ADDR", ""),
+        "client": client_address(req),
         "method": req.method,
-        "path": redaction.path(escaped_path(environ)),
         "scheme": environ.get("wsgi.url_scheme", ""),
-        "host": redaction.text(host(req)),
-        "request_id": redaction.text(getattr(req.context, "request_id", "")),
-        "cf_ray_id": redaction.text(environ.get("HTTP_CF_RAY", "")),
-        "headers": {
-            name: redaction.header(name, value) for name, value in _headers(environ).items()
-        },
+        **own,
+        "headers": headers,
     }
 
 
-def _headers(environ: dict[str, Any]) -> dict[str, str]:
-    headers = {
-        variable.removeprefix(_HEADER_PREFIX).replace("_", "-").lower(): value
-        for variable, value in environ.items()
-        if variable.startswith(_HEADER_PREFIX)
+def _error_group(error: TalosError) -> dict[str, Any]:
+    status = STATUSES[error.reason].http
+    details = envelope(error).error.details
+    return {
+        "message": error.default_message,
+        "id": error.reason,
+        "code": status.value,
+        "status": status.phrase,
+        "reason": redaction.text(error.message),
+        "details": [{"reason": detail.reason, "domain": detail.domain} for detail in details],
     }
-    for variable in _BARE_HEADERS:
-        if environ.get(variable):
-            headers[variable.replace("_", "-").lower()] = environ[variable]
-    return headers
 
 
 def _request_level(status: int) -> int:

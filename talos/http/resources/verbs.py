@@ -1,9 +1,12 @@
 """Verbs of a path: what stands behind the last colon of a segment (contract 2.1)."""
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from talos.errors import NotFound
+
+VERBS: Final = frozenset({"revoke", "rotate"})
+"""All that may stand behind an id."""
 
 T = TypeVar("T")
 

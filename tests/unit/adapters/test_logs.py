@@ -142,6 +142,26 @@ def test_stack_traces_depend_on_the_level(level: Level, shown: bool) -> None:
     assert ("stacktrace" in error) is shown
 
 
+@pytest.mark.parametrize("level", ["debug", "info", "warn", "error"])
+def test_a_translated_error_tells_what_it_began_with(level: Level) -> None:
+    stream = start(level)
+    try:
+        try:
+            try:
+                raise OSError("the driver's words")
+            except OSError as driver:
+                raise LookupError("of a library") from driver
+        except LookupError as library:
+            raise RuntimeError("database connection failed") from library
+    except RuntimeError as cause:
+        logging.getLogger("talos").error("failed", exc_info=cause)
+    [record] = records(stream)
+    assert record["error"]["cause"] == (  # type: ignore[index]
+        "RuntimeError: database connection failed; LookupError: of a library; "
+        "OSError: the driver's words"
+    )
+
+
 def test_stacktraces_are_few_in_a_second_and_come_again_in_the_next() -> None:
     formatter = LineFormatter("json", with_stacktraces=True)
 
