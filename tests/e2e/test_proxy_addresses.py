@@ -1,5 +1,6 @@
 """No caller behind a documented proxy passes for another address than its own (16 (41))."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -194,3 +195,39 @@ def test_stock_gunicorn_decides_alike(stock: Talos, authority: Authority) -> Non
             for spoof, lines in SPOOFS.items():
                 assert not valid(here.front.verify(here.inside, *lines)), spoof
                 assert not valid(here.front.verify(here.proxy, *lines)), spoof
+
+
+HOSTS: Final[dict[str, tuple[str, ...]]] = {
+    "forwarded host": ("X-Forwarded-Host: other.example.com",),
+    "in mixed case": ("x-FORWARDED-host: other.example.com",),
+    "twice": ("X-Forwarded-Host: other.example.com", "X-Forwarded-Host: other.example.com"),
+    "blank": ("X-Forwarded-Host:",),
+    "with underscores": ("X_Forwarded_Host: other.example.com",),
+    "forwarded": ("Forwarded: host=other.example.com",),
+    "others": ("X-Host: other.example.com", "X-Original-Host: other.example.com"),
+    "hop by hop": ("Connection: X-Forwarded-Host", "X-Forwarded-Host: other.example.com"),
+}
+
+
+def config_hash(to: Front, *lines: str, host: str = "keys.example.com") -> str:
+    """What the server says of its configuration; it differs from host to host."""
+    head = ["GET /version HTTP/1.1", f"Host: {host}", *lines, "Connection: close", "", ""]
+    answer = to.say("\r\n".join(head).encode())
+    if not answer.startswith(b"HTTP/1.1 200 "):
+        return "refused"
+    return str(json.loads(answer[answer.index(b"{") : answer.rindex(b"}") + 1])["config_hash"])
+
+
+def test_the_host_is_the_one_that_was_asked_for(
+    serve: Serve, name: str, authority: Authority
+) -> None:
+    talos = serve(over=settings(trust_forwarded_host=True))
+    direct = Front(talos.server.port)
+    asked_for = config_hash(direct)
+    assert config_hash(direct, host="other.example.com") not in (asked_for, "refused")
+    assert config_hash(direct, "X-Forwarded-Host: other.example.com") == asked_for
+    with running(prepared(name, Text(documented(name), talos.server.port, authority))) as process:
+        through = front(name, process.port, authority)
+        assert config_hash(through) == asked_for
+        for spoof, lines in HOSTS.items():
+            assert config_hash(through, *lines) in (asked_for, "refused"), spoof
