@@ -58,6 +58,7 @@ def caller_address(caller: Caller) -> Address | None:
     return read_address(header) if header else peer_address(caller.peer)
 
 
+@lru_cache(maxsize=1024)
 def peer_address(peer: str) -> Address | None:
     """Return the address of the other end of a connection, None where it has none."""
     return _LOOPBACK if peer == UNIX_PEER else read_address(peer)

@@ -121,6 +121,13 @@ def exchange(
         return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "an internal error occurred")
 
 
+def _variable(name: str) -> str:
+    return "CONTENT_TYPE" if name == "CONTENT-TYPE" else f"HTTP_{name.replace('-', '_')}"
+
+
+_FIRST_LINE_VARIABLES = frozenset(map(_variable, FIRST_LINE_COUNTS))
+
+
 def environ(request: RequestHead, body: bytes | bytearray | None, ends: Ends) -> "WSGIEnvironment":
     """Return the WSGI environ of a request whose body, unchunked, is ``body``."""
     major, minor = request.version
@@ -144,22 +151,23 @@ def environ(request: RequestHead, body: bytes | bytearray | None, ends: Ends) ->
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
-    # By name first, and joined once: a head may repeat a header thousands of times.
-    lines: dict[str, list[str]] = {}
+    repeated: dict[str, list[str]] = {}
     for name, value in request.headers:
-        lines.setdefault(name, []).append(value)
-    all_lines = {}
-    for name, values in lines.items():
         if name in ("CONTENT-LENGTH", "TRANSFER-ENCODING"):
             continue
-        key = "CONTENT_TYPE" if name == "CONTENT-TYPE" else f"HTTP_{name.replace('-', '_')}"
-        if len(values) == 1:
-            result[key] = values[0]
-        elif name in FIRST_LINE_COUNTS:
-            result[key] = values[0]
-            all_lines[key] = ",".join(values)
+        key = _variable(name)
+        if key not in result:
+            result[key] = value
         else:
-            result[key] = ",".join(values)
+            repeated.setdefault(key, [result[key]]).append(value)
+    all_lines = {}
+    for key, values in repeated.items():
+        # Joined once: a head may repeat a header thousands of times.
+        joined = ",".join(values)
+        if key in _FIRST_LINE_VARIABLES:
+            all_lines[key] = joined
+        else:
+            result[key] = joined
     if all_lines:
         result[ALL_LINES] = all_lines
     if body is not None:

@@ -12,6 +12,7 @@ listener, the drain) is then up to the server and what stands before it: see doc
 import atexit
 import logging
 import os
+import socket
 import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
@@ -20,6 +21,7 @@ from talos import bootstrap
 from talos.bootstrap import Assembly, Shared, Surface
 from talos.config.loading import load
 from talos.config.reload import ConfigSource
+from talos.domain.addresses import UNIX_PEER
 from talos.errors import ConfigurationError
 from talos.serving.start import prepare
 
@@ -75,6 +77,10 @@ class _Surface:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
+        connected: socket.socket | None = environ.get("gunicorn.socket")
+        if connected is not None and connected.family == socket.AF_UNIX:
+            # gunicorn says what the client has bound its socket to, which may read as an address.
+            environ["REMOTE_ADDR"] = UNIX_PEER
         assembly = self._assembly or self._build()
         return assembly.main(environ, start_response)
 

@@ -1,5 +1,8 @@
 """The surfaces under gunicorn's own workers, with the command lines of docs/deployment.md."""
 
+import contextlib
+import json
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +12,15 @@ import yaml
 
 from tests.e2e.conftest import ADMIN, HMAC_SECRET, Talos, merge, settings
 from tests.e2e.connections import suspended
-from tests.e2e.processes import PYTHON, Server, clean_environment, eventually, free_ports, say
+from tests.e2e.processes import (
+    PYTHON,
+    Server,
+    clean_environment,
+    eventually,
+    free_ports,
+    read_all,
+    say,
+)
 
 Start = Callable[..., Talos]
 
@@ -129,3 +140,32 @@ def test_nothing_is_said_about_limits_that_nobody_enforces(stock: Start) -> None
     talos = stock("admin")
     talos.issue()
     assert "rate limits" not in talos.server.log
+
+
+def test_a_peer_on_a_unix_socket_has_no_say_in_what_it_is_called(
+    stock: Start, tmp_path: Path
+) -> None:
+    """gunicorn hands on the name that a client has bound its socket to, an address for one."""
+    claimed, path = "203.0.113.7", str(tmp_path / "talos.sock")
+    source = {"client_ip_source": "CLIENT_IP_SOURCE_X_REAL_IP"}
+    proxies = {"trusted_proxies": ["unix:"]}
+    talos = stock("admin", "--bind", f"unix:{path}", over={"serve": {"http": source | proxies}})
+
+    def verdict(cidr: str, line: str = "Accept: */*") -> bool:
+        secret = talos.issue(ip_restriction={"allowed_cidrs": [cidr]})["secret"]
+        body = json.dumps({"credential": secret})
+        head = f"POST {ADMIN}/apiKeys:verify HTTP/1.1\r\nHost: localhost\r\n{line}\r\n"
+        with socket.socket(socket.AF_UNIX) as client, contextlib.chdir(tmp_path):
+            Path(claimed).unlink(missing_ok=True)
+            client.bind(claimed)
+            client.connect(path)
+            length = f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+            client.sendall(f"{head}{length}{body}".encode())
+            return b'"is_valid":true' in read_all(client)
+
+    assert not verdict(f"{claimed}/32")
+    assert verdict("127.0.0.1/32")
+    # It is listed as ``unix:``, so it may speak for others.
+    assert verdict(f"{claimed}/32", f"X-Real-Ip: {claimed}")
+    talos.edit({"serve": {"http": {"trusted_proxies": [f"{claimed}/32", "127.0.0.1"]}}})
+    eventually(lambda: not verdict(f"{claimed}/32", f"X-Real-Ip: {claimed}"), "the reload")
