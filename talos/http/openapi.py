@@ -15,31 +15,25 @@ from msgspec import Struct
 
 from talos.domain.masks import MUTABLE_FIELDS
 from talos.domain.rules import MAX_PAGE_SIZE
-from talos.http import messages
+from talos.http import descriptions, messages
 from talos.http.errors import ErrorEnvelope
 from talos.http.fields import Message
 from talos.http.health import READY_PATH, NotReady
-from talos.http.operations import OPERATIONS, TAGS, Operation
+from talos.http.operations import ADMIN_TAG, OPERATIONS, TAGS, Operation
 
 _SCHEMA: Final = "#/components/schemas/{name}"
 _RESPONSE: Final = "#/components/responses/{name}"
 
 _EVERYWHERE: Final = (
     HTTPStatus.NOT_FOUND,
+    HTTPStatus.MISDIRECTED_REQUEST,
     HTTPStatus.INTERNAL_SERVER_ERROR,
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 )
-"""Errors that every operation can meet: no such tenant or resource, and trouble of our own."""
-
-_HEADERS: Final[Mapping[str, str]] = {
-    "Location": "Path of what was made.",
-    "Ory-Talos-Cache": "Whether the answer came from the cache: HIT, MISS or SKIP.",
-    "RateLimit-Policy": 'The policy of the key, such as "default";q=100;w=60.',
-    "RateLimit": 'What is left of it where it is enforced, such as "default";r=42.',
-    "Retry-After": "Seconds until the limit has recovered, where the key is over it.",
-    "Cache-Control": "no-store, where the answer holds for this caller or moment alone.",
-}
+"""Errors that every operation can meet: no such tenant or resource, a host that is not allowed, and
+trouble of our own.
+"""
 
 _QUERY_SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
     "page_size": {"type": "integer", "minimum": 0, "maximum": MAX_PAGE_SIZE},
@@ -59,6 +53,7 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "Talos",
             "summary": "API keys, and the short-lived tokens derived from them",
+            "description": descriptions.API,
             "version": "v2alpha1",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
@@ -77,16 +72,13 @@ def _described(operation: Operation) -> dict[str, Any]:
     description: dict[str, Any] = {
         "operationId": operation.id,
         "summary": operation.summary,
+        "description": descriptions.OPERATIONS[operation.id],
         "tags": [operation.tag],
         "responses": _responses(operation),
     }
-    parameters = [
-        {"name": name, "in": "query", "required": False, "schema": _QUERY_SCHEMAS[name]}
-        for name in operation.query
-    ]
+    parameters = [_parameter(name, "query", _QUERY_SCHEMAS[name]) for name in operation.query]
     if "{key_id}" in operation.path:
-        schema = {"type": "string", "minLength": 1}
-        parameters.insert(0, {"name": "key_id", "in": "path", "required": True, "schema": schema})
+        parameters.insert(0, _parameter("key_id", "path", {"type": "string", "minLength": 1}))
     if parameters:
         description["parameters"] = parameters
     if operation.request is not None:
@@ -97,16 +89,30 @@ def _described(operation: Operation) -> dict[str, Any]:
     return description
 
 
+def _parameter(name: str, place: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": place,
+        "description": descriptions.PARAMETERS[name],
+        "required": place == "path",
+        "schema": schema,
+    }
+
+
 def _responses(operation: Operation) -> dict[str, Any]:
     success: dict[str, Any] = {"description": operation.success.phrase}
     if operation.response is not None:
         success["content"] = _content(operation.response)
-    elif operation.success is HTTPStatus.OK:
-        success["content"] = {"application/json": {"schema": {"type": "object"}}}
+    elif operation.media_type is not None:
+        kind = "object" if operation.media_type == "application/json" else "string"
+        success["content"] = {operation.media_type: {"schema": {"type": kind}}}
     if operation.headers:
         success["headers"] = {name: _header(name) for name in operation.headers}
     responses = {str(operation.success.value): success}
     errors = {*operation.errors, *_EVERYWHERE}
+    if operation.tag == ADMIN_TAG:
+        # Pages of other sites are kept out.
+        errors.add(HTTPStatus.FORBIDDEN)
     if "{key_id}" in operation.path:
         # An id such as `..` makes a path with dot segments.
         errors.add(HTTPStatus.TEMPORARY_REDIRECT)
@@ -115,21 +121,25 @@ def _responses(operation: Operation) -> dict[str, Any]:
     if operation.path == READY_PATH:
         unready = HTTPStatus.SERVICE_UNAVAILABLE
         responses[str(unready.value)] = {
-            "description": unready.phrase,
+            "description": descriptions.STATUSES[unready],
             "content": _content(NotReady),
         }
     return responses
 
 
 def _shared_responses() -> dict[str, Any]:
-    statuses = {*_EVERYWHERE, *(status for op in OPERATIONS for status in op.errors)}
+    raised = (status for op in OPERATIONS for status in op.errors)
+    statuses = {HTTPStatus.FORBIDDEN, *_EVERYWHERE, *raised}
     shared = {
-        _name(status): {"description": status.phrase, "content": _content(ErrorEnvelope)}
+        _name(status): {
+            "description": descriptions.STATUSES[status],
+            "content": _content(ErrorEnvelope),
+        }
         for status in sorted(statuses)
     }
     redirect = HTTPStatus.TEMPORARY_REDIRECT
     shared[_name(redirect)] = {
-        "description": redirect.phrase,
+        "description": descriptions.STATUSES[redirect],
         "headers": {"Location": {"description": "The clean path.", "schema": {"type": "string"}}},
     }
     return shared
@@ -140,7 +150,7 @@ def _content(body: type[Struct]) -> dict[str, Any]:
 
 
 def _header(name: str) -> dict[str, Any]:
-    return {"description": _HEADERS[name], "schema": {"type": "string"}}
+    return {"description": descriptions.HEADERS[name], "schema": {"type": "string"}}
 
 
 def _name(status: HTTPStatus) -> str:
@@ -154,7 +164,19 @@ def _schemas() -> dict[str, Any]:
     )
     for message in _messages():
         schemas[str(message.name)] = message.definition()
-    return dict(sorted(schemas.items()))
+    return {name: _in_words(name, schemas[name]) for name in sorted(schemas)}
+
+
+def _in_words(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema with what it and its members mean."""
+    described = {**schema, "description": descriptions.SCHEMAS[name]}
+    own = descriptions.MEMBERS.get(name, {})
+    if "properties" in schema:
+        described["properties"] = {
+            member: {**kind, "description": own.get(member) or descriptions.COMMON[member]}
+            for member, kind in schema["properties"].items()
+        }
+    return described
 
 
 def _messages() -> list[Message[Any]]:

@@ -11,7 +11,7 @@ from talos.http.dependencies import HttpDependencies
 from talos.http.health import ALIVE_PATH, READY_PATH, Health
 from talos.http.request import Request
 from talos.http.resources import imported_api_keys, issued_api_keys
-from talos.http.resources.about import DescriptionResource, Version
+from talos.http.resources.about import Version
 from talos.http.resources.api_keys import (
     ApiKeyResource,
     BatchVerifyResource,
@@ -57,7 +57,6 @@ def add_self_service_routes(app: App, deps: HttpDependencies) -> None:
 def add_common_routes(app: App, deps: HttpDependencies) -> None:
     """Add what every main port has."""
     app.add_route(f"{ROOT}/derivedKeys/jwks.json", JwksResource())
-    app.add_route("/openapi.json", DescriptionResource())
     add_health(app, Health(deps.database, reveals_cause=True))
     _add_for_any_method(app, "/version", Version(deps.build).show)
 

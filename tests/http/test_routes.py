@@ -39,6 +39,7 @@ ADMIN_ROUTES: list[tuple[str, str, Any, int]] = [
     ("POST", f"{API_KEYS}:verify", CREDENTIAL, 200),
     ("POST", f"{API_KEYS}:batchVerify", {"requests": [CREDENTIAL]}, 200),
     ("POST", f"{API_KEYS}/{KEY_ID}:revoke", {}, 404),
+    ("GET", "/v2alpha1/admin/docs", None, 200),
 ]
 PUBLIC_ROUTES: list[tuple[str, str, Any, int]] = [("POST", SELF_REVOKE, CREDENTIAL, 404)]
 COMMON_ROUTES = [

@@ -1,7 +1,4 @@
-"""What the server tells about itself: its version, and the description of its API (1.3)."""
-
-from importlib import resources
-from typing import Final
+"""What the server tells about itself (contract 1.3)."""
 
 import falcon
 
@@ -9,8 +6,6 @@ from talos.http.dependencies import BuildInfo
 from talos.http.request import Request, host
 from talos.http.responses import ok
 from talos.http.wire import VersionResponse
-
-_DESCRIPTION: Final = resources.files("talos.http").joinpath("openapi.json")
 
 
 class Version:
@@ -25,15 +20,3 @@ class Version:
         build = self._build
         config_hash = req.context.directory.config_hash(host(req))
         ok(resp, VersionResponse(build.version, build.commit, build.build_time, config_hash))
-
-
-class DescriptionResource:
-    """``/openapi.json``."""
-
-    def __init__(self) -> None:
-        """Read the description once."""
-        self._description = _DESCRIPTION.read_bytes()
-
-    def on_get(self, _req: Request, resp: falcon.Response) -> None:
-        """Send the description as it is checked in."""
-        resp.data = self._description
