@@ -289,7 +289,7 @@ class RateLimits:
         """Map ``size_bytes``, all that it will ever take; memory is taken as it is written to.
 
         ``clock``, one unsigned 64-bit word, is read as the time in nanoseconds instead of the
-        system's monotonic clock; it must never be set back. Raises ValueError for a size below 384
+        system's monotonic clock; it must never be set back. Raises ValueError for a size below 2432
         bytes, and OSError where the system refuses.
         """
 
@@ -310,6 +310,8 @@ class RateLimits:
 
         Answers whether it is within the limit, how many more would be now, and in how many
         nanoseconds the key has recovered fully. A call that is not within the limit costs nothing.
+        Under a longer window than before, what was used of that one stays used of this one, as a
+        share; under a shorter one the time until the key has recovered stays.
         Raises ValueError for a quota outside 1 to 2**63 - 1, and for a window outside 1 to
         9223372036 seconds.
         """

@@ -8,6 +8,7 @@ cdef extern from "rate_limits.h" nogil:
     enum:
         LIMIT_ENTRIES
         LIMIT_BUCKET_BYTES
+        LIMIT_WINDOWS
     enum limit_verdict:
         LIMIT_UNENFORCED
         LIMIT_REFUSED
@@ -15,26 +16,29 @@ cdef extern from "rate_limits.h" nogil:
     ctypedef struct limit_table:
         uint64_t* buckets
         uint64_t bucket_count
+        uint64_t* windows
         uint64_t* unenforced
         const uint64_t* clock
     ctypedef struct limit_state:
         uint64_t remaining
         uint64_t reset_after_ns
     limit_verdict limit_admit(
-        const limit_table* table, uint64_t name, uint64_t quota, uint64_t window_s, limit_state* state
+        const limit_table* table, uint64_t hash, uint64_t quota, uint64_t window_s, limit_state* state
     )
     uint64_t limit_unenforced(const limit_table* table)
 
 cdef enum:
-    LIMITS_LAYOUT_VERSION = 1
-    # Words of the header, two cache lines; calls write the second one alone.
+    LIMITS_LAYOUT_VERSION = 2
+    # Words of the header: two cache lines, of which calls write the second one alone, and the list of
+    # windows.
     LIMITS_MAGIC = 0
     LIMITS_VERSION = 1
     LIMITS_MAPPED_BYTES = 2
     LIMITS_SEED = 3
     LIMITS_BUCKETS = 4
     LIMITS_UNENFORCED = 8
-    LIMITS_HEADER_BYTES = 128
+    LIMITS_WINDOWS = 16
+    LIMITS_HEADER_BYTES = 128 + 8 * 256
 
 # "taloslim", read as a little-endian number.
 cdef uint64_t LIMITS_MAGIC_WORD = 0x6D696C736F6C6174
@@ -67,6 +71,7 @@ cdef class RateLimits:
         self.base = map_shared(self.size_bytes)
         self.table.buckets = self.base + LIMITS_HEADER_BYTES // WORD
         self.table.bucket_count = (self.size_bytes - LIMITS_HEADER_BYTES) // LIMIT_BUCKET_BYTES
+        self.table.windows = self.base + LIMITS_WINDOWS
         self.table.unenforced = self.base + LIMITS_UNENFORCED
         self.xxh3 = xxh3_by_face if xxh3_by_library == NULL else xxh3_by_library
         # Plain stores: there is no second process yet, and the fork orders them.
@@ -114,7 +119,7 @@ cdef class RateLimits:
     cdef uint64_t name_of(
         self, const void* network, size_t network_length, const void* key, size_t key_length
     ) noexcept nogil:
-        """Hash a key; never 0, which is nobody. No two keys share one but by a chance of 2**-64.
+        """Hash a key; never 0. No two keys share 56 bits of it but by a chance of 2**-56.
 
         The network's hash is the seed of the key's, so that where one text ends and the other begins
         takes part. Ids are made by servers, not by those who present credentials.

@@ -5,6 +5,9 @@ The model has one step for each load, compare-and-swap and reading of the clock 
 one that makes no further step, so every prefix of every interleaving is a world with dead callers
 in it. Beside the table runs the ideal: a TAT for each key that is never forgotten.
 
+Policies do not change in this world. A longer window makes a TAT that lies in the future grow, by a
+swap like any other; rate_limits_threads.c has threads do that.
+
 What must hold at every step:
 
 - a call that is let through moves the ideal TAT exactly as the algorithm says, at a time that is

@@ -14,7 +14,7 @@ from talos._core import RateLimits
 from tests.reference.gcra import LARGEST_QUOTA, LONGEST_WINDOW_S, NS_PER_S, Gcra
 
 NETWORK = "00000000-0000-0000-0000-000000000000"
-SMALLEST = 384
+SMALLEST = 2432
 """Two buckets of eight: every key has all sixteen places to choose from."""
 PLACES = 16
 LONGEST_NS = LONGEST_WINDOW_S * NS_PER_S
@@ -146,6 +146,80 @@ def test_a_smaller_quota_counts_what_was_used_before() -> None:
     assert table.admit("k", 20, 10) == (True, 7, 6_500_000_000)
 
 
+@pytest.mark.parametrize("used", [1, 5, 10])
+def test_a_longer_window_forgets_nothing(used: int) -> None:
+    """Half of it used, half is left; from then on the key recovers at the new pace."""
+    table = Table()
+    for _ in range(used):
+        table.admit("k", 10, 60)
+    left = [table.admit("k", 10, 3_600) for _ in range(10)]
+    expected = [(True, rest) for rest in range(9 - used, -1, -1)] + [(False, 0)] * used
+    assert [answer[:2] for answer in left if answer is not None] == expected
+    table.advance(360 * NS_PER_S - 1)
+    assert table.admit("k", 10, 3_600) == (False, 0, 3_240 * NS_PER_S + 1)
+    table.advance(1)
+    assert table.admit("k", 10, 3_600) == (True, 0, 3_600 * NS_PER_S)
+
+
+def test_a_longer_window_counts_from_the_first_call_though_it_is_refused() -> None:
+    """Or whoever is refused would have recovered from it at the pace of the old one."""
+    table = Table()
+    for _ in range(10):
+        table.admit("k", 10, 60)
+    assert table.admit("k", 10, 3_600) == (False, 0, 3_600 * NS_PER_S)
+    table.advance(60 * NS_PER_S)
+    assert table.admit("k", 10, 3_600) == (False, 0, 3_540 * NS_PER_S)
+
+
+def test_a_shorter_window_leaves_the_time_until_recovery() -> None:
+    table = Table()
+    for _ in range(5):
+        table.admit("k", 10, 3_600)
+    assert table.admit("k", 10, 60) == (False, 0, 1_800 * NS_PER_S)
+    # Nothing was let through meanwhile, so half of the longer one is left again.
+    assert table.admit("k", 10, 3_600) == (True, 4, 2_160 * NS_PER_S)
+    table.advance(2_100 * NS_PER_S)
+    assert table.admit("k", 10, 60) == (False, 0, 60 * NS_PER_S)
+    table.advance(6 * NS_PER_S)
+    assert table.admit("k", 10, 60) == (True, 0, 60 * NS_PER_S)
+
+
+@given(st.lists(pauses, max_size=30), st.tuples(quotas, windows), st.tuples(quotas, windows))
+def test_no_change_of_a_policy_lets_a_key_recover_sooner(
+    pauses_ns: list[int], before: tuple[int, int], after: tuple[int, int]
+) -> None:
+    table = Table()
+    for pause_ns in pauses_ns:
+        table.admit("k", *before)
+        table.advance(pause_ns)
+    again = table.admit("k", *before)
+    changed = table.admit("k", *after)
+    assert again is not None
+    assert changed is not None
+    assert changed[2] >= again[2]
+    if after[1] >= before[1]:
+        # As much of the new window as there was used of the old one, but for less than 1 ns.
+        share_ns = min(again[2], before[1] * NS_PER_S)
+        assert changed[2] >= share_ns * after[1] // before[1]
+
+
+def test_more_windows_than_can_be_told_apart_stretch_nothing_and_count_all_the_same() -> None:
+    table = Table()
+    for window_s in range(1, 400):
+        assert table.admit("other", 1, window_s * 7) is not None
+    table.advance(4_000 * NS_PER_S)
+    stretched = []
+    for window_s in range(7, 2_800, 7):
+        key = f"key {window_s}"
+        table.admit(key, 2, window_s)
+        answer = table.admit(key, 2, 3_000)
+        assert answer is not None
+        half_ns, sum_ns = 3_000 * NS_PER_S, window_s * NS_PER_S // 2 + 1_500 * NS_PER_S
+        assert answer in [(True, 0, half_ns), (True, 0, sum_ns)]
+        stretched.append(answer[2] == half_ns)
+    assert 200 <= sum(stretched) <= 255
+
+
 def test_keys_and_networks_have_limits_of_their_own() -> None:
     limits = RateLimits(ROOM)
     names = [("a", "bc"), ("ab", "c"), ("", "abc"), ("abc", ""), ("é", "b"), ("c", "ab")]
@@ -246,7 +320,7 @@ def test_size_and_capacity() -> None:
     assert RateLimits(SMALLEST).capacity == PLACES
     limits = RateLimits(SMALLEST + 127)
     assert (limits.size_bytes, limits.capacity) == (SMALLEST + 127, PLACES)
-    assert RateLimits(16 << 20).capacity == (1 << 20) - 8
+    assert RateLimits(16 << 20).capacity == (1 << 20) - 136
 
 
 @pytest.mark.parametrize("copied", [pickle.dumps, copy.copy, copy.deepcopy])

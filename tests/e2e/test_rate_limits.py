@@ -198,6 +198,21 @@ def test_a_change_of_the_quota_counts_from_the_next_call_of_every_worker(crowd: 
     assert all("rate_limit_policy" not in v for v in verdicts(connections.volley(asked)))
 
 
+def test_a_longer_window_forgets_nothing_in_any_worker(crowd: Crowd) -> None:
+    """Half of the old one used, half of the new one is left; all of it used, nothing is."""
+    talos, connections = crowd
+    key = talos.issue(rate_limit_policy=policy(128, 24 * HOUR_S))
+    path = f"{ADMIN}/issuedApiKeys/{key['issued_api_key']['key_id']}"
+    asked = [verify(key["secret"])]
+    assert remaining(verdicts(connections.volley(asked))) == Counter(range(64, 128))
+    for window_s, passing in ((MONTH_S, 64), (6 * MONTH_S, 0), (HOUR_S, 0), (12 * MONTH_S, 0)):
+        change = {"rate_limit_policy": policy(128, window_s)}
+        assert talos.ask("PATCH", path, change)[0] == 200
+        found = verdicts(connections.volley(asked * 2))
+        assert {verdict["rate_limit_policy"]["window"] for verdict in found} == {f"{window_s}s"}
+        assert remaining(found) == Counter(range(passing))
+
+
 def test_exactly_what_is_permitted_passes_in_real_time(crowd: Crowd) -> None:
     """Over three windows on the system's clock."""
     talos, connections = crowd

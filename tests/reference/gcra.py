@@ -1,4 +1,8 @@
-"""Rate limits as contract 6.7 has them, one key after the other and with nothing ever forgotten."""
+"""Rate limits as contract 6.7 has them, one key after the other and with nothing ever forgotten.
+
+When a policy changes, what was used stays used (docs/deployment.md): under a longer window as the
+same share of it, under a shorter one as the time until the key has recovered.
+"""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -10,9 +14,11 @@ LONGEST_WINDOW_S: Final = 9_223_372_036
 
 @dataclass
 class Gcra:
-    """The generic cell rate algorithm; a key's whole state is the time of its full recovery."""
+    """The generic cell rate algorithm; a key's state is the time of its full recovery, and the
+    window under which it was written."""
 
     tats: dict[str, int] = field(default_factory=dict)
+    windows_s: dict[str, int] = field(default_factory=dict)
 
     def admit(self, key: str, quota: int, window_s: int, now_ns: int) -> tuple[bool, int, int]:
         """Count one call: whether it is let through, how many more would be, time to recovery."""
@@ -21,9 +27,15 @@ class Gcra:
         interval = -(-window_ns // quota)
         burst = interval * quota
         tat = max(self.tats.get(key, 0), now_ns)
+        old_s = self.windows_s.get(key, window_s)
+        stretched = now_ns + min(tat - now_ns, old_s * NS_PER_S) * window_s // old_s
+        if window_s > old_s and stretched > tat:
+            tat = self.tats[key] = stretched
+            self.windows_s[key] = window_s
         allowed = tat + interval - now_ns <= burst
         if allowed:
             tat = self.tats[key] = tat + interval
+            self.windows_s[key] = window_s
         return allowed, max((burst - (tat - now_ns)) // interval, 0), tat - now_ns
 
     def inside(self, now_ns: int) -> set[str]:

@@ -12,7 +12,7 @@ from talos.domain.verification import RateLimitState
 
 S = 1_000_000_000
 NOON_NS = 1_800_000_000 * S
-SMALLEST = 384
+SMALLEST = 2432
 PLACES = 16
 TWICE_A_MINUTE = RateLimitPolicy(2, 60)
 
