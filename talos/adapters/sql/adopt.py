@@ -7,18 +7,17 @@ same call brings what is missing.
 
 import itertools
 import logging
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from talos.adapters.sql.adopted_rows import key_of, parse_time
 from talos.adapters.sql.database import SqlDatabase
 from talos.adapters.sql.dsn import DatabaseUrl, Product
 from talos.adapters.sql.engine import create_engine
+from talos.adapters.sql.old_file import LONGEST_VALUE_BYTES, OldFile, Row
 from talos.adapters.sql.repository import SqlKeyRepository
 from talos.adapters.sql.rows import UndecodableRow
 from talos.adapters.sql.tables import NETWORK_ID_LENGTH
@@ -32,10 +31,10 @@ Progress = Callable[[int, int], None]
 """Called after every batch with the number of rows done and the number there were at the start."""
 
 _BATCH_ROWS: Final = 500
-_BUSY_TIMEOUT_S: Final = 10.0
-# Bytes 18 and 19 of the file header are 2 where write-ahead logging is on.
-_WAL_HEADER: Final = slice(18, 20)
+_LONGEST_SHOWN: Final = 200
 
+_VERSION: Final = ("version", "dirty")
+_NETWORK_COLUMNS: Final = ("id", "created_at")
 _COMMON_COLUMNS: Final = (
     "nid",
     "key_id",
@@ -59,6 +58,11 @@ _COMMON_COLUMNS: Final = (
 _COLUMNS: Final = {
     KeyKind.ISSUED: (*_COMMON_COLUMNS, "token_prefix"),
     KeyKind.IMPORTED: _COMMON_COLUMNS,
+}
+_TABLES: Final = {
+    "schema_migrations": _VERSION,
+    "networks": _NETWORK_COLUMNS,
+    **{f"{kind.value}_api_keys": columns for kind, columns in _COLUMNS.items()},
 }
 
 _logger = logging.getLogger(__name__)
@@ -103,13 +107,11 @@ def adopt(
     try:
         database.wait_until_reachable()
         database.require_schema()
-        with closing(_open_read_only(source.path)) as old:
+        with closing(OldFile(source.path)) as old:
             _require_version(old)
-            for network_id, created_at_ns in _networks(old):
+            for network_id, created_at_ns in _networks(old, batch_rows):
                 database.ensure_network(network_id, created_at_ns)
             return _Copy(SqlKeyRepository(engine), progress).run(old, batch_rows)
-    except sqlite3.Error as error:
-        raise FailedPrecondition(f"the old database cannot be read: {error}") from error
     finally:
         database.close()
 
@@ -124,22 +126,27 @@ class _Copy:
         self._already_there = 0
         self._faults: list[AdoptionFault] = []
 
-    def run(self, old: sqlite3.Connection, batch_rows: int) -> Adoption:
-        total = sum(
-            # A constant.
-            old.execute(f"SELECT COUNT(*) FROM {_table(kind)}").fetchone()[0]  # noqa: S608
-            for kind in KeyKind
-        )
+    def run(self, old: OldFile, batch_rows: int) -> Adoption:
+        total = sum(old.count(_table(kind)) for kind in KeyKind)
         done = 0
         for kind in KeyKind:
-            for batch in _batches(old, kind, batch_rows):
+
+            def too_large(row: Row, kind: KeyKind = kind) -> None:
+                self._fault(
+                    kind,
+                    _readable(row["nid"]),
+                    _readable(row["key_id"]),
+                    f"a column is longer than {LONGEST_VALUE_BYTES} bytes",
+                )
+
+            for batch in old.portions(_table(kind), _COLUMNS[kind], batch_rows, too_large):
                 self._copy(kind, batch)
                 done += len(batch)
                 if self._progress is not None:
                     self._progress(done, max(done, total))
         return Adoption(self._adopted, self._already_there, tuple(self._faults))
 
-    def _copy(self, kind: KeyKind, batch: Sequence[sqlite3.Row]) -> None:
+    def _copy(self, kind: KeyKind, batch: Sequence[Row]) -> None:
         keys: list[Key] = []
         for row in batch:
             try:
@@ -179,69 +186,37 @@ class _Copy:
         self._faults.append(AdoptionFault(_table(kind), network_id, key_id, problem))
 
 
-def _open_read_only(path: Path) -> sqlite3.Connection:
-    """Open the file so that neither it nor the folder around it changes."""
-    if not path.is_file():
-        raise FailedPrecondition(f"there is no file {path}")
-    with path.open("rb") as file:
-        header = file.read(100)
-    write_ahead_log = path.with_name(f"{path.name}-wal")
-    # A file with write-ahead logging that was closed cleanly would get its helper files back by
-    # being opened; it is all there, and nobody writes to it.
-    settled = header[_WAL_HEADER] == b"\2\2" and not write_ahead_log.exists()
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if settled else ''}",
-        uri=True,
-        timeout=_BUSY_TIMEOUT_S,
-        isolation_level=None,
-    )
-    connection.row_factory = sqlite3.Row
-    # Text that is not UTF-8 is a fault of its row, found when the row is read.
-    connection.text_factory = bytes
-    return connection
-
-
-def _require_version(old: sqlite3.Connection) -> None:
-    try:
-        row = old.execute("SELECT version, dirty FROM schema_migrations").fetchone()
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
-            raise
-        row = None
-    if row is None:
+def _require_version(old: OldFile) -> None:
+    """Raise ``FailedPrecondition`` where the tables are not those to adopt from."""
+    # What is not there is told of as a whole: the file is another one.
+    if not all(old.has(table, columns) for table, columns in _TABLES.items()):
         raise FailedPrecondition("the old file is no database of the system to adopt from")
-    if row["dirty"] or row["version"] != SCHEMA_VERSION:
+    rows = [row for some in old.portions("schema_migrations", _VERSION, 2, _ignore) for row in some]
+    if not rows:
+        raise FailedPrecondition("the old file is no database of the system to adopt from")
+    version, dirty = rows[0]["version"], rows[0]["dirty"]
+    if dirty or version != SCHEMA_VERSION:
         raise FailedPrecondition(
-            f"the old database has schema version {row['version']}"
-            f"{' and is dirty' if row['dirty'] else ''}; only {SCHEMA_VERSION} can be adopted"
+            f"the old database has schema version {_readable(version)}"
+            f"{' and is dirty' if dirty else ''}; only {SCHEMA_VERSION} can be adopted"
         )
 
 
-def _networks(old: sqlite3.Connection) -> Iterator[tuple[str, int]]:
+def _networks(old: OldFile, batch_rows: int) -> Iterator[tuple[str, int]]:
     """Yield id and creation time (ns) of every network whose id can be stored."""
-    for row in old.execute("SELECT id, created_at FROM networks").fetchall():
-        network_id = _readable(row["id"])
-        try:
-            created_at_ns = parse_time(_readable(row["created_at"]))
-        except ValueError:
-            created_at_ns = time.time_ns()
-        if len(network_id) <= NETWORK_ID_LENGTH and "\0" not in network_id:
-            yield network_id, created_at_ns
+    for portion in old.portions("networks", _NETWORK_COLUMNS, batch_rows, _ignore):
+        for row in portion:
+            network_id = _readable(row["id"])
+            try:
+                created_at_ns = parse_time(_readable(row["created_at"]))
+            except ValueError:
+                created_at_ns = time.time_ns()
+            if len(network_id) <= NETWORK_ID_LENGTH and "\0" not in network_id:
+                yield network_id, created_at_ns
 
 
-def _batches(
-    old: sqlite3.Connection, kind: KeyKind, batch_rows: int
-) -> Iterator[Sequence[sqlite3.Row]]:
-    """Yield all rows in portions; between two of them no lock is held on the file."""
-    last_rowid = -(2**63)
-    # Of constants.
-    statement = (
-        f"SELECT rowid AS position, {', '.join(_COLUMNS[kind])} FROM {_table(kind)} "  # noqa: S608
-        "WHERE rowid > ? ORDER BY rowid LIMIT ?"
-    )
-    while batch := old.execute(statement, (last_rowid, batch_rows)).fetchall():
-        yield batch
-        last_rowid = batch[-1]["position"]
+def _ignore(_: Row) -> None:
+    """Leave a row out that no network or version can be."""
 
 
 def _table(kind: KeyKind) -> str:
@@ -249,5 +224,7 @@ def _table(kind: KeyKind) -> str:
 
 
 def _readable(value: Any) -> str:
-    """Return a stored id for a report, whatever it holds."""
-    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value)
+    """Return a stored id for a report, whatever it holds, and no more than a line of it."""
+    if isinstance(value, bytes):
+        return value[:_LONGEST_SHOWN].decode(errors="backslashreplace")
+    return str(value)[:_LONGEST_SHOWN]
