@@ -33,7 +33,7 @@ def migrate() -> None:
     """Create and change the schema of the database.
 
     The database is that of --database, else of DB_DSN, TALOS_DB_DSN or DSN in the environment, else
-    of db.dsn in the file of --config.
+    of db.dsn in the file of --config. DB_DSN_FILE and TALOS_DB_DSN_FILE name a file that holds it.
     """
 
 

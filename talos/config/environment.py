@@ -2,30 +2,29 @@
 
 A variable is the path of a setting in upper case, dots turned into underscores, with ``TALOS_``
 before it or without; where both are there, the prefixed one wins. Letter case does not matter.
-Variables that match nothing in the schema are none of our business.
+Variables that match nothing in the schema change nothing; those with the prefix are warned of.
 
 Lists are a JSON array, or comma-separated text with CSV quoting, or single elements under the names
 ``..._0``, ``..._1``; the first two replace the list, elements are laid over what is there. A whole
-section may be one JSON object, which merges.
+section may be one JSON object, which merges. A secret may stand in a file instead, which the same
+name with ``_FILE`` behind it names.
 """
 
-import csv
-import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path as FilePath
 from typing import Any, Final
 
-from talos.config import schema
+from talos.config import schema, unknown_variables
 from talos.config.faults import Fault
-from talos.config.files import parse_json
-from talos.config.schema import ENV_PREFIX, Node, Path
+from talos.config.files import FileContent, secret_text
+from talos.config.schema import ENV_PREFIX, Path
+from talos.config.variable_values import NoSection, NotThat, is_section, value_of
+from talos.config.variables import FILE_SUFFIX
 
 _ELEMENT: Final = re.compile(r"(?P<list>[A-Z_]+)_(?P<index>0|[1-9][0-9]{0,4})(?:_(?P<member>.+))?")
-_OCTAL: Final = re.compile(r"[+-]?0[0-7]+")
-_TRUE: Final = frozenset({"1", "t", "T", "true", "True", "TRUE"})
-_FALSE: Final = frozenset({"0", "f", "F", "false", "False", "FALSE", ""})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,38 +38,69 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretFile:
+    """A variable that names the file in which a secret stands."""
+
+    path: Path
+    variable: str
+    prefixed: bool
+    file: FilePath
+
+
+@dataclass(frozen=True, slots=True)
 class Overlay:
-    """What the environment says: assignments, weakest first, and what could not be read."""
+    """What the environment says: assignments, weakest first, and what could not be read.
+
+    ``files`` are still to be read: ``with_contents`` makes assignments of them.
+    """
 
     assignments: tuple[Assignment, ...]
     faults: tuple[Fault, ...]
     warnings: tuple[str, ...]
+    files: tuple[SecretFile, ...] = ()
 
 
 def read(environ: Mapping[str, str]) -> Overlay:
     """Return what ``environ`` sets, each value in the type that its setting has."""
-    assignments: list[Assignment] = []
-    faults: list[Fault] = []
-    warnings: list[str] = []
+    reading = _Reading()
+    files: list[SecretFile] = []
+    unknown: dict[str, str] = {}
     for variable, text in environ.items():
-        found = _place(variable)
-        if found is None:
+        canonical = _canonical(variable)
+        if (found := _place(variable)) is not None:
+            reading.take(*found, variable, text)
+        elif (place := _file_place(canonical)) is not None:
+            if text:
+                path, prefixed = place
+                files.append(SecretFile(path, variable, prefixed, FilePath(text).absolute()))
+            else:
+                problem = "names no file"
+                reading.faults.append(Fault(place[0], variable, problem, _FILE_NAME))
+        elif canonical.startswith(ENV_PREFIX) and not unknown_variables.is_known(canonical, text):
+            unknown[variable] = canonical
+    for file in files:
+        reading.refuse_both(file)
+    reading.warnings.extend(unknown_variables.warnings(unknown))
+    return reading.overlay(tuple(files))
+
+
+def with_contents(overlay: Overlay, contents: Mapping[str, FileContent]) -> Overlay:
+    """Return ``overlay`` with the secrets of its files, which ``contents`` has by variable.
+
+    A file holds what the variable without ``_FILE`` would hold, and may end in a line break.
+    """
+    reading = _Reading(overlay)
+    for file in overlay.files:
+        found = contents[file.variable]
+        if found.problem:
+            # Not its name, unless it is there: somebody may have written the secret itself.
+            named = f"{found.path}: " if found.mode else ""
+            problem = f"{named}{found.problem}"
+            reading.faults.append(Fault(file.path, file.variable, problem, _FILE_NAME))
             continue
-        path, prefixed = found
-        try:
-            value = _value(path, text)
-        except _NoSection:
-            if prefixed:
-                warnings.append(f"{variable} is ignored: it names a section, and is no JSON object")
-            continue
-        except _NotThat as trouble:
-            faults.append(Fault(path, variable, str(trouble), trouble.expected))
-            continue
-        if _is_section(path):
-            value = _known(path, value, variable, warnings)
-        assignments.append(Assignment(path, variable, prefixed, value))
-    assignments.sort(key=_strength)
-    return Overlay(tuple(assignments), tuple(faults), tuple(sorted(warnings)))
+        reading.take(file.path, file.prefixed, file.variable, secret_text(found.content))
+    reading.warn_of_overruled()
+    return reading.overlay(overlay.files)
 
 
 def apply(overlay: Overlay, tree: dict[str, Any]) -> tuple[dict[Path, str], list[Fault]]:
@@ -100,16 +130,53 @@ def apply(overlay: Overlay, tree: dict[str, Any]) -> tuple[dict[Path, str], list
     return origins, faults
 
 
-class _NotThat(Exception):
-    """The text is not what the setting takes; says what it is, never the text itself."""
-
-    def __init__(self, problem: str, expected: str) -> None:
-        super().__init__(problem)
-        self.expected = expected
+_FILE_NAME: Final = "the name of a regular file that can be read"
 
 
-class _NoSection(Exception):
-    """The variable shares its name with a section and holds something else."""
+class _Reading:
+    """What has been read so far, on top of ``overlay``."""
+
+    def __init__(self, overlay: Overlay | None = None) -> None:
+        self.assignments = list(overlay.assignments) if overlay else []
+        self.faults = list(overlay.faults) if overlay else []
+        self.warnings = list(overlay.warnings) if overlay else []
+
+    def take(self, path: Path, prefixed: bool, variable: str, text: str) -> None:
+        """Read the text of one variable."""
+        try:
+            value = value_of(path, text)
+        except NoSection:
+            if prefixed:
+                ignored = f"{variable} is ignored: it names a section, and is no JSON object"
+                self.warnings.append(ignored)
+            return
+        except NotThat as trouble:
+            self.faults.append(Fault(path, variable, str(trouble), trouble.expected))
+            return
+        if is_section(path):
+            value = _known(path, value, variable, self.warnings)
+        self.assignments.append(Assignment(path, variable, prefixed, value))
+
+    def refuse_both(self, file: SecretFile) -> None:
+        """Find a variable that says itself what ``file`` is to say."""
+        for other in self.assignments:
+            if other.path == file.path:
+                problem = f"{other.variable} is set too"
+                self.faults.append(Fault(file.path, file.variable, problem, "one of the two"))
+
+    def warn_of_overruled(self) -> None:
+        """Find variables that another one for the same setting overrules, with another value."""
+        strongest = {given.path: given for given in sorted(self.assignments, key=_strength)}
+        for given in self.assignments:
+            winner = strongest[given.path]
+            if given.value != winner.value and not is_section(given.path):
+                told = f"{winner.variable} sets the same setting"
+                self.warnings.append(f"{given.variable} is ignored: {told}")
+
+    def overlay(self, files: tuple[SecretFile, ...]) -> Overlay:
+        """Return all of it, in order."""
+        assignments = tuple(sorted(self.assignments, key=_strength))
+        return Overlay(assignments, tuple(self.faults), tuple(sorted(self.warnings)), files)
 
 
 @cache
@@ -117,14 +184,26 @@ def _places() -> Mapping[str, Path]:
     return {"_".join(parts).upper(): parts for parts, _ in schema.walk()}
 
 
+def _canonical(variable: str) -> str:
+    return variable.replace(".", "_").upper()
+
+
 def _place(variable: str) -> tuple[Path, bool] | None:
+    """Return the path that a variable sets, and whether it has the prefix."""
     if not variable.isascii():
         return None
-    canonical = variable.replace(".", "_").upper()
+    canonical = _canonical(variable)
     prefixed = canonical.startswith(ENV_PREFIX)
     name = canonical.removeprefix(ENV_PREFIX)
     path = _places().get(name) or _element(name)
     return None if path is None else (path, prefixed)
+
+
+def _file_place(variable: str) -> tuple[Path, bool] | None:
+    """Return the secret that a variable names the file of, and whether it has the prefix."""
+    plain = variable.removesuffix(FILE_SUFFIX)
+    place = _place(plain) if plain != variable else None
+    return place if place and schema.is_secret(place[0]) else None
 
 
 def _element(name: str) -> Path | None:
@@ -155,117 +234,6 @@ def _strength(assignment: Assignment) -> tuple[object, ...]:
     return (assignment.prefixed, split, names[:split], index, names[split:], canonical, spelled)
 
 
-def _value(path: Path, text: str) -> Any:
-    node = schema.at(path) or {}
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        pass
-    else:
-        return _section(text) if _is_section(path) else _reader(node)(text, node)
-    raise _NotThat("not valid UTF-8", schema.expectation(node))
-
-
-def _reader(node: Node) -> Callable[[str, Node], Any]:
-    match node["type"]:
-        case "boolean":
-            return _boolean
-        case "integer":
-            return _integer
-        case "number":
-            return _number
-        case "array":
-            return _list
-        case "string":
-            return _text
-        case _:
-            return _item
-
-
-def _boolean(text: str, node: Node) -> bool:
-    if text in _TRUE or text in _FALSE:
-        return text in _TRUE
-    raise _NotThat("neither true nor false", schema.expectation(node))
-
-
-def _integer(text: str, node: Node) -> int:
-    if text == "":
-        return 0
-    try:
-        return int(text, 8) if _OCTAL.fullmatch(text) else int(text, 0)
-    except ValueError:
-        pass
-    raise _NotThat("not an integer", schema.expectation(node))
-
-
-def _number(text: str, node: Node) -> float:
-    try:
-        return _integer(text, node)
-    except _NotThat:
-        pass
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if math.isfinite(value):
-        return value
-    raise _NotThat("not a number", schema.expectation(node))
-
-
-def _text(text: str, _: Node) -> str:
-    return text
-
-
-def _item(text: str, _: Node) -> Any:
-    """Read an element that may be an object; what is no JSON object is text."""
-    try:
-        value = parse_json(text)
-    except ValueError:
-        return text
-    return value if isinstance(value, dict) else text
-
-
-def _list(text: str, _: Node) -> list[Any]:
-    if text == "":
-        return []
-    try:
-        value = parse_json(text)
-    except ValueError:
-        return _comma_separated(text)
-    if isinstance(value, list):
-        return value
-    raise _NotThat("a single JSON value", _LIST_FORMS)
-
-
-_LIST_FORMS: Final = 'a JSON array such as ["a","b"], or comma-separated text such as a,b'
-
-
-def _comma_separated(text: str) -> list[str]:
-    if text.startswith("[") and text.rstrip().endswith("]"):
-        raise _NotThat("neither valid JSON nor comma-separated text", _LIST_FORMS)
-    try:
-        rows = list(csv.reader([text], strict=True))
-    except csv.Error:
-        rows = []
-    if len(rows) == 1:
-        return rows[0]
-    raise _NotThat("not one line of comma-separated text", _LIST_FORMS)
-
-
-def _section(text: str) -> dict[str, Any]:
-    try:
-        value = parse_json(text)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise _NoSection
-    return value
-
-
-def _is_section(path: Path) -> bool:
-    return ".".join(str(step) for step in path) in schema.sections()
-
-
 def _known(path: Path, value: dict[str, Any], variable: str, warnings: list[str]) -> dict[str, Any]:
     """Drop members that the schema does not have: the environment may hold what others put there.
 
@@ -278,7 +246,7 @@ def _known(path: Path, value: dict[str, Any], variable: str, warnings: list[str]
             warnings.append(
                 f"{variable}: a member that {schema.dotted(path)} does not have is ignored"
             )
-        elif isinstance(member, dict) and _is_section(below):
+        elif isinstance(member, dict) and is_section(below):
             kept[name] = _known(below, member, variable, warnings)
         else:
             kept[name] = member
@@ -287,7 +255,7 @@ def _known(path: Path, value: dict[str, Any], variable: str, warnings: list[str]
 
 def _assign(tree: dict[str, Any], path: Path, value: Any) -> list[Path]:
     """Set the value, or merge it into its section; return the paths that were set."""
-    if _is_section(path) and isinstance(value, dict):
+    if is_section(path) and isinstance(value, dict):
         return [
             changed
             for name, member in value.items()

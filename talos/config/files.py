@@ -5,11 +5,15 @@ What a parser has to tell about a broken file is reduced to its place, because i
 quote the line, and the line may hold a secret.
 """
 
+import codecs
 import datetime
 import json
 import math
+import os
 import re
+import stat
 import tomllib
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -20,24 +24,78 @@ from talos.errors import ConfigurationError
 
 MAX_BYTES: Final = 4 * 1024 * 1024
 _SUFFIXES: Final = (".yaml", ".yml", ".json", ".toml")
+_KINDS: Final = {stat.S_IFDIR: "Is a directory", stat.S_IFIFO: "a pipe, not a regular file"}
 _DEEPEST: Final = 32
 _MOST_VALUES: Final = 100_000
 _TOML_PLACE: Final = re.compile(r"\(at (line \d+, column \d+|end of document)\)")
 _QUOTED_TOKEN: Final = re.compile(r"'<[a-z ]+>'")
 
 
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """What a file held when it was read, or ``problem``: why it could not be, in words.
+
+    ``mode`` are its permissions as ``stat`` has them, 0 where it could not be opened.
+    """
+
+    path: Path
+    content: bytes = field(default=b"", repr=False)
+    mode: int = 0
+    problem: str = ""
+
+
+def examine(path: Path) -> FileContent:
+    """Return what the file holds, or why that cannot be had. Never waits for a writer."""
+    try:
+        # Without O_NONBLOCK, opening a named pipe would wait for somebody to write into it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except FileNotFoundError:
+        return FileContent(path, problem="no such file")
+    except (OSError, ValueError) as error:
+        return FileContent(path, problem=_words(error))
+    try:
+        status = os.fstat(descriptor)
+        mode = stat.S_IMODE(status.st_mode)
+        if not stat.S_ISREG(status.st_mode):
+            kind = _KINDS.get(stat.S_IFMT(status.st_mode), "not a regular file")
+            return FileContent(path, mode=mode, problem=kind)
+        with open(descriptor, "rb", closefd=False) as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        return FileContent(path, problem=_words(error))
+    finally:
+        os.close(descriptor)
+    if len(content) > MAX_BYTES:
+        return FileContent(path, mode=mode, problem=f"larger than {MAX_BYTES} bytes")
+    return FileContent(path, content, mode)
+
+
+def _words(error: Exception) -> str:
+    """Say why a file cannot be read; a name with a NUL is a ValueError, which may quote it."""
+    told = error.strerror if isinstance(error, OSError) else None
+    return told or "cannot be read"
+
+
 def read(path: Path) -> bytes:
     """Return the content of the file. Raises ConfigurationError when it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise _unusable(path, "no such file") from None
-    except OSError as error:
-        raise _unusable(path, error.strerror or "cannot be read") from None
-    if len(content) > MAX_BYTES:
-        raise _unusable(path, f"larger than {MAX_BYTES} bytes")
-    return content
+    return usable(examine(path))
+
+
+def usable(file: FileContent) -> bytes:
+    """Return the content of the configuration file. Raises ConfigurationError without one."""
+    if file.problem:
+        raise _unusable(file.path, file.problem)
+    return file.content
+
+
+def secret_text(content: bytes) -> str:
+    """Return the secret that a file holds: all of it but one line break at its end, and a BOM.
+
+    What is not UTF-8 comes out as lone surrogates, as it does from the environment.
+    """
+    text = content.removeprefix(codecs.BOM_UTF8).decode(errors="surrogateescape")
+    end = 2 if text.endswith("\r\n") else int(text.endswith("\n"))
+    return text[: len(text) - end]
 
 
 def parse(path: Path, content: bytes) -> dict[str, Any]:

@@ -2,15 +2,22 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from talos.config import environment, faults, files, placeholders, schema
+from talos.config import environment, exposure, faults, files, placeholders, schema, stray
 from talos.config.faults import Fault
+from talos.config.files import FileContent
+from talos.config.unknown_variables import CONFIG_FILE
 from talos.config.validation import faults_of
-from talos.config.values import Config, SourceFile, completed
+from talos.config.values import Config, Sources, completed
 from talos.errors import ConfigurationError
 
+_NOT_READ: Final = (
+    f"{CONFIG_FILE} is ignored: it names the file for talos.serving.wsgi; "
+    "talos takes it from --config"
+)
 _EVERY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  (compared with, not bound to)
 
 
@@ -24,32 +31,64 @@ def load(path: str | Path | None, environ: Mapping[str, str]) -> Config:
     return loader.parse(loader.read())
 
 
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What the files of a configuration held at one moment, and those that could not be read.
+
+    ``secrets`` has the file of each variable that names one.
+    """
+
+    file: FileContent | None
+    secrets: Mapping[str, FileContent]
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 over everything that was read, or kept from being read."""
+        digest = hashlib.sha256()
+        for variable, file in (("", self.file), *sorted(self.secrets.items())):
+            if file is not None:
+                for part in (variable.encode(), file.problem.encode(), file.content):
+                    digest.update(len(part).to_bytes(8, "big") + part)
+        return digest.digest()
+
+
 class Loader:
     """Knows where the configuration comes from, and reads it again when asked.
 
-    The environment is read once: a process's own never changes (contract 8.4).
+    The environment is read once: a process's own never changes (contract 8.4). The files that it
+    names are read each time.
     """
 
     def __init__(self, path: str | Path | None, environ: Mapping[str, str]) -> None:
         """Remember the file, made absolute now: the working directory may change later."""
         self.path = None if path is None else Path(path).absolute()
         self._overlay = environment.read(environ)
+        self._warnings = () if self.path or not environ.get(CONFIG_FILE) else (_NOT_READ,)
 
-    def read(self) -> bytes | None:
-        """Return the content of the file, None without one. Raises ConfigurationError."""
-        return None if self.path is None else files.read(self.path)
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Every file that is read: the configuration, and those that hold a secret each."""
+        own = () if self.path is None else (self.path,)
+        return (*own, *(file.file for file in self._overlay.files))
 
-    def parse(self, content: bytes | None) -> Config:
-        """Return the configuration that the file would give with ``content``.
+    def read(self) -> Contents:
+        """Return the content of all files, or why they cannot be read."""
+        return Contents(
+            file=None if self.path is None else files.examine(self.path),
+            secrets={file.variable: files.examine(file.file) for file in self._overlay.files},
+        )
+
+    def parse(self, contents: Contents) -> Config:
+        """Return the configuration that the files would give with ``contents``.
 
         Raises ConfigurationError as ``load`` does.
         """
         explicit: dict[str, Any] = {}
-        file = None
-        if self.path is not None and content is not None:
-            explicit = files.parse(self.path, content)
-            file = SourceFile(str(self.path), hashlib.sha256(content).digest())
-        origins, gaps = environment.apply(self._overlay, explicit)
+        if self.path is not None and contents.file is not None:
+            explicit = files.parse(self.path, files.usable(contents.file))
+        exposed = exposure.warnings(contents.file, explicit, contents.secrets.values())
+        overlay = environment.with_contents(self._overlay, contents.secrets)
+        origins, gaps = environment.apply(overlay, explicit)
 
         def variable_of(path: schema.Path) -> str | None:
             return next(
@@ -62,9 +101,10 @@ class Loader:
             )
 
         tree = completed(explicit)
+        strays = stray.warnings(tree, variable_of)
         unfilled, doubts = placeholders.examine(tree, variable_of)
         found = [
-            *self._overlay.faults,
+            *overlay.faults,
             *gaps,
             *unfilled,
             *faults_of(tree, variable_of),
@@ -73,7 +113,13 @@ class Loader:
         ]
         if found:
             raise ConfigurationError(_heading(self.path), faults.in_order(found))
-        return Config(explicit, origins, file, (*self._overlay.warnings, *doubts))
+        warnings = (*self._warnings, *overlay.warnings, *doubts, *strays, *exposed)
+        return Config(explicit, origins, self._sources(contents), warnings)
+
+    def _sources(self, contents: Contents) -> Sources | None:
+        if not self.paths:
+            return None
+        return Sources(None if self.path is None else str(self.path), contents.digest)
 
 
 def _heading(path: Path | None) -> str:

@@ -6,12 +6,13 @@ known to everybody. What says so never repeats the value.
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-from talos.config import retired, schema
+from talos.config import schema
 from talos.config.faults import Fault
 from talos.config.schema import Path
+from talos.config.texts import texts
 from talos.config.validation import VariableOf, variable_for
 
 _GENERATED: Final = "a secret from a random generator, such as: openssl rand -base64 48"
@@ -89,7 +90,7 @@ def examine(
     """
     faults: list[Fault] = []
     warnings: list[str] = []
-    for path, text, ends in _texts(tree):
+    for path, text, ends in texts(tree):
         own = _is_own_secret(path)
         problem = _problem(path, text, own=own)
         if problem is None:
@@ -146,32 +147,6 @@ def _problem(path: Path, text: str, *, own: bool) -> str | None:
 def _is_own_secret(path: Path) -> bool:
     """Tell whether this server keys its own MACs with it: those have a shortest length."""
     return schema.is_secret(path) and (schema.at(path) or {}).get("minLength", 0) > 1
-
-
-def _texts(tree: Mapping[str, Any]) -> Iterator[tuple[Path, str, bool]]:
-    """Yield every text of a setting, with its place, and whether it is a retired secret that ends.
-
-    What has another type than its setting is left to the schema, and so are members that it does
-    not know: their names may be anything.
-    """
-    for setting in schema.settings().values():
-        value: Any = tree
-        for name in setting.parts:
-            value = value.get(name) if isinstance(value, Mapping) else None
-        if isinstance(value, str):
-            yield setting.parts, value, False
-        for index, item in enumerate(value) if isinstance(value, list) else ():
-            place: Path = (*setting.parts, index)
-            if isinstance(item, str):
-                yield place, item, False
-            elif setting.retirement:
-                for entry in retired.usable((item,)):
-                    ends = setting.secret and entry.expires_at_ns is not None
-                    yield (*place, "value"), entry.value, ends
-            elif isinstance(item, Mapping):
-                for name in (schema.at(place) or {}).get("properties", {}):
-                    if isinstance(item.get(name), str):
-                        yield (*place, name), item[name], False
 
 
 def _letters(text: str) -> str:

@@ -1,15 +1,15 @@
-"""Follows the configuration file while the server runs (contract 8.4 and 16, 29, 33)."""
+"""Follows the configuration and its secrets while the server runs (contract 8.4 and 16, 29, 33)."""
 
-import hashlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from talos.config import advice, snapshot
+from talos.config import advice, invalidation, snapshot
 from talos.config.board import ReloadBoard
-from talos.config.loading import Loader
+from talos.config.loading import Contents, Loader
 from talos.config.snapshot import SIGNING_KEY_ID, SIGNING_KEY_URLS, Snapshot
 from talos.config.values import Config
 from talos.config.watching import follow
@@ -36,8 +36,9 @@ class ConfigSource:
 
         Without a file there is nothing to follow, and the snapshot never changes.
         """
-        self._loader = Loader(config.file.path if config.file else None, environ)
-        self._board = ReloadBoard(config.file.digest) if config.file else None
+        sources = config.sources
+        self._loader = Loader(sources.path if sources else None, environ)
+        self._board = ReloadBoard(sources.digest) if sources else None
         self._adopting = threading.Lock()
         self._followers: list[Callable[[Snapshot, Snapshot], None]] = []
         self._held = (0, snapshot.take(config))
@@ -66,7 +67,7 @@ class ConfigSource:
         self._followers.append(follower)
 
     def examine(self, quiet: Callable[[], bool] = lambda: True) -> None:
-        """Look at the file; accept or reject what is new in it, and say so in the log.
+        """Look at the files; accept or reject what is new in them, and say so in the log.
 
         ``quiet`` is asked after the reading: where it says False, somebody has been writing
         meanwhile, and nothing is done.
@@ -75,15 +76,11 @@ class ConfigSource:
         if board is None:
             return
         with board.turn():
-            faults: Sequence[str] = ()
-            try:
-                content = self._loader.read() or b""
-            except ConfigurationError as error:
-                # What keeps the file from being read takes the place of its content.
-                content, faults = "\n".join(error.faults).encode(), error.faults
-            digest = hashlib.sha256(content).digest()
+            contents = self._loader.read()
+            # What keeps a file from being read takes the place of its content.
+            digest = contents.digest
             if quiet() and digest != board.seen:
-                judgement = _rejected(faults) if faults else self._judge(content)
+                judgement = self._judge(contents)
                 if judgement.accepted is not None:
                     board.publish(judgement.accepted.to_bytes())
                 # Before the log: whoever reads of it and kills this process causes no second line.
@@ -105,11 +102,11 @@ class ConfigSource:
                     follower(previous, held)
             return held
 
-    def _judge(self, content: bytes) -> "_Judgement":
+    def _judge(self, contents: Contents) -> "_Judgement":
         """Decide what of the edit comes into force, and what is to be said about it."""
         running = self.current()
         try:
-            config = self._loader.parse(content)
+            config = self._loader.parse(contents)
         except ConfigurationError as error:
             return _rejected(error.faults)
         changed = config.changed_immutables(running.config)
@@ -126,26 +123,35 @@ class ConfigSource:
             fresh = snapshot.take(config, running)
         told = {"restart_required": list(waiting)} if waiting else {}
         lines.append(_Line(logging.INFO, "configuration reloaded", told))
+        lost = invalidation.warnings(
+            running.tenant.credentials, fresh.tenant.credentials, time.time_ns()
+        )
+        lines += [_Line(logging.WARNING, warning, {}) for warning in lost]
         new_warnings = set(advice.warnings(fresh)) - set(advice.warnings(running))
         lines += [_Line(logging.WARNING, warning, {}) for warning in sorted(new_warnings)]
         return _Judgement(config, tuple(lines))
 
+    @property
+    def _told_file(self) -> dict[str, str]:
+        """The configuration file, for the log; the files of secrets have none."""
+        return {} if self._loader.path is None else {"file": str(self._loader.path)}
+
     def _tell(self, judgement: "_Judgement") -> None:
         for line in judgement.lines:
-            fields = {"file": str(self._loader.path), **line.fields}
+            fields = {**self._told_file, **line.fields}
             _log.log(line.level, line.message, extra={"fields": fields})
 
     def follow(self, stop: threading.Event) -> None:
-        """Examine the file now and at every change, until ``stop`` is set."""
-        if self._loader.path is not None:
-            follow(self._loader.path, stop, self._examine_and_survive)
+        """Examine the files now and at every change, until ``stop`` is set."""
+        if self._loader.paths:
+            follow(self._loader.paths, stop, self._examine_and_survive)
 
     def _examine_and_survive(self, quiet: Callable[[], bool]) -> None:
         try:
             self.examine(quiet)
         except Exception as error:
             # Only the type: whatever this is, its text is not known to be free of values.
-            fields = {"file": str(self._loader.path), "error": type(error).__name__}
+            fields = {**self._told_file, "error": type(error).__name__}
             _log.error("the configuration could not be examined", extra={"fields": fields})
 
 

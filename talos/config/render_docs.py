@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from talos.config import schema
 from talos.config.schema import Setting
+from talos.config.variables import FILE_SUFFIX
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "settings.md"
 
@@ -26,7 +27,8 @@ earlier:
 2. the file given with `--config`: `.yaml`, `.yml`, `.json` or `.toml`,
 3. the environment: the path in upper case, dots turned into underscores, behind `TALOS_`
    (`TALOS_SERVE_HTTP_PORT`). The name without `TALOS_` works too; where both are set, the prefixed
-   one wins. Variables that belong to no setting are ignored.
+   one wins, with a warning if they differ. A variable that begins with `TALOS_` and belongs to
+   nothing is ignored with a warning, which names what was probably meant.
 
 Two settings have no default and must be there: `credentials.issuer` and `secrets.hmac.current`.
 `talos serve` and `talos migrate` also need `db.dsn`. The smallest file is
@@ -56,13 +58,41 @@ counts. YAML is read by the rules of its version 1.2: `no` and `12:30:45` are te
 - **Booleans**: `1` `t` `T` `true` `True` `TRUE`, or `0` `f` `F` `false` `False` `FALSE` or nothing.
 - **Integers**: decimal, `0x`, `0o` and `0b` forms; a leading zero means octal; nothing is 0.
 - **Lists**: a JSON array (`["a","b"]`), or text with commas (`a,b`; an item that holds a comma is
-  quoted: `"a,b",c`). Either replaces the whole list. Nothing is an empty list.
+  quoted: `"a,b",c`). Either replaces the whole list. Nothing is an empty list. Blanks around the
+  items of text with commas, and of single items, are taken away, except in `secrets.hmac.retired`,
+  where they count.
 - **Single items of a list**: `..._0`, `..._1`, laid over the list of the file, or else the default
   one. No index may be left out.
 - **Items with members**: a JSON object, or one variable for each member:
   `TALOS_SECRETS_HMAC_RETIRED_0_VALUE`, `TALOS_SECRETS_HMAC_RETIRED_0_EXPIRES_AT`.
 - **Whole sections**: a JSON object (`TALOS_SECRETS_HMAC={"current":"..."}`), which merges. A
   variable that only shares its name with a section, such as `LOG`, is ignored.
+
+A text that begins or ends with a blank or a line break, or stands in quotes (files of variables for
+containers keep them), counts as it is, with a warning.
+
+### Secrets in files
+
+Every variable of a secret has a second name with `_FILE` behind it, which names a file to read:
+`TALOS_SECRETS_HMAC_CURRENT_FILE=/run/secrets/hmac`. The settings below whose row shows it have it,
+the single items of their lists (`TALOS_SECRETS_HMAC_RETIRED_0_FILE`) and the members of those
+(`TALOS_SECRETS_HMAC_RETIRED_0_VALUE_FILE`), with `TALOS_` and without.
+
+- The file holds exactly what the variable would hold. One line break at its end and a byte order
+  mark at its beginning are not part of it; everything else is, blanks included.
+- A variable and its `_FILE` at once are a fault. So is a file that is not there, cannot be read, is
+  no regular file, has more than 4 MiB, or is not UTF-8; none of these faults shows what it says.
+- The files are watched like the configuration, through links too (Kubernetes swaps them), and read
+  again at SIGHUP. A change is a [reload](#reload): `secrets.hmac` and the signing keys take effect
+  at once, `db.dsn` and `cache.redis.password` cannot change while the server runs.
+- `talos migrate` reads `DB_DSN_FILE` and `TALOS_DB_DSN_FILE`.
+
+### Who may read them
+
+At start, in `talos config validate` and at reload a warning names each file with secrets in it (the
+configuration, or one that a variable names) that every user of the machine may read, or others than
+its owner may change, with its mode and the `chmod` that mends it. Kubernetes mounts secrets with
+mode 0644; `defaultMode: 0400`, or 0440 beside an `fsGroup`, is enough.
 
 ## Durations
 
@@ -93,7 +123,14 @@ The file is watched. An edit that is valid takes effect with the next request fo
 marked *hot*, in every worker at once, and leaves one line in the log, which also names the settings
 that wait for a *restart*. An edit that is not valid changes nothing and is logged with its faults,
 and so is one that touches a setting marked *fixed*, as a whole. Values from the environment do not
-change while the server runs, and win over an edited file.
+change while the server runs, and win over an edited file; the [files](#secrets-in-files) that they
+name are followed.
+
+An edit that takes a value away on which credentials rest is accepted, and a warning says which of
+them no longer verify: a `secrets.hmac.current` that was replaced and is not under
+`secrets.hmac.retired`, and likewise issuers, prefixes, signing keys, and a shorter
+`credentials.api_keys.max_ttl`. Between two starts nobody can notice that: retire a value before you
+restart with another one.
 
 ## Retired values
 
@@ -171,8 +208,9 @@ def _row(setting: Setting) -> str:
         meaning += f" *Not in force:* {setting.node['x-without-effect']}"
     if setting.secret:
         meaning += " Never printed."
+    file = f"<br>`{setting.variable}{FILE_SUFFIX}`" if setting.secret else ""
     cells = (
-        f"`{setting.path}`<br>`{setting.variable}`",
+        f"`{setting.path}`<br>`{setting.variable}`{file}",
         _value(setting),
         _default(setting),
         "fixed" if setting.immutable else "hot" if setting.hot else "restart",

@@ -18,10 +18,14 @@ REDACTED: Final = "[REDACTED]"
 
 
 @dataclass(frozen=True, slots=True)
-class SourceFile:
-    """The file that a configuration was read from: absolute path, SHA-256 of its content."""
+class Sources:
+    """The files that a configuration was read from, where there are any.
 
-    path: str
+    ``path`` is the absolute path of the configuration file, None where only files of secrets were
+    read. ``digest`` is a SHA-256 over the contents of all of them.
+    """
+
+    path: str | None
     digest: bytes
 
 
@@ -36,26 +40,27 @@ class Config:
     Secret settings come as ``Secret``. The object prints nothing and cannot be pickled.
     """
 
-    __slots__ = ("_canonical", "_explicit", "_origins", "_values", "file", "warnings")
+    __slots__ = ("_canonical", "_explicit", "_origins", "_values", "sources", "warnings")
 
     def __init__(
         self,
         explicit: Mapping[str, Any],
         origins: Mapping[Path, str],
-        file: SourceFile | None = None,
+        sources: Sources | None = None,
         warnings: tuple[str, ...] = (),
     ) -> None:
         """Keep what was set explicitly and fill in the rest.
 
         ``explicit`` must have passed the validation. ``origins`` says which environment variable
-        set a path; what it does not name came from ``file``. ``warnings`` are what the loading has
+        set a path; what it does not name came from the file of
+        ``sources``. ``warnings`` are what the loading has
         to tell about settings that were passed over.
         """
         self._explicit = explicit
         self._origins = dict(origins)
         self._values = completed(explicit)
         self._canonical: bytes | None = None
-        self.file = file
+        self.sources = sources
         self.warnings = warnings
 
     def __getitem__(self, path: str) -> object:
@@ -211,7 +216,7 @@ class Config:
                 for known, name in running._origins.items()
                 if known[: len(parts)] == parts
             }
-        return Config(explicit, origins, self.file, self.warnings)
+        return Config(explicit, origins, self.sources, self.warnings)
 
     def changed_immutables(self, running: "Config") -> tuple[str, ...]:
         """Name the immutable settings that differ from ``running`` (contract 8.4)."""
@@ -224,23 +229,23 @@ class Config:
     def to_bytes(self) -> bytes:
         """Return everything, secrets too, for the memory that the processes of a host share."""
         origins = [[list(path), name] for path, name in self._origins.items()]
-        file = [self.file.path, self.file.digest.hex()] if self.file else None
-        return json.dumps([self._explicit, origins, file, self.warnings]).encode()
+        sources = [self.sources.path, self.sources.digest.hex()] if self.sources else None
+        return json.dumps([self._explicit, origins, sources, self.warnings]).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Config":
         """Return what ``to_bytes`` was called on. Raises ValueError for other bytes."""
-        explicit, origins, file, warnings = json.loads(data)
+        explicit, origins, sources, warnings = json.loads(data)
         return cls(
             explicit,
             {tuple(path): name for path, name in origins},
-            SourceFile(file[0], bytes.fromhex(file[1])) if file else None,
+            Sources(sources[0], bytes.fromhex(sources[1])) if sources else None,
             tuple(warnings),
         )
 
     def __repr__(self) -> str:
         """Name the file and nothing that it says."""
-        return f"Config(file={self.file.path if self.file else None!r}, values redacted)"
+        return f"Config(file={self.sources and self.sources.path!r}, values redacted)"
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         """Refuse to be pickled or copied: secrets would travel along."""

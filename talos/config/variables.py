@@ -6,6 +6,9 @@ starts. Their meaning is in ``talos.cli.connection``.
 
 from typing import Final
 
+FILE_SUFFIX: Final = "_FILE"
+"""What the name of a variable ends in that names the file of a secret."""
+
 ENDPOINT: Final = "TALOS_ENDPOINT"
 CA_CERTIFICATE: Final = "TALOS_CACERT"
 CLIENT_CERTIFICATE: Final = "TALOS_CLIENT_CERT"

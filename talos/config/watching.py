@@ -8,7 +8,7 @@ limits, a directory that was itself replaced), the file is looked at from time t
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -22,29 +22,37 @@ _QUIET_EMPTY_S: Final = 1.0
 _MOST_LINKS: Final = 40
 
 _Signature: TypeAlias = tuple[int, ...] | None
+_Signatures: TypeAlias = tuple[_Signature, ...]
 _Directory: TypeAlias = tuple[str, _Signature]
 
 
-def follow(path: Path, stop: threading.Event, look: Callable[[Callable[[], bool]], None]) -> None:
-    """Call ``look`` now and whenever the file has changed and is quiet again, until ``stop``.
+def follow(
+    paths: Sequence[Path], stop: threading.Event, look: Callable[[Callable[[], bool]], None]
+) -> None:
+    """Call ``look`` now and whenever a file has changed and all are quiet again, until ``stop``.
 
-    ``look`` is also called for changes that leave the content as it was. It is given a function
-    that tells whether the file is quiet still; once that says False, ``look`` is called again
+    ``look`` is also called for changes that leave the contents as they were. It is given a function
+    that tells whether the files are quiet still; once that says False, ``look`` is called again
     later. It must not raise.
     """
-    known: tuple[_Signature] | None = None
+    known: _Signatures | None = None
 
     def quiet() -> bool:
-        return known is not None and _signature(path) == known[0]
+        return known is not None and _signatures(paths) == known
 
     while not stop.is_set():
-        directories = directories_of(path)
+        directories = _directories_of(paths)
         for _ in _wakeups(directories, stop):
             while not (stop.is_set() or quiet()):
-                known = (_settled(path, stop),)
+                known = _settled(paths, stop)
                 look(quiet)
-            if stop.is_set() or directories_of(path) != directories:
+            if stop.is_set() or _directories_of(paths) != directories:
                 break
+
+
+def _directories_of(paths: Sequence[Path]) -> tuple[_Directory, ...]:
+    """Return the directories of all ``paths``, each once."""
+    return tuple(dict.fromkeys(found for path in paths for found in directories_of(path)))
 
 
 def directories_of(path: Path) -> tuple[_Directory, ...]:
@@ -99,19 +107,23 @@ def _wakeups(directories: tuple[_Directory, ...], stop: threading.Event) -> Iter
             yield
 
 
-def _settled(path: Path, stop: threading.Event) -> _Signature:
-    """Wait until nobody is writing any more; return what the file looks like then."""
-    latest = _signature(path)
+def _settled(paths: Sequence[Path], stop: threading.Event) -> _Signatures:
+    """Wait until nobody is writing any more; return what the files look like then."""
+    latest = _signatures(paths)
     quiet_since_s = time.monotonic()
     while not stop.wait(_STEP_S):
         now_s = time.monotonic()
-        signature = _signature(path)
-        if signature != latest:
-            latest, quiet_since_s = signature, now_s
-        empty = latest is None or latest[2] == 0
+        signatures = _signatures(paths)
+        if signatures != latest:
+            latest, quiet_since_s = signatures, now_s
+        empty = any(signature is None or signature[2] == 0 for signature in latest)
         if now_s - quiet_since_s >= (_QUIET_EMPTY_S if empty else _QUIET_S):
             break
     return latest
+
+
+def _signatures(paths: Sequence[Path]) -> _Signatures:
+    return tuple(_signature(path) for path in paths)
 
 
 def _signature(path: Path) -> _Signature:

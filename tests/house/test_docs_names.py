@@ -95,6 +95,7 @@ def test_make_targets(page: Page) -> None:
 @each_page
 def test_environment_variables(page: Page) -> None:
     settings = {setting.variable for setting in schema.settings().values()}
+    settings |= {f"{each.variable}_FILE" for each in schema.settings().values() if each.secret}
     named = set(VARIABLE.findall(page.text)) - settings
     # A list's element, such as ..._URLS_0, or a whole section.
     named = {name for name in named if not _is_part_of_a_setting(name, settings)}

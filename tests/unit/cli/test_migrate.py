@@ -156,6 +156,25 @@ def test_the_database_is_the_first_that_is_named(
     assert (tmp_path / "bare.db").exists()
 
 
+@pytest.mark.parametrize("name", ["DB_DSN_FILE", "TALOS_DB_DSN_FILE"])
+def test_the_database_may_be_named_in_a_file(
+    talos: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, str(tmp_path / "dsn"))
+    result = talos("migrate", "up")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"{name}: no such file" in result.stderr
+    assert str(tmp_path) not in result.stderr, "it may be the DSN itself"
+    (tmp_path / "dsn").write_text(f"sqlite://{tmp_path}/named.db\n")
+    assert talos("migrate", "up").exit_code == 0
+    assert (tmp_path / "named.db").exists()
+    monkeypatch.setenv(name.removesuffix("_FILE"), f"sqlite://{tmp_path}/other.db")
+    result = talos("migrate", "up")
+    assert (result.exit_code, "expected one of the two" in result.stderr) == (1, True)
+    assert not (tmp_path / "other.db").exists()
+    assert talos("migrate", "up", "--database", str(tmp_path / "bare.db")).exit_code == 0
+
+
 def test_another_database_for_serve_is_told(
     talos: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,7 +61,8 @@ def tree(**changes: Any) -> dict[str, Any]:
 
 
 def write(path: Path, content: Mapping[str, Any] | str) -> Path:
-    """Write a configuration file in place."""
+    """Write a configuration file in place, for its owner alone."""
+    path.touch(mode=0o600)
     path.write_text(content if isinstance(content, str) else yaml.safe_dump(dict(content)))
     return path
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from talos.config import advice, environment, schema, snapshot
 from talos.config.directory import SingleTenantSource
-from talos.config.files import parse
-from talos.config.loading import Loader, load
+from talos.config.files import FileContent, parse
+from talos.config.loading import Contents, Loader, load
 from talos.config.reload import ConfigSource
 from talos.errors import ConfigurationError
 from tests.unit.config.settings import BAD_KEY_URL, KEY_URL, loaded, tree, write
@@ -190,7 +190,7 @@ def test_text_that_somebody_wrote_as_a_value_is_never_repeated(changes: Mapping[
     data = json.dumps(content).encode()
     assert parse(Path("talos.json"), data) == content
     try:
-        config = loader.parse(data)
+        config = loader.parse(Contents(FileContent(Path("talos.json"), data, 0o600), {}))
     except ConfigurationError as error:
         assert error.faults
         assert CANARY not in told_by(error)

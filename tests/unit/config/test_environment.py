@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talos.config import environment
+from talos.config import environment, schema
 from talos.config.loading import load
 from talos.config.values import Config
+from talos.config.variables import COMMAND_LINE_VARIABLES
 from tests.unit.config.settings import (
     ISSUER,
     OTHER_SECRET,
@@ -107,6 +108,12 @@ def test_what_is_no_integer_is_a_fault(text: str) -> None:
         "serve.http.port (TALOS_SERVE_HTTP_PORT): not an integer; "
         "expected an integer from 1 to 65535"
     )
+
+
+@pytest.mark.parametrize("name", ["SERVE_HTTP_PORT", "CACHE_ENABLED", "TRACING_SAMPLE_RATE"])
+def test_quotes_that_a_file_of_variables_has_kept(name: str) -> None:
+    for text in ('"1"', "'1'"):
+        assert ", with quotes around it; expected " in fault(**{name: text})
 
 
 def test_an_empty_integer_is_zero() -> None:
@@ -341,6 +348,167 @@ def test_all_faults_of_variables_are_reported_together() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "path", "text", "values"),
+    [
+        ("SERVE_HTTP_CORS_ALLOWED_METHODS", METHODS, "GET, POST ,\tPUT\n", ("GET", "POST", "PUT")),
+        (
+            "SERVE_HTTP_CORS_ALLOWED_HEADERS",
+            "",
+            'X-A, "X-B, X-C", X-D',
+            ("X-A", "X-B, X-C", "X-D"),
+        ),
+        (
+            "SERVE_HTTP_CORS_ALLOWED_ORIGINS",
+            "",
+            " https://a, https://b ",
+            ("https://a", "https://b"),
+        ),
+        ("SERVE_HTTP_CORS_EXPOSED_HEADERS", "", "X-A , X-B", ("X-A", "X-B")),
+        ("SERVE_HTTP_TRUSTED_PROXIES", "", "10.0.0.0/8, 192.0.2.7", ("10.0.0.0/8", "192.0.2.7")),
+        ("CREDENTIALS_API_KEYS_PREFIX_RETIRED", "", "old, older", ("old", "older")),
+        ("CREDENTIALS_API_KEYS_PREFIX_PUBLIC_RETIRED", "", "old, older", ("old", "older")),
+        ("CREDENTIALS_DERIVED_TOKENS_MACAROON_PREFIX_RETIRED", "", "a, b", ("a", "b")),
+        ("CREDENTIALS_ISSUER_RETIRED", "", "https://a, https://b", ("https://a", "https://b")),
+        ("CACHE_REDIS_ADDRS", "", "a:1, b:2", ("a:1", "b:2")),
+    ],
+)
+def test_blanks_around_items_mean_nothing(
+    name: str, path: str, text: str, values: tuple[str, ...]
+) -> None:
+    by_variable = {setting.variable: path for path, setting in schema.settings().items()}
+    place = path or by_variable[f"TALOS_{name}"]
+    config = from_environ(**{name: text})
+    assert config.texts(place) == values
+    assert config.warnings == ()
+    indexed = {f"{name}_{index}": f" {value} " for index, value in enumerate(values)}
+    assert from_environ(**indexed).texts(place)[: len(values)] == values
+
+
+def test_every_list_but_one_of_secrets_is_trimmed() -> None:
+    """A list that is added later takes part by itself, and this says so."""
+    kept = []
+    for path, setting in schema.settings().items():
+        if setting.node["type"] == "array":
+            [assignment] = environment.read({setting.variable: "a, b"}).assignments
+            kept += [path] if assignment.value != ["a", "b"] else []
+    assert kept == ["secrets.hmac.retired"]
+
+
+def test_blanks_count_in_secrets_and_are_told() -> None:
+    name = "TALOS_SECRETS_HMAC_RETIRED"
+    config = from_environ(**{name: f"{OTHER_SECRET}, {OTHER_SECRET}x"})
+    entries = [entry.value for entry in config.retired("secrets.hmac.retired")]
+    assert entries == [OTHER_SECRET, f" {OTHER_SECRET}x"]
+    [warning] = config.warnings
+    assert warning == (
+        f"secrets.hmac.retired[1] ({name}): "
+        "begins or ends with a blank or a line break, which counts as part of the value"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"{SECRET}\n", "begins or ends with a blank or a line break"),
+        (f"\t{SECRET}", "begins or ends with a blank or a line break"),
+        (f'"{SECRET}"', "stands in quotes"),
+        (f"'{SECRET}'", "stands in quotes"),
+    ],
+)
+def test_what_is_around_a_text(tmp_path: Path, text: str, told: str) -> None:
+    [warning] = from_environ(TALOS_SECRETS_HMAC_CURRENT=text).warnings
+    assert warning.startswith(f"secrets.hmac.current (TALOS_SECRETS_HMAC_CURRENT): {told}")
+    [warning] = loaded(tmp_path, tree(secrets__hmac__current=text)).warnings
+    assert warning.startswith(f"secrets.hmac.current: {told}")
+    [warning] = from_environ(TALOS_CREDENTIALS_ISSUER=text).warnings
+    assert warning.startswith(f"credentials.issuer (TALOS_CREDENTIALS_ISSUER): {told}")
+    assert SECRET not in warning
+
+
+def test_two_variables_for_one_setting() -> None:
+    values = {"TALOS_SERVE_HTTP_PORT": "1", "SERVE_HTTP_PORT": "2"}
+    [warning] = from_environ(**values).warnings
+    assert warning == "SERVE_HTTP_PORT is ignored: TALOS_SERVE_HTTP_PORT sets the same setting"
+    assert from_environ(TALOS_SERVE_HTTP_PORT="1", SERVE_HTTP_PORT="1").warnings == ()
+    # A section merges, and its members may be overruled one by one.
+    config = from_environ(TALOS_LOG='{"level":"warn"}', LOG='{"level":"info","format":"text"}')
+    assert config.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("TALOS_SECRETS_HMAC_CURENT", "did you mean TALOS_SECRETS_HMAC_CURRENT?"),
+        ("talos.serve.htp.port", "did you mean TALOS_SERVE_HTTP_PORT?"),
+        ("TALOS_ISSUER", "did you mean TALOS_CREDENTIALS_ISSUER?"),
+        ("TALOS_DSN", "did you mean TALOS_DB_DSN?"),
+        ("TALOS_DB_DSN_FIEL", "did you mean TALOS_DB_DSN_FILE?"),
+        ("TALOS_CREDENTIALS_ISSUER_FILE", "only secrets can be read from files"),
+        ("TALOS_CONFG", "did you mean TALOS_CONFIG?"),
+        ("TALOS_ENDPONT", "did you mean TALOS_ENDPOINT?"),
+        ("TALOS_SERVE_HTTP_PORTS", "did you mean TALOS_SERVE_HTTP_PORT?"),
+        ("TALOS_METRICS_PORT", ""),
+        ("TALOS_QQQQ", ""),
+    ],
+)
+def test_an_unknown_variable(name: str, told: str) -> None:
+    [warning] = from_environ(**{name: "canary-2b61"}).warnings
+    begins = f"{name} is ignored: it belongs to no setting"
+    assert warning.startswith(begins)
+    assert warning.endswith(told)
+    assert "canary-2b61" not in warning
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, "x") for name in COMMAND_LINE_VARIABLES),
+        ("TALOS_BUILD_COMMIT", "x"),
+        ("TALOS_BUILD_TIME", "x"),
+        ("TALOS_REQUIRE_SERVICES", "1"),
+        ("TALOS_TEST_POSTGRES", "x"),
+        ("TALOS_SERVICE_HOST", "10.0.0.1"),
+        ("TALOS_SERVICE_PORT", "4420"),
+        ("TALOS_SERVICE_PORT_HTTP", "4420"),
+        ("TALOS_PORT", "tcp://10.0.0.1:4420"),
+        ("TALOS_PORT_4420_TCP", "tcp://10.0.0.1:4420"),
+        ("TALOS_PORT_4420_TCP_PROTO", "tcp"),
+        ("TALOS_PORT_4420_TCP_PORT", "4420"),
+        ("TALOS_PORT_4420_TCP_ADDR", "10.0.0.1"),
+        ("TALOS_ADMIN_SERVICE_HOST", "10.0.0.1"),
+        ("TALOS_ADMIN_SERVICE_PORT_METRICS", "4422"),
+        ("TALOS_ADMIN_PORT", "tcp://10.0.0.1:4420"),
+        ("TALOS_ADMIN_PORT_4422_TCP_ADDR", "10.0.0.1"),
+        ("_TALOS_COMPLETE", "bash_source"),
+    ],
+)
+def test_variables_of_others(name: str, value: str) -> None:
+    assert from_environ(**{name: value}).warnings == ()
+
+
+def test_a_misspelt_port_is_not_taken_for_that_of_a_service() -> None:
+    [warning] = from_environ(TALOS_SERVE_HTP_PORT="4420").warnings
+    assert warning.endswith("did you mean TALOS_SERVE_HTTP_PORT?")
+
+
+def test_very_many_unknown_variables_are_counted() -> None:
+    lines = from_environ(**{f"TALOS_X{index:04}": "x" for index in range(5000)}).warnings
+    assert len(lines) == 21
+    assert "4980 more variables that begin with TALOS_ belong to no setting" in lines
+
+
+def test_a_strange_name_is_not_repeated() -> None:
+    [line] = from_environ(**{"TALOS_\n\x1b[31mX": "x"}).warnings
+    assert line == "a variable that begins with TALOS_ is ignored: it belongs to no setting"
+
+
+def test_a_file_that_is_named_and_not_read(tmp_path: Path) -> None:
+    [warning] = from_environ(TALOS_CONFIG="talos.yaml").warnings
+    assert warning.startswith("TALOS_CONFIG is ignored")
+    assert loaded(tmp_path, tree(), {"TALOS_CONFIG": "talos.yaml"}).warnings == ()
+
+
 items = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), min_size=1))
 
 
@@ -350,20 +518,25 @@ def test_a_json_array_gives_back_its_items(values: list[str]) -> None:
     assert [value for value, _ in issuers(config)] == values
 
 
+def trimmed(values: list[str]) -> list[str]:
+    """What is left of issuers: blanks around them mean nothing, and empty ones are none."""
+    return [value.strip(" \t\r\n") for value in values if value.strip(" \t\r\n")]
+
+
 # A single quoted item is a JSON value, and refused as such.
 @given(items.filter(lambda values: len(values) > 1))
 def test_quoted_csv_gives_back_its_items(values: list[str]) -> None:
     buffer = io.StringIO()
     csv.writer(buffer, quoting=csv.QUOTE_ALL, lineterminator="").writerow(values)
     config = from_environ(**{RETIRED_VAR: buffer.getvalue()})
-    assert [value for value, _ in issuers(config)] == values
+    assert [value for value, _ in issuers(config)] == trimmed(values)
 
 
 # An element that is a JSON object is an entry with members.
 @given(items.filter(lambda values: not any("{" in value for value in values)))
 def test_indexed_variables_give_back_their_items(values: list[str]) -> None:
     environ = {f"{RETIRED_VAR}_{index}": value for index, value in enumerate(values)}
-    assert [value for value, _ in issuers(from_environ(**environ))] == values
+    assert [value for value, _ in issuers(from_environ(**environ))] == trimmed(values)
 
 
 @given(

@@ -34,6 +34,7 @@ def test_a_file_of_the_reference_is_valid_unchanged() -> None:
         "serve.http.workers",
         "serve.http.threads",
         "serve.http.trusted_proxies",
+        "serve.http.allowed_hosts",
         "rate_limit.memory.max_size",
     }
     assert unset == ours

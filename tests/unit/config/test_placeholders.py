@@ -86,7 +86,7 @@ def test_a_retired_one_that_ends_is_worth_a_warning(tmp_path: Path, text: str) -
     entry = {"value": text, "expires_at": "2030-01-31T00:00:00Z"}
     config = loaded(tmp_path, tree(secrets__hmac__retired=[SECRET, entry]))
     assert [kept.value for kept in config.retired("secrets.hmac.retired")] == [SECRET, text]
-    [warning] = config.warnings
+    warning, *_ = config.warnings
     assert warning.startswith("secrets.hmac.retired[1].value: ")
     assert warning.endswith("until it ends, whoever knows it can make macaroons that verify")
     assert text.strip() not in warning

@@ -81,6 +81,7 @@ multitenancy.networks [] R
 serve.http.workers None R
 serve.http.threads 16 R
 serve.http.trusted_proxies [] H
+serve.http.allowed_hosts [] H
 rate_limit.memory.max_size 16777216 R
 """
 ROWS = [[*line.rsplit(" ", 1)[0].split(" ", 1), line[-1]] for line in CONTRACT.split("\n") if line]

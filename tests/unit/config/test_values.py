@@ -180,7 +180,7 @@ def test_restoring_what_was_shared(tmp_path: Path) -> None:
     restored = Config.from_bytes(config.to_bytes())
     assert restored.redacted() == config.redacted()
     assert restored.hash("h", NIL) == config.hash("h", NIL)
-    assert restored.file == config.file
+    assert restored.sources == config.sources
     assert restored.warnings == config.warnings
     for path in schema.settings():
         assert restored.origin(path) == config.origin(path)
