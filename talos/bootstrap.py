@@ -225,7 +225,6 @@ def build(
     keys = SqlKeyRepository(engine, shares, health)
     last_used = BatchedLastUsed(
         keys,
-        clock,
         queue_size=config.integer("last_used.queue_size"),
         flush_size=config.integer("last_used.flush_size"),
         flush_interval_ns=config.duration_ns("last_used.flush_interval"),

@@ -153,10 +153,12 @@ class KeyRepository(Protocol):
         """
         ...
 
-    def mark_used(
-        self, network_id: str, kind: KeyKind, key_ids: Collection[str], at_ns: int
-    ) -> None:
-        """Set ``last_used_at_ns`` of the keys; ``updated_at_ns`` stays. Unknown ids are skipped."""
+    def mark_used(self, network_id: str, kind: KeyKind, uses: Mapping[str, int]) -> None:
+        """Set ``last_used_at_ns`` of the keys to their uses, by id; never back (contract 12).
+
+        A use that was still under way when its key was revoked is told as of the revocation.
+        ``updated_at_ns`` stays. Unknown ids are skipped.
+        """
         ...
 
 
@@ -291,7 +293,7 @@ class LastUsedMarks(Protocol):
     """Notes that keys were used (contract 12). Never blocks, never raises."""
 
     def mark(self, key: Key, now_ns: int) -> None:
-        """Note a use; a key already marked on this UTC day is left alone."""
+        """Note a use at ``now_ns``; a key already marked on this UTC day is left alone."""
         ...
 
 

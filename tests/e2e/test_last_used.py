@@ -46,6 +46,25 @@ def test_no_use_is_lost_when_the_server_ends(serve: Serve) -> None:
     assert None not in told.values()
 
 
+def test_the_time_is_that_of_the_use_and_not_after_a_revocation(serve: Serve) -> None:
+    """Though it is written long after both: here, when the server ends."""
+    talos = serve(over=CACHED | {"last_used": {"flush_interval": "1h"}})
+    issued = talos.issue()
+    key_id = issued["issued_api_key"]["key_id"]
+    before_ns = time.time_ns()
+    assert talos.verify(issued["secret"])["is_valid"] is True
+    after_ns = time.time_ns()
+    assert talos.ask("POST", f"{ADMIN}/apiKeys/{key_id}:revoke", {})[0] == 204
+    assert talos.server.stop() == 0
+    again = serve(over=CACHED)
+    told = last_used(again)[key_id]
+    assert told is not None
+    # Stored times may be cut to microseconds.
+    assert before_ns - 1_000 <= from_rfc3339(told) <= after_ns
+    _, key = again.ask("GET", f"{ADMIN}/issuedApiKeys/{key_id}")
+    assert from_rfc3339(told) <= from_rfc3339(key["update_time"])
+
+
 def test_a_use_of_the_next_day_is_written_though_the_cache_could_answer(
     serve: Serve, tmp_path: Path
 ) -> None:

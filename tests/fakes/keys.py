@@ -132,15 +132,17 @@ class InMemoryKeys:
         ]
         return sorted(rows, key=lambda row: row.key_id.encode(), reverse=True)[:limit]
 
-    def mark_used(
-        self, network_id: str, kind: KeyKind, key_ids: Collection[str], at_ns: int
-    ) -> None:
+    def mark_used(self, network_id: str, kind: KeyKind, uses: Mapping[str, int]) -> None:
         self._fail()
         with self._lock:
-            for key_id in key_ids:
+            for key_id, used_at_ns in uses.items():
                 row = self.rows.get((network_id, kind, key_id))
-                if row is not None:
-                    self.rows[_name(row)] = replace(row, last_used_at_ns=at_ns)
+                if row is None:
+                    continue
+                if row.status is KeyStatus.REVOKED:
+                    used_at_ns = min(used_at_ns, row.updated_at_ns)
+                told_ns = max(used_at_ns, row.last_used_at_ns or used_at_ns)
+                self.rows[_name(row)] = replace(row, last_used_at_ns=told_ns)
 
     def put(self, key: Key) -> None:
         """Write a row behind everybody's back."""

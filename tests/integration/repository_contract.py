@@ -161,7 +161,7 @@ class RepositoryContract:
         assert repository.get(network, kind, key_id) is None
         assert repository.get(key_id, kind, str(uuid.uuid4())) is None
         assert repository.get_many(network, kind, [key_id]) == {}
-        repository.mark_used(network, kind, [key_id], NOW_NS)
+        repository.mark_used(network, kind, {key_id: NOW_NS})
         with pytest.raises(ApiKeyNotFound):
             repository.change(network, kind, key_id, lambda key: key)
         with pytest.raises(ApiKeyNotFound):
@@ -185,7 +185,7 @@ class RepositoryContract:
         assert repository.get(network, KeyKind.IMPORTED, key.key_id) is None
         assert repository.get_many(other_network, KeyKind.ISSUED, [key.key_id]) == {}
         assert listed(repository, other_network) == []
-        repository.mark_used(other_network, KeyKind.ISSUED, [key.key_id], NOW_NS)
+        repository.mark_used(other_network, KeyKind.ISSUED, {key.key_id: NOW_NS})
         for attempt in (
             lambda: repository.change(other_network, KeyKind.ISSUED, key.key_id, lambda k: k),
             lambda: repository.delete(other_network, KeyKind.ISSUED, key.key_id),
@@ -456,7 +456,7 @@ class RepositoryContract:
     ) -> None:
         key = make_key(network)
         add(repository, key)
-        repository.mark_used(network, KeyKind.ISSUED, [key.key_id], NOW_NS + 3)
+        repository.mark_used(network, KeyKind.ISSUED, {key.key_id: NOW_NS + 3})
         stranger = make_key(
             other_network, KeyKind.IMPORTED, created_at_ns=1, last_used_at_ns=None, name="n"
         )
@@ -711,10 +711,10 @@ class RepositoryContract:
         keys = [make_key(network, kind) for _ in range(3)]
         twin = replace(keys[0], network_id=other_network)
         add(repository, *keys, twin)
-        marked = [keys[0].key_id, keys[0].key_id, keys[1].key_id, "unknown", "\0"]
-        repository.mark_used(network, kind, marked, NOW_NS + 1)
-        repository.mark_used(network, kind, [keys[1].key_id], NOW_NS + DAY_NS)
-        repository.mark_used(network, kind, [], NOW_NS)
+        ids = (keys[0].key_id, keys[1].key_id, "unknown", "\0")
+        repository.mark_used(network, kind, dict.fromkeys(ids, NOW_NS + 1))
+        repository.mark_used(network, kind, {keys[1].key_id: NOW_NS + DAY_NS})
+        repository.mark_used(network, kind, {})
         found = [repository.get(network, kind, key.key_id) for key in keys]
         assert found == [
             replace(keys[0], last_used_at_ns=NOW_NS + 1),
@@ -722,3 +722,30 @@ class RepositoryContract:
             keys[2],
         ]
         assert repository.get(other_network, kind, twin.key_id) == twin
+
+    @KINDS
+    def test_each_key_is_marked_with_its_own_use_and_never_back(
+        self, repository: KeyRepository, network: str, kind: KeyKind
+    ) -> None:
+        keys = [make_key(network, kind) for _ in range(3)]
+        add(repository, *keys)
+        for uses_ns in ((30, 20, 2**62), (10, 40, 20), (30, 40, 20)):
+            ids = [key.key_id for key in keys]
+            repository.mark_used(network, kind, dict(zip(ids, uses_ns, strict=True)))
+        found = [repository.get(network, kind, key.key_id) for key in keys]
+        assert [key and key.last_used_at_ns for key in found] == [30, 40, 2**62]
+
+    @KINDS
+    def test_no_key_is_used_after_its_revocation(
+        self, repository: KeyRepository, network: str, kind: KeyKind
+    ) -> None:
+        """A use that ended after the revocation had begun is told as of that moment."""
+        revoked = {"status": KeyStatus.REVOKED, "updated_at_ns": NOW_NS}
+        late, early, again = (make_key(network, kind, **revoked) for _ in range(3))
+        add(repository, late, early, again)
+        repository.mark_used(network, kind, {late.key_id: NOW_NS + 5, early.key_id: NOW_NS - 5})
+        for used_at_ns in (NOW_NS - 9, NOW_NS + 5, NOW_NS + 7):
+            repository.mark_used(network, kind, {again.key_id: used_at_ns})
+        found = [repository.get(network, kind, key.key_id) for key in (late, early, again)]
+        told = [key and key.last_used_at_ns for key in found]
+        assert told == [NOW_NS, NOW_NS - 5, NOW_NS]

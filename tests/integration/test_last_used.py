@@ -1,7 +1,7 @@
 """Notes of the last use (contract 12)."""
 
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import pytest
@@ -10,7 +10,6 @@ from talos.adapters.sql.last_used import BatchedLastUsed
 from talos.adapters.sql.repository import SqlKeyRepository
 from talos.domain.keys import Key, KeyKind
 from talos.errors import ServiceUnavailable
-from tests.fakes.clock import FrozenClock
 from tests.fakes.keys import InMemoryKeys
 from tests.integration.repository_contract import add
 from tests.integration.sample_keys import DAY_NS, NOW_NS, make_key
@@ -18,7 +17,7 @@ from tests.integration.sample_keys import DAY_NS, NOW_NS, make_key
 HOUR_NS = DAY_NS // 24
 NEVER_NS = 10**9 * 86_400 * 365
 
-Flush = tuple[str, KeyKind, frozenset[str], int]
+Flush = tuple[str, KeyKind, dict[str, int]]
 
 
 class RecordingKeys(InMemoryKeys):
@@ -33,13 +32,11 @@ class RecordingKeys(InMemoryKeys):
         self.entered = threading.Event()
         self.error: Exception | None = None
 
-    def mark_used(
-        self, network_id: str, kind: KeyKind, key_ids: Collection[str], at_ns: int
-    ) -> None:
+    def mark_used(self, network_id: str, kind: KeyKind, uses: Mapping[str, int]) -> None:
         self.entered.set()
         assert self.open.wait(20)
         with self.flushed:
-            self.flushes.append((network_id, kind, frozenset(key_ids), at_ns))
+            self.flushes.append((network_id, kind, dict(uses)))
             self.flushed.notify_all()
         if self.error is not None:
             raise self.error
@@ -54,14 +51,8 @@ def keys() -> RecordingKeys:
     return RecordingKeys()
 
 
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
 def started(
     keys: InMemoryKeys | SqlKeyRepository,
-    clock: FrozenClock,
     *,
     queue_size: int = 1000,
     flush_size: int = 100,
@@ -70,7 +61,6 @@ def started(
 ) -> BatchedLastUsed:
     return BatchedLastUsed(
         keys,
-        clock,
         queue_size=queue_size,
         flush_size=flush_size,
         flush_interval_ns=flush_interval_ns,
@@ -79,20 +69,18 @@ def started(
 
 
 @pytest.fixture
-def marks(keys: RecordingKeys, clock: FrozenClock) -> Iterator[BatchedLastUsed]:
-    marks = started(keys, clock)
+def marks(keys: RecordingKeys) -> Iterator[BatchedLastUsed]:
+    marks = started(keys)
     yield marks
     keys.open.set()
     marks.close()
 
 
 def ids(keys: RecordingKeys) -> list[str]:
-    return sorted(key_id for _, _, key_ids, _ in keys.flushes for key_id in key_ids)
+    return sorted(key_id for _, _, uses in keys.flushes for key_id in uses)
 
 
-def test_closing_writes_what_is_queued(
-    keys: RecordingKeys, clock: FrozenClock, marks: BatchedLastUsed
-) -> None:
+def test_closing_writes_what_is_queued(keys: RecordingKeys, marks: BatchedLastUsed) -> None:
     marks.mark(make_key("n", key_id="a"), NOW_NS)
     marks.mark(make_key("n", key_id="a"), NOW_NS)
     marks.mark(make_key("n", KeyKind.IMPORTED, key_id="a"), NOW_NS)
@@ -100,27 +88,27 @@ def test_closing_writes_what_is_queued(
     marks.close()
     assert sorted(keys.flushes, key=str) == sorted(
         [
-            ("n", KeyKind.ISSUED, frozenset("a"), clock.now_ns()),
-            ("n", KeyKind.IMPORTED, frozenset("a"), clock.now_ns()),
-            ("m", KeyKind.ISSUED, frozenset("b"), clock.now_ns()),
+            ("n", KeyKind.ISSUED, {"a": NOW_NS}),
+            ("n", KeyKind.IMPORTED, {"a": NOW_NS}),
+            ("m", KeyKind.ISSUED, {"b": NOW_NS}),
         ],
         key=str,
     )
 
 
-def test_a_full_collection_is_written_at_once(keys: RecordingKeys, clock: FrozenClock) -> None:
-    marks = started(keys, clock, flush_size=3)
+def test_a_full_collection_is_written_at_once(keys: RecordingKeys) -> None:
+    marks = started(keys, flush_size=3)
     for key_id in ("a", "a", "b", "b", "x", "c"):
         network = "other" if key_id == "x" else "n"
         marks.mark(make_key(network, key_id=key_id), NOW_NS)
     keys.wait_for(lambda: bool(keys.flushes))
-    assert [flush[:3] for flush in keys.flushes] == [("n", KeyKind.ISSUED, frozenset("abc"))]
+    assert keys.flushes == [("n", KeyKind.ISSUED, dict.fromkeys("abc", NOW_NS))]
     marks.close()
     assert ids(keys) == ["a", "b", "c", "x"]
 
 
-def test_time_alone_writes_too(keys: RecordingKeys, clock: FrozenClock) -> None:
-    marks = started(keys, clock, flush_interval_ns=1_000_000)
+def test_time_alone_writes_too(keys: RecordingKeys) -> None:
+    marks = started(keys, flush_interval_ns=1_000_000)
     marks.mark(make_key("n", key_id="a"), NOW_NS)
     keys.wait_for(lambda: ids(keys) == ["a"])
     marks.mark(make_key("n", key_id="b"), NOW_NS)
@@ -129,9 +117,9 @@ def test_time_alone_writes_too(keys: RecordingKeys, clock: FrozenClock) -> None:
 
 
 def test_a_queue_that_never_empties_does_not_hold_the_clock_up(
-    keys: RecordingKeys, clock: FrozenClock
+    keys: RecordingKeys,
 ) -> None:
-    marks = started(keys, clock, flush_interval_ns=1_000_000, flush_size=10_000)
+    marks = started(keys, flush_interval_ns=1_000_000, flush_size=10_000)
     key = make_key("n", key_id="busy")
     while not keys.flushes:
         marks.mark(key, NOW_NS)
@@ -159,18 +147,20 @@ def test_once_a_calendar_day(
     assert ids(keys) == (["a"] if marked else [])
 
 
-def test_the_time_is_that_of_the_writing(
-    keys: RecordingKeys, clock: FrozenClock, marks: BatchedLastUsed
-) -> None:
-    marks.mark(make_key("n", key_id="a"), NOW_NS)
-    clock.advance(ns=HOUR_NS)
+def test_the_time_is_that_of_the_latest_use(keys: RecordingKeys, marks: BatchedLastUsed) -> None:
+    """However late it is written, and in whatever order threads come to tell."""
+    for after_ns in (0, 2, 1):
+        marks.mark(make_key("n", key_id="a"), NOW_NS + after_ns)
+    marks.mark(make_key("n", key_id="b"), NOW_NS + HOUR_NS)
     marks.close()
-    assert keys.flushes[0][3] == clock.now_ns()
+    assert keys.flushes == [
+        ("n", KeyKind.ISSUED, {"a": NOW_NS + 2, "b": NOW_NS + HOUR_NS}),
+    ]
 
 
-def test_a_full_queue_drops_and_never_waits(keys: RecordingKeys, clock: FrozenClock) -> None:
+def test_a_full_queue_drops_and_never_waits(keys: RecordingKeys) -> None:
     keys.open.clear()
-    marks = started(keys, clock, queue_size=5, flush_size=1)
+    marks = started(keys, queue_size=5, flush_size=1)
     marks.mark(make_key("n", key_id="first"), NOW_NS)
     assert keys.entered.wait(20)
     for number in range(100):
@@ -180,9 +170,9 @@ def test_a_full_queue_drops_and_never_waits(keys: RecordingKeys, clock: FrozenCl
     assert sorted(ids(keys)) == ["0", "1", "2", "3", "4", "first"]
 
 
-def test_a_busy_key_takes_one_place_of_the_queue(keys: RecordingKeys, clock: FrozenClock) -> None:
+def test_a_busy_key_takes_one_place_of_the_queue(keys: RecordingKeys) -> None:
     keys.open.clear()
-    marks = started(keys, clock, queue_size=2, flush_size=2)
+    marks = started(keys, queue_size=2, flush_size=2)
     for key_id in ("first", "second"):
         marks.mark(make_key("n", key_id=key_id), NOW_NS)
     assert keys.entered.wait(20)
@@ -196,12 +186,11 @@ def test_a_busy_key_takes_one_place_of_the_queue(keys: RecordingKeys, clock: Fro
 @pytest.mark.parametrize("error", [ServiceUnavailable(), RuntimeError("a surprise")])
 def test_a_failed_write_is_not_the_end(
     keys: RecordingKeys,
-    clock: FrozenClock,
     error: Exception,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     keys.error = error
-    marks = started(keys, clock, flush_size=1)
+    marks = started(keys, flush_size=1)
     marks.mark(make_key("n", key_id="lost"), NOW_NS)
     keys.wait_for(lambda: ids(keys) == ["lost"])
     marks.mark(make_key("n", key_id="next"), NOW_NS)
@@ -210,8 +199,8 @@ def test_a_failed_write_is_not_the_end(
     assert "1 last_used times not written" in caplog.text
 
 
-def test_many_threads_and_workers_lose_nothing(keys: RecordingKeys, clock: FrozenClock) -> None:
-    marks = started(keys, clock, queue_size=100_000, flush_size=7, num_workers=4)
+def test_many_threads_and_workers_lose_nothing(keys: RecordingKeys) -> None:
+    marks = started(keys, queue_size=100_000, flush_size=7, num_workers=4)
 
     def use(of: str) -> None:
         for number in range(200):
@@ -232,7 +221,7 @@ def test_after_closing_nothing_is_noted(keys: RecordingKeys, marks: BatchedLastU
     marks.mark(make_key("n", key_id="b"), NOW_NS)
     marks.close()
     assert ids(keys) == ["a"]
-    unused = started(keys, FrozenClock())
+    unused = started(keys)
     unused.close()
     unused.mark(make_key("n", key_id="c"), NOW_NS)
     unused.close()
@@ -242,12 +231,11 @@ def test_after_closing_nothing_is_noted(keys: RecordingKeys, marks: BatchedLastU
 @pytest.mark.parametrize("queue_size", [1, 100])
 def test_closing_gives_a_silent_database_up_and_says_so(
     keys: RecordingKeys,
-    clock: FrozenClock,
     caplog: pytest.LogCaptureFixture,
     queue_size: int,
 ) -> None:
     keys.open.clear()
-    marks = started(keys, clock, queue_size=queue_size, flush_size=1)
+    marks = started(keys, queue_size=queue_size, flush_size=1)
     marks.mark(make_key("n", key_id="first"), NOW_NS)
     assert keys.entered.wait(20)
     marks.mark(make_key("n", key_id="second"), NOW_NS)
@@ -258,17 +246,15 @@ def test_closing_gives_a_silent_database_up_and_says_so(
     marks.close()
 
 
-def test_it_reaches_the_database(
-    repository: SqlKeyRepository, network: str, clock: FrozenClock
-) -> None:
+def test_it_reaches_the_database(repository: SqlKeyRepository, network: str) -> None:
     stored = [make_key(network, kind) for kind in KeyKind for _ in range(3)]
     add(repository, *stored)
-    marks = started(repository, clock, num_workers=3)
+    marks = started(repository, num_workers=3)
     for key in stored[1:]:
         marks.mark(key, NOW_NS)
     marks.close()
     expected: list[Key | None] = [
         stored[0],
-        *(replace(key, last_used_at_ns=clock.now_ns()) for key in stored[1:]),
+        *(replace(key, last_used_at_ns=NOW_NS) for key in stored[1:]),
     ]
     assert [repository.get(network, key.kind, key.key_id) for key in stored] == expected

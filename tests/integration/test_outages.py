@@ -107,7 +107,7 @@ def operations(keys: SqlKeyRepository, engine: Engine) -> list[Callable[[], obje
         lambda: keys.change(NIL_NETWORK, kind, key.key_id, lambda old: old),
         lambda: keys.rotate(NIL_NETWORK, key.key_id, lambda old: (old, old)),
         lambda: keys.delete(NIL_NETWORK, kind, key.key_id),
-        lambda: keys.mark_used(NIL_NETWORK, kind, [key.key_id], NOW_NS),
+        lambda: keys.mark_used(NIL_NETWORK, kind, {key.key_id: NOW_NS}),
         lambda: keys.list_page(
             NIL_NETWORK, kind, limit=1, before_id=None, actor_id=None, status=None, now_ns=NOW_NS
         ),

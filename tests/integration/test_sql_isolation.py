@@ -62,7 +62,7 @@ def test_every_statement_carries_the_network(
         repository.get(network, kind, ids[0])
         repository.get_many(network, kind, ids)
         repository.change(network, kind, ids[0], lambda key: replace(key, name="new"))
-        repository.mark_used(network, kind, ids, NOW_NS)
+        repository.mark_used(network, kind, dict.fromkeys(ids, NOW_NS))
         for status in (None, *KeyStatus):
             for actor in (None, "actor"):
                 for before in (None, "~"):

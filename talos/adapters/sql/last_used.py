@@ -9,24 +9,25 @@ from typing import Final, TypeAlias
 from talos.domain.durations import NS_PER_S
 from talos.domain.keys import Key, KeyKind
 from talos.errors import TalosError
-from talos.services.ports import Clock, KeyRepository
+from talos.services.ports import KeyRepository
 
 _NS_PER_DAY: Final = 86_400 * NS_PER_S
 FLUSH_TIMEOUT_S: Final = 10.0
 """How long the writing of everything queued may take (contract 12)."""
 
 _Owner: TypeAlias = tuple[str, KeyKind]
+_Uses: TypeAlias = dict[str, int]
 _logger = logging.getLogger(__name__)
 
 
 class BatchedLastUsed:
     """Implements ``LastUsedMarks`` with a bounded collection and threads that write it.
 
-    Ids are collected by network and kind. A collection that has grown to ``flush_size`` different
-    ids is due at once, all of them every ``flush_interval_ns``; whatever is due goes to the next
-    thread that is free. Only then is a thread woken, so that a mark costs its request next to
-    nothing. The time written is that of the writing. While ``queue_size`` ids wait, marks are
-    dropped; a failed write is logged and not repeated: the next verification marks again.
+    Ids are collected by network and kind, each with the time of its latest use. A collection that
+    has grown to ``flush_size`` different ids is due at once, all of them every
+    ``flush_interval_ns``; whatever is due goes to the next thread that is free. Only then is a
+    thread woken, so that a mark costs its request next to nothing. While ``queue_size`` ids wait,
+    marks are dropped; a failed write is logged and not repeated: the next verification marks again.
 
     Threads start with the first mark, so an object made before a fork serves after it.
     """
@@ -34,7 +35,6 @@ class BatchedLastUsed:
     def __init__(
         self,
         repository: KeyRepository,
-        clock: Clock,
         *,
         queue_size: int,
         flush_size: int,
@@ -43,7 +43,6 @@ class BatchedLastUsed:
     ) -> None:
         """Keep the settings ``last_used.*`` (contract 8.3); nothing is started yet."""
         self._repository = repository
-        self._clock = clock
         self._queue_size = queue_size
         self._flush_size = flush_size
         self._flush_interval_s = flush_interval_ns / NS_PER_S
@@ -51,8 +50,8 @@ class BatchedLastUsed:
         self._threads: list[threading.Thread] = []
         # Guards all that follows.
         self._changed = threading.Condition()
-        self._collected: dict[_Owner, set[str]] = {}
-        self._due: deque[tuple[_Owner, set[str]]] = deque()
+        self._collected: dict[_Owner, _Uses] = {}
+        self._due: deque[tuple[_Owner, _Uses]] = deque()
         self._waiting = 0
         """Ids that are collected or due."""
         self._flush_at_s = 0.0
@@ -65,16 +64,20 @@ class BatchedLastUsed:
             return
         owner = (key.network_id, key.kind)
         with self._changed:
-            if self._closed or self._waiting >= self._queue_size:
+            if self._closed:
+                return
+            uses = self._collected.get(owner, {})
+            if key.key_id in uses:
+                uses[key.key_id] = max(uses[key.key_id], now_ns)
+                return
+            if self._waiting >= self._queue_size:
                 return
             if not self._threads:
                 self._start()
-            key_ids = self._collected.setdefault(owner, set())
-            if key.key_id in key_ids:
-                return
-            key_ids.add(key.key_id)
+            uses = self._collected.setdefault(owner, uses)
+            uses[key.key_id] = now_ns
             self._waiting += 1
-            if len(key_ids) >= self._flush_size:
+            if len(uses) >= self._flush_size:
                 self._due.append((owner, self._collected.pop(owner)))
                 self._changed.notify()
 
@@ -101,10 +104,10 @@ class BatchedLastUsed:
 
     def _work(self) -> None:
         while (batch := self._next_due()) is not None:
-            (network_id, kind), key_ids = batch
-            self._flush(network_id, kind, key_ids)
+            (network_id, kind), uses = batch
+            self._flush(network_id, kind, uses)
 
-    def _next_due(self) -> tuple[_Owner, set[str]] | None:
+    def _next_due(self) -> tuple[_Owner, _Uses] | None:
         """Wait for ids to write; None when there will be no more."""
         with self._changed:
             while True:
@@ -122,11 +125,11 @@ class BatchedLastUsed:
                     return None
                 self._changed.wait(self._flush_at_s - now_s)
 
-    def _flush(self, network_id: str, kind: KeyKind, key_ids: set[str]) -> None:
+    def _flush(self, network_id: str, kind: KeyKind, uses: _Uses) -> None:
         try:
-            self._repository.mark_used(network_id, kind, key_ids, self._clock.now_ns())
+            self._repository.mark_used(network_id, kind, uses)
         except TalosError as error:
-            _logger.warning("%d last_used times not written: %s", len(key_ids), error.message)
+            _logger.warning("%d last_used times not written: %s", len(uses), error.message)
         except Exception:
             # A thread that ended would leave its share of the queue unwritten for ever.
-            _logger.exception("%d last_used times not written", len(key_ids))
+            _logger.exception("%d last_used times not written", len(uses))

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Row, and_, bindparam, case, delete, insert, or_, select, update
 from sqlalchemy.engine import Connection, Engine
 
 from talos.adapters.sql.health import DatabaseHealth
@@ -62,6 +62,7 @@ class SqlKeyRepository:
         self._by_id_locked = {
             kind: statement.with_for_update() for kind, statement in self._by_id.items()
         }
+        self._mark_used = {kind: _mark_used(kind) for kind in KeyKind}
 
     def insert(self, key: Key, *, quota: int, now_ns: int) -> Inserted:
         """See ``KeyRepository.insert``."""
@@ -204,29 +205,19 @@ class SqlKeyRepository:
         )
         return [_decoded(kind, row, "list API keys") for row in rows]
 
-    def mark_used(
-        self, network_id: str, kind: KeyKind, key_ids: Collection[str], at_ns: int
-    ) -> None:
-        """See ``KeyRepository.mark_used``. A later mark is never moved back."""
+    def mark_used(self, network_id: str, kind: KeyKind, uses: Mapping[str, int]) -> None:
+        """See ``KeyRepository.mark_used``."""
         # In one order everywhere, so that two marks never wait for each other.
-        wanted = sorted(key_id for key_id in set(key_ids) if _addressable(network_id, kind, key_id))
-        columns = KEY_TABLES[kind].c
-        last_used = columns.last_used_at_ns
-
-        def work(connection: Connection) -> None:
-            for some in _portions(wanted):
-                connection.execute(
-                    update(KEY_TABLES[kind])
-                    .where(
-                        columns.nid == network_id,
-                        columns.key_id.in_(some),
-                        or_(last_used.is_(None), last_used < at_ns),
-                    )
-                    .values(last_used_at_ns=at_ns)
-                )
-
-        if wanted:
-            self._transactions.write("mark API keys used", work)
+        marks = [
+            {"network": network_id, "key": key_id, "used": used_at_ns}
+            for key_id, used_at_ns in sorted(uses.items())
+            if _addressable(network_id, kind, key_id)
+        ]
+        if marks:
+            self._transactions.write(
+                "mark API keys used",
+                lambda connection: connection.execute(self._mark_used[kind], marks),
+            )
 
     def _locked(self, connection: Connection, network_id: str, kind: KeyKind, key_id: str) -> Key:
         """Read a key and keep others from changing it until the transaction ends."""
@@ -336,6 +327,22 @@ def _by_id(kind: KeyKind) -> Any:
     columns = KEY_TABLES[kind].c
     return select(*key_columns(kind)).where(
         columns.nid == bindparam("network"), columns.key_id == bindparam("key")
+    )
+
+
+def _mark_used(kind: KeyKind) -> Any:
+    columns = KEY_TABLES[kind].c
+    used = bindparam("used", type_=columns.last_used_at_ns.type)
+    revoked = and_(columns.status == KeyStatus.REVOKED.value, columns.updated_at_ns < used)
+    told = case((revoked, columns.updated_at_ns), else_=used)
+    return (
+        update(KEY_TABLES[kind])
+        .where(
+            columns.nid == bindparam("network"),
+            columns.key_id == bindparam("key"),
+            or_(columns.last_used_at_ns.is_(None), columns.last_used_at_ns < told),
+        )
+        .values(last_used_at_ns=told)
     )
 
 
