@@ -168,6 +168,13 @@ def match_batch_verify(body: bytes) -> list[bytes] | None:
     Each item is as ``match_verify`` has it, and a credential may be empty, which is an error there.
     """
 
+def measure_json(text: bytes) -> tuple[int, int]:
+    """How many values the first of ``text`` holds at most, itself included, and how deep it is.
+
+    Objects and arrays are levels. Of text that is no JSON the answer bounds what a decoder does
+    before it sees that. A large text is measured without the interpreter lock.
+    """
+
 @final
 class SharedMemory:
     """One mapping for all processes of a host that are forked after it was made.

@@ -1,8 +1,8 @@
 """The compiled core: what every verification runs through.
 
 Constant-time comparison, Base58, the routing of credentials, issued keys, macaroons, HMAC under a key
-that stays, the recogniser of plain requests, the shared key cache, rate limits, the hot path, and the
-quick part of a connection. The types and contracts of what Python sees are in ``_core.pyi``; the code
+that stays, the recogniser of plain requests, the shared key cache, rate limits, the hot path, the
+quick part of a connection, and the extent of a JSON text. The types and contracts of what Python sees are in ``_core.pyi``; the code
 is in ``native/``, a file a subject.
 
 Rules for everything in here:
@@ -44,3 +44,4 @@ include "native/put.pxi"
 include "native/hot_path.pxi"
 include "native/hot_limits.pxi"
 include "native/protocol.pxi"
+include "native/json_extent.pxi"

@@ -74,10 +74,14 @@ class Application(falcon.App[Request, falcon.Response]):
             # Falcon's name for something that is no method. Like any other unknown method it
             # shall pass the middleware.
             env["REQUEST_METHOD"] = "websocket"
+        method = env["REQUEST_METHOD"]
 
         def start_spelt(
             status: str, headers: list[tuple[str, str]], exc_info: "OptExcInfo | None" = None
         ) -> Callable[[bytes], object]:
+            if status == falcon.HTTP_307 and method != "GET":
+                # It has no body, and Falcon gives every answer but 204 and 304 a type (2.1).
+                headers = [header for header in headers if header[0] != "content-type"]
             spelt = [(_spelling(name), value) for name, value in headers]
             return start_response(status, spelt, exc_info)
 

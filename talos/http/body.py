@@ -2,8 +2,9 @@
 
 from typing import Any, Protocol
 
+from talos._core import measure_json
 from talos.errors import InvalidRequest
-from talos.http.body_limits import limit_bytes
+from talos.http.body_limits import limit_bytes, limit_values
 from talos.http.request import Request
 
 
@@ -14,13 +15,22 @@ class _Stream(Protocol):
 def read_body(req: Request) -> bytes:
     """Return the whole body, empty where there is none.
 
-    Raises ``InvalidRequest`` for a body over the limit of the operation, one that ends early, and
+    Raises ``InvalidRequest`` for a body over the limits of the operation, one that ends early, and
     one whose length the server cannot tell.
     """
     environ = req.env
     most_bytes = limit_bytes(req.method, environ["PATH_INFO"])
     if "HTTP_TRANSFER_ENCODING" in environ:
-        return _read_to_the_end(environ, most_bytes)
+        body = _read_to_the_end(environ, most_bytes)
+    else:
+        body = _read_announced(environ, most_bytes)
+    most_values = limit_values(most_bytes)
+    if len(body) > most_values and measure_json(body)[0] > most_values:
+        raise InvalidRequest(f"the body holds more than the limit of {most_values} JSON values")
+    return body
+
+
+def _read_announced(environ: dict[str, Any], most_bytes: int) -> bytes:
     announced: str = environ.get("CONTENT_LENGTH") or ""
     if not announced:
         return b""

@@ -12,9 +12,9 @@ read from all their digits, metadata from their nearest double.
 import json
 import re
 from decimal import Decimal, InvalidOperation
-from itertools import accumulate
 from typing import Final, NoReturn, TypeAlias
 
+from talos._core import measure_json
 from talos.errors import InvalidRequest
 
 MAX_DEPTH: Final = 256
@@ -25,9 +25,6 @@ JsonValue: TypeAlias = bool | int | Decimal | str | list["JsonValue"] | JsonObje
 
 _BLANKS: Final = " \t\r\n"
 _LONGEST_INT: Final = len(str(-(2**63)))
-_STRINGS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-_STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
-_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[{]}"))
 _ESCAPES: Final = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u(?P<lone>[dD][89a-fA-F])|.)"
 )
@@ -46,7 +43,8 @@ def parse_object(body: bytes) -> JsonObject:
     start = len(text) - len(text.lstrip(_BLANKS))
     if start == len(text) and is_whole:
         return ()
-    _refuse_depth(body)
+    if measure_json(body)[1] > MAX_DEPTH:
+        raise InvalidRequest(f"malformed JSON: more than {MAX_DEPTH} levels deep")
     try:
         value, end = _DECODER.raw_decode(text, start)
     except (ValueError, InvalidOperation) as error:
@@ -61,19 +59,6 @@ def parse_object(body: bytes) -> JsonObject:
 def compact(value: object) -> str:
     """Print plain values (``talos.http.scalars.free_form``) without blanks, as they are stored."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-def _refuse_depth(body: bytes) -> None:
-    """Raise ``InvalidRequest`` where the first value of ``body`` is nested too deeply."""
-    if body.count(b"{") + body.count(b"[") <= MAX_DEPTH:
-        return
-    # What remains is one byte for each bracket outside of strings: a step up, or a step down.
-    steps = _STRINGS.sub(b"", body).translate(_STEPS, _NO_BRACKETS)
-    for depth in accumulate(memoryview(steps).cast("b")):
-        if depth > MAX_DEPTH:
-            raise InvalidRequest(f"malformed JSON: more than {MAX_DEPTH} levels deep")
-        if depth <= 0:
-            return
 
 
 def _reason(error: Exception) -> str:

@@ -248,3 +248,53 @@ def test_a_refused_body_changes_nothing(surface: Surface) -> None:
         for body in (b"{", b"[]", b'{"reason":1.5,"name":1}', b'{"x":"\\ud800"}', b"\xff"):
             assert_envelope(surface.send("POST", f"{ISSUED}/{key_id}{end}", body), 400)
     assert surface.house.keys.rows == before
+
+
+def many(count: int, most_bytes: int) -> bytes:
+    """An object that is told to hold ``count`` values at most, and is not larger than that."""
+    body = b'{"x":[' + b"1," * (count - 3) + b"1]}"
+    assert len(body) <= most_bytes
+    return body
+
+
+@pytest.mark.parametrize(("asked", "limit"), LIMITS.items(), ids=str)
+@pytest.mark.parametrize("framing", [{}, CHUNKED], ids=["length", "chunked"])
+def test_the_values_of_a_body_are_bounded_before_it_is_decoded(
+    surface: Surface, asked: tuple[str, str], limit: int, framing: dict[str, Any]
+) -> None:
+    method, path = asked
+    most = limit // 16
+    for count in (most, most + 1):
+        # Decoding would fail on what stands at the end.
+        body = many(count, limit)[:-1]
+        length = None if framing else str(len(body))
+        stream = Stream(body, piece=1 << 16)
+        result = surface.send(
+            method, path, **{"wsgi.input": stream, "CONTENT_LENGTH": length}, **framing
+        )
+        message = assert_envelope(result, 400, "BAD_REQUEST")["message"]
+        assert (f"more than the limit of {most} JSON values" in message) is (count > most)
+
+
+def test_text_and_what_follows_the_value_are_no_values(surface: Surface) -> None:
+    body = b'{"credential":"x","y":"' + b',[{\\",' * 10_000 + b'"} ' + b"," * 20_000
+    assert surface.send("POST", f"{API_KEYS}:verify", body).status_code == 200
+
+
+def test_a_thousand_imports_with_everything_fit(surface: Surface) -> None:
+    """100 scopes, 50 networks and 90 members of metadata each, in 4 MiB."""
+    item = {
+        "name": "the name of a key",
+        "actor_id": "550e8400-e29b-41d4-a716-446655440001",
+        "scopes": [f"read:{number:02}" for number in range(100)],
+        "ttl": "24h",
+        "metadata": {f"member{number:02}": number for number in range(90)},
+        "rate_limit_policy": {"quota": "100", "window": "60s", "unit": "requests"},
+        "ip_restriction": {"allowed_cidrs": [f"10.0.{number}.0/24" for number in range(50)]},
+        "visibility": "KEY_VISIBILITY_SECRET",
+    }
+    items = [{"raw_key": f"sk_{number}", **item} for number in range(1000)]
+    body = json.dumps({"requests": items}, separators=(",", ":")).encode()
+    assert len(body) <= LARGE_BYTES
+    result = surface.send("POST", f"{IMPORTED}:batchCreate", body)
+    assert result.json["success_count"] == 1000, result.text[:500]

@@ -47,7 +47,7 @@ class TestCleaning:
     def test_redirects_to_the_clean_path(
         self, surface: Surface, target: str, location: str
     ) -> None:
-        for method in ("GET", "POST", "DELETE", "BREW", "OPTIONS"):
+        for method in ("GET", "HEAD", "POST", "PATCH", "DELETE", "BREW", "OPTIONS"):
             result = surface.send(method, target, {"name": "n"})
             assert result.status_code == 307
             assert result.headers["location"] == location
@@ -55,6 +55,7 @@ class TestCleaning:
             assert result.headers["x-request-id"]
             if method != "GET":
                 assert result.content == b""
+                assert "content-type" not in result.headers
                 continue
             assert result.headers["content-type"] == "text/html; charset=utf-8"
             assert "Temporary Redirect" in result.text
