@@ -1,5 +1,6 @@
 """The boundaries in docs/deployment.md hold: what they keep out stays out, whatever it sends."""
 
+import re
 import ssl
 import subprocess
 import threading
@@ -13,12 +14,13 @@ import pytest
 from tests.e2e.certificates import Authority
 from tests.e2e.conftest import ADMIN, Serve
 from tests.e2e.documented import block
-from tests.e2e.processes import clean_environment
+from tests.e2e.processes import REPOSITORY, clean_environment
 from tests.e2e.proxies import (
     SPOOFS,
     Front,
     Text,
     answered,
+    documented,
     house,
     prepared,
     running,
@@ -168,3 +170,12 @@ def test_a_public_server_behind_a_gateway_has_nothing_to_reach(
         )
         assert answer.startswith(b"HTTP/1.1 404 ")
         assert check(port, authority, tmp_path).returncode == 0
+
+
+def test_no_example_of_a_proxy_is_left_out() -> None:
+    """Whoever adds one to a page adds a test that runs it."""
+    fence = re.compile(r"^```(nginx|haproxy|caddyfile)\n(.*?)^```$", re.M | re.S)
+    pages = (REPOSITORY / "docs").rglob("*.md")
+    examples = {text for page in pages for _, text in fence.findall(page.read_text())}
+    run = {documented(name) for name in ("nginx", "haproxy", "caddy")} | {MUTUAL_TLS, GATEWAY}
+    assert examples == run
