@@ -99,6 +99,8 @@ class Shared:
     """Holds the cached keys and the counters."""
     limits: _core.RateLimits | None = None
     """Counts the calls of keys with a rate limit; without it limits are shown, not enforced."""
+    ending: Callable[[], bool] = lambda: False
+    """Whether the server is about to stop, which readiness tells."""
     health: DatabaseHealth | None = None
     """What one worker notices about the database; without it each notices for itself."""
 
@@ -252,6 +254,7 @@ def build(
         database=database,
         build=build_info(),
         clock=clock,
+        ending=shared.ending,
     )
     watcher = ConfigWatcher(source)
     watcher.start()

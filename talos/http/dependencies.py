@@ -1,5 +1,6 @@
 """What the applications are handed by bootstrap: collaborators, never configuration."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from talos.services import Services
@@ -28,3 +29,5 @@ class HttpDependencies:
     database: Database
     build: BuildInfo
     clock: Clock
+    ending: Callable[[], bool] = lambda: False
+    """Whether the server is about to stop: then it is not ready, whatever else is well."""

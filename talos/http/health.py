@@ -1,7 +1,7 @@
 """Liveness and readiness, on the main port and on the metrics port (contract 1.3)."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final
@@ -33,6 +33,12 @@ class NotReady(Struct, frozen=True):
     errors: dict[str, str]
 
 
+_STOPPING: Final = NotReady(
+    envelope(ServiceUnavailable("the server is about to stop")).error,
+    {"server": "the server is about to stop"},
+)
+
+
 def is_health_path(path: str) -> bool:
     """Tell whether a path is one of the two."""
     return path in (ALIVE_PATH, READY_PATH)
@@ -41,9 +47,15 @@ def is_health_path(path: str) -> bool:
 class Health:
     """The two checks, for any method."""
 
-    def __init__(self, database: Database, *, reveals_cause: bool) -> None:
-        """Check ``database``; ``reveals_cause`` tells whether clients may see what is wrong."""
+    def __init__(
+        self, database: Database, ending: Callable[[], bool], *, reveals_cause: bool
+    ) -> None:
+        """Check ``database``; ``reveals_cause`` tells whether clients may see what is wrong.
+
+        ``ending`` says whether the server is about to stop.
+        """
         self._database = database
+        self._ending = ending
         self._reveals_cause = reveals_cause
         self._pinging = threading.Lock()
 
@@ -53,8 +65,12 @@ class Health:
         resp.data = _OK
 
     def ready(self, _req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer whether the database does."""
+        """Answer whether the database does, and whether the server goes on."""
         resp.content_type = CONTENT_TYPE
+        if self._ending():
+            resp.status = HTTPStatus.SERVICE_UNAVAILABLE
+            resp.data = encode(_STOPPING)
+            return
         try:
             with self._turn():
                 self._database.ping()

@@ -24,7 +24,7 @@ def create_app(deps: HttpDependencies) -> falcon.App[Request, falcon.Response]:
     app.add_error_handler(Exception, _on_unexpected)
     app.add_error_handler(falcon.HTTPError, _on_not_found)
     app.add_error_handler(NotFound, _on_not_found)
-    add_health(app, Health(deps.database, reveals_cause=False))
+    add_health(app, Health(deps.database, deps.ending, reveals_cause=False))
     return app
 
 

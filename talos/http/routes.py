@@ -57,7 +57,7 @@ def add_self_service_routes(app: App, deps: HttpDependencies) -> None:
 def add_common_routes(app: App, deps: HttpDependencies) -> None:
     """Add what every main port has."""
     app.add_route(f"{ROOT}/derivedKeys/jwks.json", JwksResource())
-    add_health(app, Health(deps.database, reveals_cause=True))
+    add_health(app, Health(deps.database, deps.ending, reveals_cause=True))
     _add_for_any_method(app, "/version", Version(deps.build).show)
 
 

@@ -11,8 +11,9 @@ import os
 import resource
 import signal
 import socket
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, cast
 
 from gunicorn import glogging
@@ -21,7 +22,10 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 
 from talos.serving.census import Census, Seat
+from talos.serving.connection import Timeouts
+from talos.serving.peers import PeerBound
 from talos.serving.positions import Positions
+from talos.serving.shared_flag import SharedFlag
 from talos.serving.site import Site
 from talos.serving.stock import SyncWorker, ThreadWorker
 from talos.serving.worker import GRACE_S, MASTER_SIGNALS, SignalledWorker, TalosWorker
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _DESCRIPTORS_BESIDE_CLIENTS = 256
+_FEWEST_CONNECTIONS = 64
 
 WORKER_CLASSES: Final = {"talos": TalosWorker, "gthread": ThreadWorker, "sync": SyncWorker}
 """The workers to choose from, by the names of ``--worker-class``."""
@@ -52,6 +57,13 @@ class Options:
     close_timeout_s: float
     connections: int = 2048
     worker_class: type[SignalledWorker] = TalosWorker
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    drain_delay_s: float = 0.0
+    """Between the signal to stop and the end of accepting; readiness says no meanwhile."""
+    connections_per_peer: int = 0
+    """Most connections to the main listener that a peer address may hold, over all workers; 0 is
+    no bound.
+    """
 
 
 class _Logger(glogging.Logger):
@@ -72,6 +84,29 @@ class _Master(Arbiter):
     """gunicorn's arbiter, with the contract's reading of signals."""
 
     _stopping = False
+    _stops_at = math.inf
+
+    def handle_term(self) -> None:
+        """Say that the server is not ready, and stop after the delay."""
+        server = cast("Server", self.app)
+        server.ending.set()
+        self._stopping = True
+        self._stops_at = time.monotonic() + server.options.drain_delay_s
+        if server.options.drain_delay_s:
+            _log.info("not ready any more; stopping in %g s", server.options.drain_delay_s)
+
+    def wait_for_signals(self, timeout: float | None = 1.0) -> list[int]:
+        """Wait for signals, and no longer than until the stop is due."""
+        left_s = self._stops_at - time.monotonic()
+        if left_s <= 0:
+            # As gunicorn's own handler of SIGTERM ends the main loop.
+            raise StopIteration
+        return super().wait_for_signals(left_s if timeout is None else min(timeout, left_s))
+
+    def handle_hup(self) -> None:
+        """Replace the workers, unless the end has begun: it would come later by that."""
+        if not self._stopping:
+            super().handle_hup()
 
     def handle_int(self) -> None:
         """Drain as SIGTERM does."""
@@ -89,6 +124,8 @@ class _Master(Arbiter):
     def stop(self, graceful: bool = True) -> None:
         """Stop the workers."""
         self._stopping = True
+        # The files of Unix sockets are for whoever made them to remove.
+        self.systemd = True
         super().stop(graceful)
 
     def reap_workers(self) -> None:
@@ -112,6 +149,8 @@ class _Master(Arbiter):
         server = cast("Server", self.app)
         seat = server.seat = server.census.free_seat()
         position = server.position = server.positions.next()
+        if seat is not None and server.peers is not None:
+            server.peers.free(seat.index)
         signal.pthread_sigmask(signal.SIG_BLOCK, MASTER_SIGNALS)
         try:
             pid = super().spawn_worker()
@@ -135,13 +174,20 @@ class Server(BaseApplication):
         options: Options,
         build: Callable[[], Site],
         on_reload: Callable[[], None] = lambda: None,
+        ending: SharedFlag | None = None,
     ) -> None:
-        """Take over ``listeners``, which are closed when the server ends."""
+        """Take over ``listeners``, which are closed when the server ends.
+
+        ``ending`` is set when it is about to.
+        """
         self._descriptors = [listener.detach() for listener in listeners]
-        self._options = options
+        self.options = options
         self._build = build
         self._on_reload = on_reload
+        self.ending = ending or SharedFlag()
         self.census = Census()
+        most = options.connections_per_peer
+        self.peers = PeerBound(most) if most else None
         self.seat: Seat | None = None
         """In a worker: its own."""
         self.positions = Positions(options.workers)
@@ -153,12 +199,12 @@ class Server(BaseApplication):
         """Set gunicorn up for what it still does: processes, and what its own workers do."""
         settings: dict[str, object] = {
             "bind": [f"fd://{descriptor}" for descriptor in self._descriptors],
-            "worker_class": self._options.worker_class,
+            "worker_class": self.options.worker_class,
             "logger_class": _Logger,
-            "workers": self._options.workers,
-            "threads": self._options.threads,
-            "worker_connections": self._options.connections,
-            "graceful_timeout": math.ceil(GRACE_S + self._options.close_timeout_s),
+            "workers": self.options.workers,
+            "threads": self.options.threads,
+            "worker_connections": self.options.connections,
+            "graceful_timeout": math.ceil(GRACE_S + self.options.close_timeout_s),
             "proc_name": "talos",
             # The heartbeat file must not wait for a disk.
             "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,  # noqa: S108
@@ -185,7 +231,11 @@ class Server(BaseApplication):
     def serve(self) -> int:
         """Serve until told to end; return the exit code of the process."""
         _forbid_core_files()
-        _allow_descriptors(self._options.connections + _DESCRIPTORS_BESIDE_CLIENTS)
+        allowed = _allow_descriptors(self.options.connections + _DESCRIPTORS_BESIDE_CLIENTS)
+        room = max(allowed - _DESCRIPTORS_BESIDE_CLIENTS, _FEWEST_CONNECTIONS)
+        if room < self.options.connections:
+            _log.warning("the limit of open files leaves room for %d connections a worker", room)
+            self.cfg.set("worker_connections", room)
         master = os.getpid()
         try:
             _Master(self).run()
@@ -206,9 +256,11 @@ def _forbid_core_files() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
 
 
-def _allow_descriptors(wanted: int) -> None:
-    """Raise the soft limit of open files, as far as the hard one goes."""
+def _allow_descriptors(wanted: int) -> int:
+    """Raise the soft limit of open files, as far as the hard one goes; return what it is then."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft < allowed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        return allowed
+    return soft

@@ -10,7 +10,8 @@ import mmap
 from collections.abc import Container
 from typing import Final
 
-_SEATS: Final = 512
+SEATS: Final = 512
+"""How many workers can be told apart."""
 _ABSENT: Final = -1
 
 
@@ -24,13 +25,13 @@ class Census:
     def __init__(self) -> None:
         """Begin without workers."""
         # The first number is how many of the others have ever been used.
-        self._counts = memoryview(mmap.mmap(-1, (1 + _SEATS) * 8)).cast("q")
+        self._counts = memoryview(mmap.mmap(-1, (1 + SEATS) * 8)).cast("q")
         self._holders: dict[int, int] = {}
 
     def free_seat(self) -> "Seat | None":
         """Return a seat for the worker that is forked next, None when there are too many."""
         taken = set(self._holders.values())
-        free = next((index for index in range(1, 1 + _SEATS) if index not in taken), None)
+        free = next((index for index in range(1, 1 + SEATS) if index not in taken), None)
         if free is None:
             return None
         self._counts[free] = _ABSENT

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Final
 
 from talos.serving.body import BodyDecoder, decoder
-from talos.serving.exchange import Ends
+from talos.serving.ends import Ends
 from talos.serving.framing import Framing, FramingError, examine, head_end
 
 _LARGE_BODY_BYTES: Final = 64 * 1024

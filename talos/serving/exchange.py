@@ -8,13 +8,13 @@ line the variable holds only that line (``ALL_LINES`` has all of them), a header
 import io
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import unquote_to_bytes
 
 from talos.http.request import ALL_LINES
 from talos.serving.answer import Answer, Reply
+from talos.serving.ends import Ends
 from talos.serving.framing import FramingError
 from talos.serving.request_head import RequestHead, parse
 
@@ -40,16 +40,6 @@ FIRST_LINE_COUNTS = frozenset(
 )
 """Headers of which only the first line is read (contract 2.2, 6.6, 6.8, 9); those that name a
 caller with all lines where proxies are listed (16 (41))."""
-
-_MAPPED_IPV4 = "::ffff:"
-
-
-@dataclass(frozen=True, slots=True)
-class Ends:
-    """The two ends of a connection, as host and port."""
-
-    peer: tuple[str, int]
-    server: tuple[str, int]
 
 
 class _LogStream(io.TextIOBase):
@@ -140,7 +130,7 @@ def environ(request: RequestHead, body: bytes | bytearray | None, ends: Ends) ->
         "SERVER_PROTOCOL": f"HTTP/{major}.{minor}",
         "SERVER_NAME": ends.server[0],
         "SERVER_PORT": str(ends.server[1]),
-        "REMOTE_ADDR": _address(ends.peer[0]),
+        "REMOTE_ADDR": ends.peer[0],
         "REMOTE_PORT": str(ends.peer[1]),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
@@ -178,9 +168,3 @@ def environ(request: RequestHead, body: bytes | bytearray | None, ends: Ends) ->
 def _unescape(path: str) -> str:
     """Decode the escapes of a path once, into bytes that are tunnelled as Latin-1 (PEP 3333)."""
     return unquote_to_bytes(path).decode("latin-1") if "%" in path else path
-
-
-def _address(host: str) -> str:
-    """Print an IPv4 peer of a dual-stack listener as the IPv4 address it is."""
-    mapped = host[len(_MAPPED_IPV4) :]
-    return mapped if host.startswith(_MAPPED_IPV4) and "." in mapped else host

@@ -4,15 +4,21 @@ A service manager that opens the listeners itself and hands them over (systemd's
 keeps them across a restart: clients that come in between wait instead of being refused.
 """
 
+import errno
 import os
 import socket
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass
+from typing import Final
 
 from talos.errors import TalosError
+from talos.serving.unix_listener import open_unix, remove_unix
 
-_BACKLOG = 2048
+_BACKLOG: Final = 2048
 _FIRST_INHERITED = 3
+_EVERY_HOST: Final = frozenset({"", "0.0.0.0", "::", "[::]"})  # noqa: S104  (asked for)
+_UNIX: Final = "unix:"
+_NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT})
 SERVERS = ("HTTP", "Metrics")
 """What listens, in the order of the listeners, as the messages of contract 13.5 name it."""
 
@@ -25,16 +31,26 @@ class ListenError(TalosError):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server listens. ``host`` is as configured: ``""`` is every address."""
+    """Where a server listens.
+
+    ``host`` is as configured: ``""``, ``0.0.0.0`` and ``[::]`` are every address of both families,
+    ``unix:/path`` is a Unix socket (contract 16 (48)), which has no port but a mode.
+    """
 
     server: str
     """``HTTP`` or ``Metrics``, as the error message names it."""
     host: str
     port: int
+    socket_mode: int = 0o660
+
+    @property
+    def path(self) -> str | None:
+        """Where the Unix socket is, None for another address."""
+        return self.host.removeprefix(_UNIX) if self.host.startswith(_UNIX) else None
 
     def __str__(self) -> str:
-        """Print as ``host:port``."""
-        return f"{self.host}:{self.port}"
+        """Print as ``host:port``, or ``unix:/path``."""
+        return f"{self.host}:{self.port}" if self.path is None else self.host
 
 
 def open_listeners(addresses: tuple[Address, ...]) -> tuple[socket.socket, ...]:
@@ -47,11 +63,24 @@ def open_listeners(addresses: tuple[Address, ...]) -> tuple[socket.socket, ...]:
         for address in addresses:
             opened.append(_open(address))
     except OSError as error:
+        paths = paths_of(opened)
         _close(opened)
+        for path in paths:
+            remove_unix(path)
         failed = addresses[len(opened)]
-        cause = error.strerror or os.strerror(error.errno or 0)
-        raise ListenError(f"{failed.server} server error: listen tcp {failed}: {cause}") from error
+        cause = error.strerror or str(error)
+        network, name = ("tcp", str(failed)) if failed.path is None else ("unix", failed.path)
+        raise ListenError(
+            f"{failed.server} server error: listen {network} {name}: {cause}"
+        ) from error
     return tuple(opened)
+
+
+def paths_of(listeners: Iterable[socket.socket]) -> tuple[str, ...]:
+    """Return the paths of those that are Unix sockets, for ``remove_unix`` once they are closed."""
+    return tuple(
+        listener.getsockname() for listener in listeners if listener.family == socket.AF_UNIX
+    )
 
 
 def inherited_listeners(environ: MutableMapping[str, str]) -> tuple[socket.socket, ...] | None:
@@ -59,7 +88,7 @@ def inherited_listeners(environ: MutableMapping[str, str]) -> tuple[socket.socke
 
     What ``environ`` says of them is taken out, so that nobody else takes them. Raises
     ``ListenError`` for any number but two, the main listener, then the metrics listener, and for
-    one that is no listening TCP socket.
+    one that is no listening TCP or Unix socket.
     """
     if environ.get("LISTEN_PID") != str(os.getpid()):
         return None
@@ -74,7 +103,7 @@ def inherited_listeners(environ: MutableMapping[str, str]) -> tuple[socket.socke
     try:
         for descriptor, server in enumerate(SERVERS, _FIRST_INHERITED):
             inherited.append(socket.socket(fileno=descriptor))
-            _require_tcp(inherited[-1], server)
+            _require_listener(inherited[-1], server)
     except OSError as error:
         _close(inherited)
         raise ListenError(f"{server} server error: {error.strerror}") from error
@@ -84,11 +113,27 @@ def inherited_listeners(environ: MutableMapping[str, str]) -> tuple[socket.socke
     return tuple(inherited)
 
 
-def _require_tcp(listener: socket.socket, server: str) -> None:
-    """Refuse any other socket: callers are known by their addresses."""
-    tcp = listener.family in (socket.AF_INET, socket.AF_INET6)
-    if not (tcp and listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)):
-        raise ListenError(f"{server} server error: what was handed over is no listening TCP socket")
+def address_of(listener: socket.socket) -> str:
+    """Return where a listener listens, as it is printed: ``host:port`` or ``unix:/path``."""
+    name = listener.getsockname()
+    if listener.family == socket.AF_UNIX:
+        return f"{_UNIX}{name}"
+    host = f"[{name[0]}]" if listener.family == socket.AF_INET6 else name[0]
+    return f"{host}:{name[1]}"
+
+
+def _require_listener(listener: socket.socket, server: str) -> None:
+    """Refuse what takes no connections, or takes them from anybody on this machine.
+
+    A Unix socket without a file has no mode that could keep others out.
+    """
+    known = listener.family in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
+    stream = known and listener.type == socket.SOCK_STREAM
+    filed = listener.family != socket.AF_UNIX or isinstance(listener.getsockname(), str)
+    if not (stream and filed and listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)):
+        raise ListenError(
+            f"{server} server error: what was handed over is no listening TCP or Unix socket"
+        )
 
 
 def _close(listeners: list[socket.socket]) -> None:
@@ -97,11 +142,22 @@ def _close(listeners: list[socket.socket]) -> None:
 
 
 def _open(address: Address) -> socket.socket:
-    """Open one listener; an empty host takes IPv4 and IPv6 alike where the system has both."""
-    dual_stack = address.host == "" and socket.has_dualstack_ipv6()
-    host = "::" if dual_stack else address.host.strip("[]") or "0.0.0.0"  # noqa: S104  (asked for)
+    if address.path is not None:
+        return open_unix(address.path, address.socket_mode, _BACKLOG)
+    if address.host not in _EVERY_HOST:
+        return _open_tcp(address.host.strip("[]"), address.port, dual_stack=False)
+    try:
+        return _open_tcp("::", address.port, dual_stack=True)
+    except OSError as error:
+        if error.errno not in _NO_IPV6:
+            raise
+        return _open_tcp("0.0.0.0", address.port, dual_stack=False)  # noqa: S104  (asked for)
+
+
+def _open_tcp(host: str, port: int, *, dual_stack: bool) -> socket.socket:
+    """Open one listener; ``dual_stack`` takes IPv4 beside IPv6."""
     family, kind, protocol, _, name = socket.getaddrinfo(
-        host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
     listener = socket.socket(family, kind, protocol)
     try:

@@ -31,6 +31,8 @@ class Listening:
     """The last attempt to accept failed, for want of descriptors most likely."""
     takes_bodies: bool = True
     """Whether requests may have bodies."""
+    bounds_peers: bool = False
+    """Whether what each peer holds of it is bounded."""
     evictable: "dict[Client, None]" = field(default_factory=dict)
     """Clients that may be closed to make room: all but those whose request is run and those that
     take their answer. Who has delivered nothing for longest is the first, those apart that were

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, cast
 from talos._core import EagerConnection
 from talos.serving.answer import Reply
 from talos.serving.connection import Connection, Phase, Step
-from talos.serving.exchange import Ends, exchange, refusal
+from talos.serving.ends import Ends
+from talos.serving.exchange import exchange, refusal
 from talos.serving.framing import FramingError
 from talos.serving.listening import Listening
 
@@ -35,13 +36,13 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
     """The protocol of one connection, on the thread of the event loop but for ``_exchange``."""
 
     def __init__(
-        self, house: "Reception", home: Listening, connected: socket.socket, peer: tuple[str, int]
+        self, house: "Reception", home: Listening, connected: socket.socket, ends: Ends
     ) -> None:
         """Serve what comes in on ``connected``, which was accepted from ``home``."""
         super().__init__(home.desk, connected.fileno())
         self.home = home
         self.connection = Connection(
-            ends=Ends(peer=peer, server=connected.getsockname()[:2]),
+            ends=ends,
             timeouts=house.timeouts,
             body_limit=house.body_limit,
             opened_at=time.monotonic(),

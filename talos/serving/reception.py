@@ -11,12 +11,15 @@ from functools import partial
 from gunicorn.config import Config
 
 from talos._core import HotDesk
+from talos.adapters.observability.seldom import Seldom
 from talos.serving.answer import Reply
 from talos.serving.body_room import BodyRoom
 from talos.serving.census import Seat
 from talos.serving.connection import Timeouts
+from talos.serving.ends import Ends, ends_of
 from talos.serving.exchange import body_limit
 from talos.serving.listening import Listening
+from talos.serving.peers import PeerBound
 from talos.serving.protocol import Client
 from talos.serving.site import Site
 from talos.serving.threads import Crew
@@ -52,11 +55,13 @@ class Reception:
         timeouts: Timeouts,
         body_room: BodyRoom | None = None,
         seat: Seat | None = None,
+        peers: PeerBound | None = None,
         on_sweep: Callable[[], None] = lambda: None,
     ) -> None:
         """Start accepting. ``on_sweep`` is called about every second.
 
-        ``seat`` is this worker's in the census; without one it takes whomever it can.
+        ``seat`` is this worker's in the census; without one it takes whomever it can. ``peers``
+        bounds what each peer holds of the first listener, for workers that have a seat.
         """
         self.loop = loop
         self.timeouts = timeouts
@@ -65,12 +70,14 @@ class Reception:
         self.large_bodies = Crew(_LARGE_BODY_THREADS)
         self.body_room = body_room or BodyRoom()
         self.clients: set[Client] = set()
+        self._told_of_peers = Seldom()
         self._running = 0
         self._answers: deque[tuple[Client, Reply]] = deque()
         self._answers_told = False
         self._connecting: set[asyncio.Task[None]] = set()
         self._deserted = asyncio.Event()
         self._seat = seat
+        self._peers = peers if seat is not None else None
         self._on_sweep = on_sweep
         self.listening = [
             Listening(
@@ -82,6 +89,7 @@ class Reception:
                 desk=HotDesk() if index else _hot_desk(site),
                 capacity=_PROBE_CAPACITY if index else config.worker_connections,
                 takes_bodies=not index,
+                bounds_peers=not index,
             )
             for index, (listener, application) in enumerate(
                 zip(listeners, site.applications, strict=True)
@@ -202,7 +210,11 @@ class Reception:
             self.mind_the_door(listening)
             return False
         connected.setblocking(False)
-        client = Client(self, listening, connected, peer[:2])
+        ends = ends_of(connected, peer)
+        if listening.bounds_peers and not self._admits(ends):
+            connected.close()
+            return True
+        client = Client(self, listening, connected, ends)
         self.clients.add(client)
         listening.clients += 1
         self._tell()
@@ -214,6 +226,19 @@ class Reception:
             listening.evict()
         self.mind_the_door(listening)
         return True
+
+    def _admits(self, ends: Ends) -> bool:
+        """Count a connection to a listener that bounds peers, unless its peer has too many."""
+        if self._peers is None or self._seat is None:
+            return True
+        admitted = self._peers.admit(self._seat.index, ends.peer[0])
+        if not admitted and self._told_of_peers.due():
+            _log.warning(
+                "a peer holds as many connections as serve.http.max_connections_per_peer allows; "
+                "more are closed",
+                extra={"fields": {"peer": ends.peer[0]}},
+            )
+        return admitted
 
     async def _connect(self, client: Client, connected: socket.socket) -> None:
         try:
@@ -233,6 +258,8 @@ class Reception:
         self.clients.discard(client)
         client.home.evictable.pop(client, None)
         client.home.clients -= 1
+        if client.home.bounds_peers and self._peers is not None and self._seat is not None:
+            self._peers.left(self._seat.index, client.connection.ends.peer[0])
         self._tell()
         self.mind_the_door(client.home)
         self._notice_desertion()

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -17,8 +18,19 @@ from talos.config.loading import load
 from talos.config.reload import ConfigSource
 from talos.config.values import Config
 from talos.serving.application import WORKER_CLASSES, Options, Server
-from talos.serving.listeners import Address, inherited_listeners, open_listeners
+from talos.serving.connection import Timeouts
+from talos.serving.ends import plain_address
+from talos.serving.listeners import (
+    SERVERS,
+    Address,
+    address_of,
+    inherited_listeners,
+    open_listeners,
+    paths_of,
+)
 from talos.serving.processors import usable_processors
+from talos.serving.shared_flag import SharedFlag
+from talos.serving.unix_listener import remove_unix
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -50,8 +62,15 @@ def serve(
     source = ConfigSource(config, environ)
     workers = config.optional_integer("serve.http.workers") or usable_processors()
     prepare(surface, source, workers)
-    shared = bootstrap.share(config)
-    listeners = inherited_listeners(os.environ) or open_listeners(_addresses(surface, config))
+    ending = SharedFlag()
+    shared = replace(bootstrap.share(config), ending=ending.is_set)
+    paths: tuple[str, ...] = ()
+    listeners = inherited_listeners(os.environ)
+    if listeners is None:
+        listeners = open_listeners(_addresses(surface, config))
+        paths = paths_of(listeners)
+    for name, listener in zip(SERVERS, listeners, strict=True):
+        _log.info("listening", extra={"fields": {"server": name, "addr": address_of(listener)}})
     _warn_of_trust(surface, listeners[0])
     if shared.memory is not None and config.flag("cache.enabled"):
         _warn_of_other_servers(surface, config)
@@ -62,14 +81,20 @@ def serve(
             threads=config.integer("serve.http.threads"),
             close_timeout_s=bootstrap.CLOSE_TIMEOUT_S,
             worker_class=WORKER_CLASSES[worker_class],
+            timeouts=Timeouts(idle_s=config.duration_ns("serve.http.idle_timeout") / 1e9),
+            drain_delay_s=config.duration_ns("serve.http.drain_delay") / 1e9,
+            connections_per_peer=config.integer("serve.http.max_connections_per_peer"),
         ),
         build=lambda: bootstrap.build(
             surface, source, shared, worker=server.position, workers=workers
         ),
         on_reload=source.examine,
+        ending=ending,
     )
     announce()
     code = server.serve()
+    for path in paths:
+        remove_unix(path)
     _log.info("stopped")
     return code
 
@@ -149,18 +174,28 @@ def _addresses(surface: Surface, config: Config) -> tuple[Address, Address]:
                 f"{_HOST} is not set: the API answers on {_LOOPBACK} alone, "
                 "since whoever reaches its admin operations is trusted"
             )
-    addresses = (
-        Address("HTTP", host, config.integer("serve.http.port")),
-        Address("Metrics", config.text("serve.metrics.host"), config.integer("serve.metrics.port")),
+    return (
+        Address(
+            "HTTP",
+            host,
+            config.integer("serve.http.port"),
+            int(config.text("serve.http.socket_mode"), 8),
+        ),
+        Address(
+            "Metrics",
+            config.text("serve.metrics.host"),
+            config.integer("serve.metrics.port"),
+            int(config.text("serve.metrics.socket_mode"), 8),
+        ),
     )
-    for address in addresses:
-        _log.info("listening", extra={"fields": {"server": address.server, "addr": str(address)}})
-    return addresses
 
 
 def _warn_of_trust(surface: Surface, listener: socket.socket) -> None:
     """Warn where admin operations may be reached by others than their administrator."""
-    alone = ip_address(listener.getsockname()[0]).is_loopback
+    alone = (
+        listener.family == socket.AF_UNIX
+        or ip_address(plain_address(listener.getsockname()[0]).partition("%")[0]).is_loopback
+    )
     if surface is Surface.ADMIN or (surface is Surface.ALL and not alone):
         _log.warning(
             "the admin operations have no authentication of their own: every caller that reaches "

@@ -5,11 +5,13 @@ counts of the rate limits. What is theirs to do is done their way: deadlines, wh
 how a request is read (docs/deployment.md).
 """
 
+import socket
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from gunicorn.workers import gthread, sync
 
+from talos.serving.ends import ends_of, plain_address
 from talos.serving.site import Site
 from talos.serving.worker import SignalledWorker
 
@@ -20,11 +22,11 @@ if TYPE_CHECKING:
 class StockSite:
     """The applications of a site as one: the listener that a request came through decides."""
 
-    def __init__(self, site: Site, listeners: Iterable[tuple[str, int]]) -> None:
-        """Serve the applications of ``site`` on listeners with these addresses, in their order."""
+    def __init__(self, site: Site, listeners: Iterable[socket.socket]) -> None:
+        """Serve the applications of ``site`` on ``listeners``, in their order."""
         self._applications = {
-            (host, str(port)): application
-            for (host, port), application in zip(listeners, site.applications, strict=True)
+            _came_through(listener.family, listener.getsockname()): application
+            for listener, application in zip(listeners, site.applications, strict=True)
         }
         self.close = site.close
 
@@ -32,9 +34,25 @@ class StockSite:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Answer a request."""
-        # gunicorn takes both from the listener, never from the request.
-        came_through = (environ["SERVER_NAME"], environ["SERVER_PORT"])
-        return self._applications[came_through](environ, start_response)
+        connected: socket.socket = environ["gunicorn.socket"]
+        if connected.family == socket.AF_UNIX:
+            # Here gunicorn names the server by what the request says in Host.
+            through = _came_through(connected.family, connected.getsockname())
+            ends = ends_of(connected, "")
+            environ["SERVER_NAME"], environ["SERVER_PORT"] = ends.server[0], str(ends.server[1])
+            environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = ends.peer[0], str(ends.peer[1])
+        else:
+            # Here it takes both from the listener, never from the request.
+            server = (environ["SERVER_NAME"], environ["SERVER_PORT"])
+            through = _came_through(connected.family, server)
+            environ["SERVER_NAME"] = plain_address(environ["SERVER_NAME"])
+            environ["REMOTE_ADDR"] = plain_address(environ["REMOTE_ADDR"])
+        return self._applications[through](environ, start_response)
+
+
+def _came_through(family: int, name: Any) -> str:
+    """Return what tells a listener from another: its path, or its host and port."""
+    return str(name) if family == socket.AF_UNIX else f"{name[0]} {name[1]}"
 
 
 class _StockWorker(SignalledWorker):
@@ -44,8 +62,7 @@ class _StockWorker(SignalledWorker):
         """Build the site."""
         super().load_wsgi()
         site = cast("Site", self.wsgi)
-        addresses = [listener.getsockname()[:2] for listener in self.sockets]
-        self.wsgi = StockSite(site, addresses)  # type: ignore[assignment]  # its environ is a dict
+        self.wsgi = StockSite(site, self.sockets)  # type: ignore[assignment]  # its environ is a dict
 
     def run(self) -> None:
         """Serve until told to end."""

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, cast
 import uvloop
 from gunicorn.workers.base import Worker
 
-from talos.serving.connection import Timeouts
 from talos.serving.listeners import SERVERS
 from talos.serving.reception import Reception
 from talos.serving.site import Site
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    from talos.serving.application import Server
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +51,6 @@ class SignalledWorker(Worker):
 class TalosWorker(SignalledWorker):
     """Serves the ``Site`` that the gunicorn application builds, on the arbiter's listeners."""
 
-    timeouts = Timeouts()
     grace_s = GRACE_S
 
     def handle_quit(self, sig: int, frame: "FrameType | None") -> None:
@@ -91,13 +91,15 @@ class TalosWorker(SignalledWorker):
                 end()
 
         loop.add_signal_handler(signal.SIGTERM, end)
+        server = cast("Server", self.app)
         reception = Reception(
             loop,
             self.cfg,
             site,
             self.sockets,
-            timeouts=self.timeouts,
-            seat=getattr(self.app, "seat", None),
+            timeouts=server.options.timeouts,
+            seat=server.seat,
+            peers=server.peers,
             on_sweep=sweep,
         )
         # It may have come before there was a handler on the loop.

@@ -1,7 +1,8 @@
 """A site of two tiny applications on the real master, worker and listeners: a program to run.
 
-``python -m tests.e2e.plain_site PORT METRICS_PORT WORKERS THREADS [quick|broken]``; with
-``quick`` clients get a second where they would get several, with ``broken`` no worker can start.
+``python -m tests.e2e.plain_site PORT METRICS_PORT WORKERS THREADS [quick|unhurried|broken]``;
+with ``quick`` clients get a second where they would get several, with ``unhurried`` ten minutes,
+with ``broken`` no worker can start.
 """
 
 import os
@@ -24,8 +25,11 @@ BIG_BYTES = 64 * 1024 * 1024
 
 
 class QuickWorker(TalosWorker):
-    timeouts = Timeouts(head_s=1, read_s=1.5, write_s=1, idle_s=1, linger_s=0.5)
     grace_s = 1
+
+
+QUICK = Timeouts(head_s=1, read_s=1.5, write_s=1, idle_s=1, linger_s=0.5)
+UNHURRIED = Timeouts(head_s=600, read_s=600, write_s=600, idle_s=600, linger_s=600)
 
 
 def main_application(
@@ -83,6 +87,7 @@ def main(port: str, metrics_port: str, workers: str, threads: str, how: str = ""
         threads=int(threads),
         close_timeout_s=5,
         worker_class=QuickWorker if how == "quick" else TalosWorker,
+        timeouts={"quick": QUICK, "unhurried": UNHURRIED}.get(how, Timeouts()),
     )
     code = Server(listeners, options, no_site if how == "broken" else Site).serve()
     print("server ended", flush=True)

@@ -1,14 +1,26 @@
 """More clients than there is room for, none of which delivers: others are served all the same."""
 
+import os
 import resource
+import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import PATIENCE_S, PYTHON, Server, free_ports, read_all, say
+from tests.e2e.conftest import Serve
+from tests.e2e.processes import (
+    PATIENCE_S,
+    PYTHON,
+    Server,
+    eventually,
+    free_ports,
+    read_all,
+    say,
+    try_get,
+)
 
 MORE_THAN_A_WORKER_HOLDS = 2060
 MORE_THAN_THE_PROBES_HOLD = 130
@@ -27,13 +39,17 @@ UNFINISHED = {
 }
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def serve_plainly(folder: Path, *more: str) -> Server:
     port, metrics_port = free_ports(2)
     numbers = [str(number) for number in (port, metrics_port, 1, 1)]
-    command = [PYTHON, "-m", "tests.e2e.plain_site", *numbers]
-    folder: Path = tmp_path_factory.mktemp("crowds")
-    with Server(command, folder, port=port, metrics_port=metrics_port).wait_ready() as server:
+    command = [PYTHON, "-m", "tests.e2e.plain_site", *numbers, *more]
+    return Server(command, folder, port=port, metrics_port=metrics_port).wait_ready()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of which no client's time runs out while a test waits."""
+    with serve_plainly(tmp_path_factory.mktemp("crowds"), "unhurried") as server:
         yield server
 
 
@@ -96,7 +112,7 @@ def test_large_bodies_that_stop_keep_no_other_out(server: Server, crowd: Crowd) 
 
 
 def test_a_large_body_that_stops_is_given_up_before_its_time(server: Server, crowd: Crowd) -> None:
-    # Both have 15 s for their request; who has stopped in a large body does not get them.
+    # Both have ten minutes for their request; who stops in a large body does not get them.
     [slow] = crowd(server.port, 1, UNFINISHED["body"])
     [stopped] = crowd(server.port, 1, ANNOUNCING + b"a" * 70_000)
     assert read_all(stopped) == b""
@@ -109,3 +125,69 @@ def test_the_metrics_listener_refuses_bodies_at_the_head(server: Server, crowd: 
     answer = read_all(client)
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"Connection: close" in answer
+
+
+def test_a_large_body_that_trickles_in_is_given_up_before_its_time(
+    server: Server, crowd: Crowd
+) -> None:
+    [slow] = crowd(server.port, 1, ANNOUNCING + b"a" * 70_000)
+    slow.settimeout(0.1)
+    sent = 0
+    with suppress(ConnectionError):
+        while True:
+            slow.sendall(b"a" * 500)
+            sent += 1
+            assert sent < PATIENCE_S * 10
+            with suppress(TimeoutError):
+                assert slow.recv(1) == b""
+                break
+
+
+def test_a_peer_holds_no_more_than_it_may_of_all_workers_together(
+    serve: Serve, crowd: Crowd
+) -> None:
+    over = {"serve": {"http": {"workers": 2, "max_connections_per_peer": 9}}}
+    talos = serve(over=over)
+    eventually(lambda: len(talos.server.workers) == 2, "both workers")
+    ask = b"GET /version HTTP/1.1\r\nHost: h\r\n\r\n"
+    # From nine addresses, and each is served nine times.
+    clients = crowd(talos.server.port, 81, ask)
+    assert all(client.recv(65536).startswith(b"HTTP/1.1 200 ") for client in clients)
+    more = crowd(talos.server.port, 9, b"")
+    assert [ended(client) for client in more] == [True] * 9
+    # Probes are not bounded, and what is given back can be taken.
+    assert try_get(talos.server.metrics_port or 0, "/health/alive") == 200
+    clients[0].close()
+    eventually(lambda: try_get(talos.server.port, "/health/alive") == 200, "room for one")
+    assert "serve.http.max_connections_per_peer" in talos.server.log
+    # A worker that is killed counts nothing down.
+    for worker in talos.server.workers:
+        os.kill(worker, signal.SIGKILL)
+    eventually(lambda: try_get(talos.server.port, "/health/alive") == 200, "all to be forgotten")
+
+
+def ended(client: socket.socket) -> bool:
+    """Whether the server closes the connection."""
+    with suppress(ConnectionResetError):
+        return client.recv(1) == b""
+    return True
+
+
+@pytest.mark.parametrize(("timeout", "stays"), [("1s", False), ("1h", True)])
+def test_an_idle_connection_is_kept_for_as_long_as_the_setting_says(
+    serve: Serve, timeout: str, stays: bool
+) -> None:
+    talos = serve(over={"serve": {"http": {"workers": 1, "idle_timeout": timeout}}})
+    ask = b"GET /version HTTP/1.1\r\nHost: h\r\n\r\n"
+    with ExitStack() as stack:
+        idle, other = (
+            stack.enter_context(socket.create_connection(("127.0.0.1", talos.server.port)))
+            for _ in range(2)
+        )
+        idle.settimeout(PATIENCE_S)
+        idle.sendall(ask)
+        assert idle.recv(65536).startswith(b"HTTP/1.1 200 ")
+        # By the time that one which never asked anything is given up, after 5 s.
+        other.settimeout(PATIENCE_S)
+        assert read_all(other) == b""
+        assert still_open(idle) is stays

@@ -51,4 +51,4 @@ def test_an_unknown_worker_class_ends_the_start(tmp_path_factory: pytest.TempPat
     folder = tmp_path_factory.mktemp("unknown")
     with Server(command, folder, port=free_ports(1)[0], metrics_port=None) as server:
         assert server.wait() == 1
-        assert "gthread" in server.last_line
+        assert "gthread" in server.log

@@ -18,7 +18,8 @@ from talos.services import hot_path
 from talos.services.derive import DeriveService
 from talos.services.ports import RateLimiter
 from talos.services.verify import VerifyService
-from talos.serving.exchange import Ends, exchange
+from talos.serving.ends import Ends
+from talos.serving.exchange import exchange
 from tests.core.test_recogniser import request
 from tests.http.surface import Surface
 

@@ -11,7 +11,7 @@ from gunicorn.http.errors import ParseException
 from gunicorn.http.parser import RequestParser
 
 from talos.serving.connection import Connection, Step, Timeouts
-from talos.serving.exchange import Ends
+from talos.serving.ends import Ends
 from talos.serving.framing import HEAD_LIMIT, FramingError
 from talos.serving.request_head import parse
 

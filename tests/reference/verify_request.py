@@ -16,7 +16,8 @@ from talos.http.middleware.request_id import RequestId
 from talos.http.request import Request, cache_directive
 from talos.services.verify import MAX_BATCH
 from talos.serving.connection import Connection, Step, Timeouts
-from talos.serving.exchange import Ends, environ
+from talos.serving.ends import Ends
+from talos.serving.exchange import environ
 from talos.serving.framing import FramingError
 from talos.serving.request_head import parse
 

@@ -43,7 +43,8 @@ from talos.http.json_body import parse_object
 from talos.http.query import decode_list, decode_mask
 from talos.services.pages import PageTokens
 from talos.serving.body import ChunkedBody, LengthBody
-from talos.serving.exchange import Ends, environ
+from talos.serving.ends import Ends
+from talos.serving.exchange import environ
 from talos.serving.framing import FramingError, examine, head_end
 from talos.serving.request_head import parse
 from tests.fakes.tenants import SETTINGS, TENANT

@@ -3,7 +3,7 @@
 import pytest
 
 from talos.serving.connection import Connection, Phase, Step, Timeouts
-from talos.serving.exchange import Ends
+from talos.serving.ends import Ends
 from talos.serving.framing import FramingError
 
 ENDS = Ends(peer=("192.0.2.7", 1), server=("127.0.0.1", 2))

@@ -8,7 +8,8 @@ import pytest
 
 from talos.http.request import ALL_LINES
 from talos.serving import exchange as exchange_module
-from talos.serving.exchange import FIRST_LINE_COUNTS, Ends, Reply, exchange, refusal
+from talos.serving.ends import Ends
+from talos.serving.exchange import FIRST_LINE_COUNTS, Reply, exchange, refusal
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -124,12 +125,6 @@ def test_a_request_without_a_body_has_no_length() -> None:
     ask(application)
     assert "CONTENT_LENGTH" not in application.environ
     assert application.environ["wsgi.input"].read() == b""
-
-
-def test_an_ipv4_peer_of_a_dual_stack_listener_is_an_ipv4_address() -> None:
-    application = Recorder()
-    ask(application, ends=Ends(peer=("::ffff:192.0.2.7", 1), server=ENDS.server))
-    assert application.environ["REMOTE_ADDR"] == "192.0.2.7"
 
 
 def test_the_answer_names_no_software() -> None:

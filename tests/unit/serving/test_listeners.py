@@ -1,13 +1,23 @@
 """Opening and inheriting listeners (contract 13.5)."""
 
+import errno
 import os
 import socket
+import stat
 from pathlib import Path
 
 import pytest
 
 from talos.serving import listeners
-from talos.serving.listeners import Address, ListenError, inherited_listeners, open_listeners
+from talos.serving.listeners import (
+    Address,
+    ListenError,
+    address_of,
+    inherited_listeners,
+    open_listeners,
+    paths_of,
+)
+from talos.serving.unix_listener import remove_unix
 
 
 def port_of(listener: socket.socket) -> int:
@@ -39,11 +49,52 @@ def test_hosts(host: str, reached: list[str], not_reached: list[str]) -> None:
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this host has no IPv6")
-@pytest.mark.parametrize("host", ["[::1]", "::1", ""])
-def test_ipv6_hosts(host: str) -> None:
+@pytest.mark.parametrize(
+    ("host", "ipv4"), [("[::1]", False), ("::1", False), ("", True), ("0.0.0.0", True)]
+)
+def test_ipv6_hosts(host: str, ipv4: bool) -> None:
     [listener] = open_listeners((Address("HTTP", host, 0),))
     with listener:
         assert reachable("::1", port_of(listener))
+        assert reachable("127.0.0.1", port_of(listener)) is ipv4
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this host has no IPv6")
+@pytest.mark.parametrize("host", ["[::]", "::"])
+def test_every_address_of_ipv6_is_every_address(host: str) -> None:
+    [listener] = open_listeners((Address("HTTP", host, 0),))
+    with listener:
+        assert all(reachable(name, port_of(listener)) for name in ("127.0.0.1", "::1"))
+        assert address_of(listener) == f"[::]:{port_of(listener)}"
+
+
+@pytest.mark.parametrize("host", ["", "0.0.0.0", "[::]"])
+@pytest.mark.parametrize("number", [errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL])
+def test_without_ipv6_every_address_is_every_one_of_ipv4(
+    monkeypatch: pytest.MonkeyPatch, host: str, number: int
+) -> None:
+    class WithoutIpv6(socket.socket):
+        """A socket of a system where IPv6 is turned off."""
+
+        def __init__(self, family: int = -1, *more: int, **named: int) -> None:
+            if family == socket.AF_INET6:
+                raise OSError(number, os.strerror(number))
+            super().__init__(family, *more, **named)
+
+    monkeypatch.setattr(listeners.socket, "socket", WithoutIpv6)
+    [listener] = open_listeners((Address("HTTP", host, 0),))
+    monkeypatch.undo()
+    with listener:
+        assert address_of(listener) == f"0.0.0.0:{port_of(listener)}"
+        assert reachable("127.0.0.2", port_of(listener))
+
+
+def test_a_port_that_only_one_family_has_taken_is_taken() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(ListenError, match=r"listen tcp 0\.0\.0\.0:"),
+    ):
+        open_listeners((Address("HTTP", "0.0.0.0", port_of(taken)),))
 
 
 @pytest.mark.parametrize("server", ["HTTP", "Metrics"])
@@ -112,15 +163,35 @@ def test_two_listeners_are_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
             one.close()
 
 
-@pytest.mark.parametrize("server", ["HTTP", "Metrics"])
-def test_a_unix_socket_is_refused(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: str
+def test_unix_sockets_are_taken_over_and_their_files_stay(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    path = tmp_path / "socket"
     with (
         socket.create_server(("127.0.0.1", 0)) as tcp,
         socket.socket(socket.AF_UNIX) as unix,
     ):
-        unix.bind(str(tmp_path / "socket"))
+        unix.bind(str(path))
+        unix.listen()
+        taken = inherited_listeners(hand_over(monkeypatch, unix, tcp))
+        assert taken is not None
+        assert address_of(taken[0]) == f"unix:{path}"
+        for one in taken:
+            one.close()
+    assert path.is_socket()
+
+
+@pytest.mark.parametrize("server", ["HTTP", "Metrics"])
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_SEQPACKET])
+def test_a_unix_socket_that_no_mode_guards_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: str, kind: int
+) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as tcp,
+        socket.socket(socket.AF_UNIX, kind) as unix,
+    ):
+        abstract = kind == socket.SOCK_STREAM
+        unix.bind("\0talos-" + os.urandom(8).hex() if abstract else str(tmp_path / "socket"))
         unix.listen()
         environ = hand_over(monkeypatch, *((unix, tcp) if server == "HTTP" else (tcp, unix)))
         with pytest.raises(ListenError, match=f"{server} server error: .* no listening TCP"):
@@ -139,3 +210,97 @@ def test_what_is_no_socket_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path:
         environ = hand_over(monkeypatch, file.fileno(), file.fileno())
         with pytest.raises(ListenError, match="HTTP server error: Socket operation"):
             inherited_listeners(environ)
+
+
+def unix(path: Path, mode: int = 0o660) -> Address:
+    return Address("HTTP", f"unix:{path}", 0, mode)
+
+
+def open_one(address: Address) -> socket.socket:
+    [listener] = open_listeners((address,))
+    return listener
+
+
+def connects(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o660, 0o666])
+def test_a_unix_socket_has_its_mode_whatever_the_umask_is(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "socket"
+    before = os.umask(0)
+    try:
+        with open_one(unix(path, mode)) as listener:
+            assert stat.S_IMODE(path.stat().st_mode) == mode
+            assert connects(path)
+            assert address_of(listener) == f"unix:{path}"
+    finally:
+        assert os.umask(before) == 0
+
+
+def test_a_unix_socket_that_nobody_listens_on_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    open_one(unix(path)).close()
+    assert path.is_socket()
+    with open_one(unix(path)):
+        assert connects(path)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_unix_socket_that_is_in_use_is_left_alone(tmp_path: Path, full: bool) -> None:
+    path = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX) as first, socket.socket(socket.AF_UNIX) as waiting:
+        first.bind(str(path))
+        first.listen(0)
+        if full:
+            waiting.connect(str(path))
+        with pytest.raises(ListenError) as refused:
+            open_one(unix(path))
+        expected = f"HTTP server error: listen unix {path}: Address already in use"
+        assert refused.value.message == expected
+        assert path.is_socket()
+
+
+def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("kept")
+    with pytest.raises(ListenError, match="no socket"):
+        open_one(unix(path))
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    with pytest.raises(ListenError, match="no socket"):
+        open_one(unix(link))
+    assert path.read_text() == "kept"
+
+
+@pytest.mark.parametrize("path", [Path("/nowhere/socket"), Path("/tmp/" + "a" * 200)])
+def test_a_path_that_cannot_be_is_named(path: Path) -> None:
+    with pytest.raises(ListenError, match=f"listen unix {path}: [A-Z]"):
+        open_one(unix(path))
+
+
+def test_the_file_is_removed_unless_another_server_has_replaced_it(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with open_one(unix(path)) as first:
+        [name] = paths_of([first])
+    with open_one(unix(path)):
+        remove_unix(name)
+        assert connects(path)
+    remove_unix(name)
+    assert not path.exists()
+    remove_unix(name)
+
+
+def test_a_listener_that_fails_takes_the_file_of_the_other_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(ListenError, match="Metrics server error"),
+    ):
+        open_listeners((unix(path), Address("Metrics", "127.0.0.1", port_of(taken))))
+    assert not path.exists()
