@@ -2,7 +2,8 @@
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final, Self
 
 
 class EventName(enum.Enum):
@@ -22,6 +23,20 @@ class EventName(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Requester:
+    """By which request something happened, and whose: fit to be logged.
+
+    ``address`` is the client's as far as it is known. Both are empty where there was no request.
+    """
+
+    request_id: str = ""
+    address: str = ""
+
+
+NOBODY: Final = Requester()
+
+
+@dataclass(frozen=True, slots=True)
 class AuditEvent:
     """One event; ``attributes`` under the names of contract 11.3, empty ones left out.
 
@@ -31,3 +46,8 @@ class AuditEvent:
     name: EventName
     network_id: str
     attributes: Mapping[str, str] = field(default_factory=dict)
+    requester: Requester = NOBODY
+
+    def by(self, requester: Requester) -> Self:
+        """Return the event as caused by a request."""
+        return replace(self, requester=requester)

@@ -2,14 +2,15 @@
 
 import logging
 import time
-from collections.abc import Mapping
 from typing import Final
 
 import falcon
 
 from talos.domain.addresses import Caller, caller_address
+from talos.domain.events import Requester
 from talos.domain.verification import CacheDirective
 from talos.errors import TalosError
+from talos.http import redaction
 from talos.services.tenant import PEER_SOURCES, HttpSettings, Tenant, TenantDirectory
 
 LOGGER: Final = logging.getLogger("talos.http")
@@ -38,7 +39,7 @@ class RequestContext(falcon.Context):
 
     directory: TenantDirectory
     error: TalosError | None = None
-    verdict: Mapping[str, object] | None = None
+    verdict: dict[str, object] | None = None
     request_id: str
     settings: HttpSettings
     started_ns: int
@@ -85,8 +86,15 @@ def client_address(req: Request) -> str:
     It is the peer's where it cannot be told: such a request is refused by every address list.
     """
     seen = caller(req)
+    if seen.header is None:
+        return seen.peer
     address = caller_address(seen)
     return seen.peer if address is None else str(address)
+
+
+def requester(req: Request) -> Requester:
+    """Return what the log and audit events say of whose request this is."""
+    return Requester(redaction.text(req.context.request_id), client_address(req))
 
 
 def cache_directive(req: Request) -> CacheDirective:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from talos import _core
 from talos.domain.addresses import Caller
 from talos.domain.drafts import VerifyDraft
+from talos.domain.events import NOBODY, Requester
 from talos.domain.keys import Key, KeyKind
 from talos.domain.verification import CacheDirective, CacheOutcome, CredentialType
 from talos.services.ports import Lease
@@ -33,11 +34,14 @@ class Attempt:
     directive: CacheDirective
     now_ns: int
     type: CredentialType
+    requester: Requester = NOBODY
     cache: CacheOutcome = CacheOutcome.SKIP
     proved: Possession | None = None
     """Set when steps 1 to 3 of contract 6.2 are passed."""
     lease: Lease | None = None
     """Taken before the row is read; None where the cache may not be written."""
+    key_id: str = ""
+    """The key's, once the credential has proved that it knows it, whatever the verdict."""
     row: Key | None = None
     """The record, where the database was asked for it."""
 

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from talos.domain.durations import NS_PER_S, format_go
@@ -92,11 +93,24 @@ def import_failed(
     return _event(EventName.IMPORT_FAILED, network_id, attributes)
 
 
+def verification_failed(
+    network_id: str, reason: str, credential_type: CredentialType, key_id: str
+) -> AuditEvent:
+    """A credential was refused; ``key_id`` is empty unless it has proved to know it."""
+    attributes = {
+        "APIKeyID": key_id,
+        "Reason": reason,
+        "metadata.credential_type": credential_type.value,
+    }
+    return _event(EventName.VERIFICATION_FAILED, network_id, attributes)
+
+
 class VerificationFailures:
     """Tells of failed verifications: ten in a window of 60 s for each network.
 
     A window starts at the first event after the previous one ended. What exceeds it leaves a debug
-    log line. Each instance has a budget of its own. Safe to share between threads.
+    log line, and is counted: the next event says how many there were. Each instance has a budget of
+    its own. Safe to share between threads.
     """
 
     BUDGET: Final = 10
@@ -106,28 +120,35 @@ class VerificationFailures:
         """Emit through ``events``."""
         self._events = events
         self._lock = threading.Lock()
-        self._windows: dict[str, tuple[int, int]] = {}
-        """Start of the window and events told in it, by network; networks are configured, few."""
+        self._windows: dict[str, tuple[int, int, int]] = {}
+        """Start of the window, events told in it and events suppressed since the last one that was
+        told, by network; networks are configured, few.
+        """
 
-    def tell(
-        self, network_id: str, reason: str, credential_type: CredentialType, now_ns: int
-    ) -> None:
-        """Emit one ``APIKeyVerificationFailed``, or log that the budget is spent."""
-        if not self._spend(network_id, now_ns):
-            _log.debug("verification failure event withheld", extra={"network_id": network_id})
+    def tell(self, failure: AuditEvent, now_ns: int) -> None:
+        """Emit the event, or count it and log that the budget is spent."""
+        suppressed = self._spend(failure.network_id, now_ns)
+        if suppressed is None:
+            _log.debug(
+                "verification failure event withheld", extra={"network_id": failure.network_id}
+            )
             return
-        attributes = {"Reason": reason, "metadata.credential_type": credential_type.value}
-        self._events.emit(_event(EventName.VERIFICATION_FAILED, network_id, attributes))
+        if suppressed:
+            attributes = {**failure.attributes, "metadata.suppressed": str(suppressed)}
+            failure = replace(failure, attributes=attributes)
+        self._events.emit(failure)
 
-    def _spend(self, network_id: str, now_ns: int) -> bool:
+    def _spend(self, network_id: str, now_ns: int) -> int | None:
+        """Return how many were suppressed before this one, None where it is to be, too."""
         with self._lock:
-            start_ns, told = self._windows.get(network_id, (now_ns, 0))
+            start_ns, told, suppressed = self._windows.get(network_id, (now_ns, 0, 0))
             if not start_ns <= now_ns < start_ns + self.WINDOW_NS:
                 start_ns, told = now_ns, 0
             if told >= self.BUDGET:
-                return False
-            self._windows[network_id] = (start_ns, told + 1)
-            return True
+                self._windows[network_id] = (start_ns, told, suppressed + 1)
+                return None
+            self._windows[network_id] = (start_ns, told + 1, 0)
+            return suppressed
 
 
 def _about(key: Key) -> dict[str, str]:

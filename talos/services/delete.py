@@ -1,5 +1,6 @@
 """Deleting an imported key (contract 4.10)."""
 
+from talos.domain.events import NOBODY, Requester
 from talos.domain.keys import KeyKind
 from talos.services import audit
 from talos.services.lookup import absence_named, require_key_id
@@ -19,7 +20,7 @@ class DeleteService:
         self._events = events
         self._clock = clock
 
-    def delete(self, tenant: Tenant, key_id: str) -> None:
+    def delete(self, tenant: Tenant, key_id: str, requester: Requester = NOBODY) -> None:
         """Delete the key whatever its status, and free its ``request_id``.
 
         Raises ``InvalidRequest`` for the empty id, ``ApiKeyNotFound``, and what the repository
@@ -29,4 +30,4 @@ class DeleteService:
         require_key_id(kind, key_id)
         with self._cache.hold(tenant.network_id, kind, key_id), absence_named(kind):
             key = self._keys.delete(tenant.network_id, kind, key_id)
-        self._events.emit(audit.deleted(key))
+        self._events.emit(audit.deleted(key).by(requester))

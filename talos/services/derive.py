@@ -10,6 +10,7 @@ from talos.domain import rules
 from talos.domain.addresses import Caller
 from talos.domain.drafts import DeriveDraft
 from talos.domain.durations import format_go
+from talos.domain.events import NOBODY, Requester
 from talos.domain.keys import Key, TokenAlgorithm
 from talos.domain.verification import CacheDirective, VerificationErrorCode
 from talos.errors import (
@@ -51,7 +52,12 @@ class DeriveService:
         self._failures = VerificationFailures(events)
 
     def derive(
-        self, tenant: Tenant, draft: DeriveDraft, caller: Caller, directive: CacheDirective
+        self,
+        tenant: Tenant,
+        draft: DeriveDraft,
+        caller: Caller,
+        directive: CacheDirective,
+        requester: Requester = NOBODY,
     ) -> DerivedToken:
         """Derive a token; nothing is stored.
 
@@ -65,7 +71,7 @@ class DeriveService:
         """
         rules.raise_for(rules.derive(draft))
         _require_allowed(draft.ttl_ns, tenant)
-        parent = self._parent(tenant, draft.credential, caller, directive)
+        parent = self._parent(tenant, draft.credential, caller, directive, requester)
         now_ns = self._clock.now_ns()
         ttl_ns = _lifetime_ns(draft.ttl_ns, tenant, parent, now_ns)
         algorithm = (
@@ -88,20 +94,28 @@ class DeriveService:
         except ValueError as error:
             raise InternalError("read API key") from error
         token = _mint(token_claims, tenant, signer)
-        self._events.emit(audit.derived(parent, algorithm, ttl_ns))
+        self._events.emit(audit.derived(parent, algorithm, ttl_ns).by(requester))
         return DerivedToken(
             token, now_ns + ttl_ns, scopes, token_claims.shown_when_derived, draft.audiences
         )
 
     def _parent(
-        self, tenant: Tenant, credential: str, caller: Caller, directive: CacheDirective
+        self,
+        tenant: Tenant,
+        credential: str,
+        caller: Caller,
+        directive: CacheDirective,
+        requester: Requester,
     ) -> Key:
         try:
             return self._verifier.parent(tenant, credential, caller, directive)
         except Rejected as refusal:
             type_ = route(credential, tenant.credentials)
             now_ns = self._clock.now_ns()
-            self._failures.tell(tenant.network_id, refusal.message, type_, now_ns)
+            failure = audit.verification_failed(
+                tenant.network_id, refusal.message, type_, refusal.key_id
+            )
+            self._failures.tell(failure.by(requester), now_ns)
             raise _as_error(refusal) from refusal
 
 

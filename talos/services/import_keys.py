@@ -10,6 +10,7 @@ from talos.credentials.imported import imported_key_id
 from talos.credentials.routing import route
 from talos.domain import rules
 from talos.domain.drafts import KeyDraft
+from talos.domain.events import NOBODY, Requester
 from talos.domain.keys import Key, KeyKind
 from talos.domain.verification import CredentialType
 from talos.errors import (
@@ -83,7 +84,7 @@ class ImportService:
         self._events = events
         self._clock = clock
 
-    def import_key(self, tenant: Tenant, draft: KeyDraft) -> Key:
+    def import_key(self, tenant: Tenant, draft: KeyDraft, requester: Requester = NOBODY) -> Key:
         """Import one key, or return the one that an earlier call with the ``request_id`` made.
 
         Raises ``InvalidRequest`` for a broken field rule and a lifetime the tenant does not allow,
@@ -99,10 +100,12 @@ class ImportService:
             raise ApiKeyExists(_DUPLICATE) from None
         if not inserted.created:
             return shown(inserted.key, now_ns)
-        self._events.emit(audit.created(inserted.key))
+        self._events.emit(audit.created(inserted.key).by(requester))
         return inserted.key
 
-    def import_batch(self, tenant: Tenant, drafts: Sequence[KeyDraft]) -> BatchImport:
+    def import_batch(
+        self, tenant: Tenant, drafts: Sequence[KeyDraft], requester: Requester = NOBODY
+    ) -> BatchImport:
         """Import what can be imported, in one transaction; ``request_id`` of items is ignored.
 
         Raises ``InvalidRequest`` for no items or more than 1000, what the repository raises, and
@@ -130,7 +133,7 @@ class ImportService:
                 items[index] = _failed(index, BatchErrorCode.ALREADY_EXISTS, message)
         items |= self._insert(tenant, records, now_ns)
         batch = BatchImport(tuple(items[index] for index in range(len(drafts))))
-        self._tell(tenant, drafts, batch)
+        self._tell(tenant, drafts, batch, requester)
         if batch.success_count == 0:
             _raise_most_frequent(batch)
         return batch
@@ -153,10 +156,12 @@ class ImportService:
                 items[index] = BatchItem(index, key)
         return items
 
-    def _tell(self, tenant: Tenant, drafts: Sequence[KeyDraft], batch: BatchImport) -> None:
+    def _tell(
+        self, tenant: Tenant, drafts: Sequence[KeyDraft], batch: BatchImport, requester: Requester
+    ) -> None:
         for item in batch.items:
             if item.key is not None:
-                self._events.emit(audit.created(item.key))
+                self._events.emit(audit.created(item.key).by(requester))
             elif item.code is not None:
                 event = audit.import_failed(
                     tenant.network_id,
@@ -165,7 +170,7 @@ class ImportService:
                     error_code=item.code.wire_name,
                     message=item.message,
                 )
-                self._events.emit(event)
+                self._events.emit(event.by(requester))
 
 
 def _record(tenant: Tenant, draft: KeyDraft, now_ns: int) -> Key:

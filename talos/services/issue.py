@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from talos.credentials import issued
 from talos.domain import rules
 from talos.domain.drafts import KeyDraft
+from talos.domain.events import NOBODY, Requester
 from talos.domain.keys import NO_METADATA, Key, KeyKind, KeyStatus, KeyVisibility
 from talos.errors import InvalidRequest, QuotaExceeded
 from talos.services import audit
@@ -35,7 +36,7 @@ class IssueService:
         self._events = events
         self._clock = clock
 
-    def issue(self, tenant: Tenant, draft: KeyDraft) -> Issued:
+    def issue(self, tenant: Tenant, draft: KeyDraft, requester: Requester = NOBODY) -> Issued:
         """Make a key, or return the one that an earlier call with the same ``request_id`` made.
 
         Raises ``InvalidRequest`` for a broken field rule, a lifetime the tenant does not allow and
@@ -65,7 +66,7 @@ class IssueService:
         inserted = self._keys.insert(key, quota=tenant.api_keys_max, now_ns=now_ns)
         if not inserted.created:
             return Issued(shown(inserted.key, now_ns), secret="")
-        self._events.emit(audit.created(inserted.key))
+        self._events.emit(audit.created(inserted.key).by(requester))
         return Issued(inserted.key, secret)
 
     def _prefix(self, tenant: Tenant, visibility: KeyVisibility, now_ns: int) -> str:

@@ -25,6 +25,8 @@ def prove_token(attempt: Attempt, proved: ProvedTokens) -> TokenClaims:
         known = proved.recall(network_id, settings.generation, token, now_ns)
     try:
         claims = format_.prove(token, settings, now_ns) if known is None else known
+        if claims.nid == network_id:
+            attempt.key_id = claims.key_id
         format_.check(claims, settings, now_ns)
     except TokenRejected as refusal:
         raise Rejected(refusal.code, refusal.message) from None

@@ -5,6 +5,7 @@ from dataclasses import replace
 from talos.credentials.routing import route
 from talos.domain import rules
 from talos.domain.drafts import RevokeDraft, SelfRevokeDraft
+from talos.domain.events import NOBODY, Requester
 from talos.domain.keys import Key, KeyKind, KeyStatus, KeyVisibility, RevocationReason
 from talos.domain.verification import CredentialType
 from talos.errors import (
@@ -39,7 +40,14 @@ class RevokeService:
         self._events = events
         self._clock = clock
 
-    def revoke(self, tenant: Tenant, kind: KeyKind, key_id: str, draft: RevokeDraft) -> None:
+    def revoke(
+        self,
+        tenant: Tenant,
+        kind: KeyKind,
+        key_id: str,
+        draft: RevokeDraft,
+        requester: Requester = NOBODY,
+    ) -> None:
         """Revoke a key that is active or expired.
 
         Raises, in this order, ``InvalidRequest`` for a broken field rule (a description goes with
@@ -60,16 +68,20 @@ class RevokeService:
 
         with self._cache.hold(tenant.network_id, kind, key_id), absence_named(kind):
             self._keys.change(tenant.network_id, kind, key_id, take_back)
-        self._events.emit(audit.revoked(replaced[-1], reason))
+        self._events.emit(audit.revoked(replaced[-1], reason).by(requester))
 
-    def revoke_any(self, tenant: Tenant, key_id: str, draft: RevokeDraft) -> None:
+    def revoke_any(
+        self, tenant: Tenant, key_id: str, draft: RevokeDraft, requester: Requester = NOBODY
+    ) -> None:
         """Revoke an issued key, or where there is none an imported one (1.2). Raises as above."""
         try:
-            self.revoke(tenant, KeyKind.ISSUED, key_id, draft)
+            self.revoke(tenant, KeyKind.ISSUED, key_id, draft, requester)
         except ApiKeyNotFound:
-            self.revoke(tenant, KeyKind.IMPORTED, key_id, draft)
+            self.revoke(tenant, KeyKind.IMPORTED, key_id, draft, requester)
 
-    def self_revoke(self, tenant: Tenant, draft: SelfRevokeDraft) -> None:
+    def self_revoke(
+        self, tenant: Tenant, draft: SelfRevokeDraft, requester: Requester = NOBODY
+    ) -> None:
         """Revoke the key whose full credential is presented; a revoked one stays as it is.
 
         Neither allowlist nor rate limit counts here. Raises, in this order, ``InvalidRequest`` for
@@ -107,7 +119,7 @@ class RevokeService:
                 key = self._keys.change(*proved.name, give_back)
             except _AlreadyRevokedError:
                 return
-        self._events.emit(audit.self_revoked(key, reason))
+        self._events.emit(audit.self_revoked(key, reason).by(requester))
 
 
 def revoked(key: Key, reason: RevocationReason, now_ns: int, *, description: str = "") -> Key:

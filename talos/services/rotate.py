@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from talos.credentials import issued
 from talos.domain import rules
 from talos.domain.drafts import KeyChange
+from talos.domain.events import NOBODY, Requester
 from talos.domain.keys import Key, KeyKind, KeyStatus, KeyVisibility, RevocationReason
 from talos.errors import FailedPrecondition
 from talos.services import audit
@@ -37,7 +38,9 @@ class RotateService:
         self._events = events
         self._clock = clock
 
-    def rotate(self, tenant: Tenant, key_id: str, change: KeyChange) -> RotatedKey:
+    def rotate(
+        self, tenant: Tenant, key_id: str, change: KeyChange, requester: Requester = NOBODY
+    ) -> RotatedKey:
         """Make a successor that inherits what ``change`` leaves out, and revoke the old key.
 
         One transaction: of concurrent rotations one succeeds. Raises, in this order,
@@ -74,7 +77,7 @@ class RotateService:
             absence_named(KeyKind.ISSUED),
         ):
             rotated = self._keys.rotate(network_id, key_id, succeed)
-        self._events.emit(audit.rotated(rotated.new, rotated.old_before))
+        self._events.emit(audit.rotated(rotated.new, rotated.old_before).by(requester))
         return RotatedKey(
             shown(rotated.new, now_ns), secret, _as_shown(rotated.old_before, rotated.old_after)
         )

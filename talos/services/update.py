@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from talos.domain import rules
 from talos.domain.drafts import KeyChange
+from talos.domain.events import NOBODY, Requester
 from talos.domain.keys import Key, KeyKind
 from talos.domain.masks import covered_fields, updated
 from talos.services import audit
@@ -32,6 +33,7 @@ class UpdateService:
         key_id: str,
         change: KeyChange,
         mask: Sequence[str] | None,
+        requester: Requester = NOBODY,
     ) -> Key:
         """Update a key of any status and return it.
 
@@ -54,5 +56,5 @@ class UpdateService:
 
         with self._cache.hold(tenant.network_id, kind, key_id), absence_named(kind):
             key = self._keys.change(tenant.network_id, kind, key_id, apply)
-        self._events.emit(audit.updated(key))
+        self._events.emit(audit.updated(key).by(requester))
         return shown(key, now_ns)

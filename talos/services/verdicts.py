@@ -16,22 +16,30 @@ from talos.services.tenant import Tenant
 
 
 class Rejected(Exception):
-    """A gate refuses the credential; ``code`` and ``message`` are what the caller is told."""
+    """A gate refuses the credential; ``code`` and ``message`` are what the caller is told.
+
+    ``key_id`` is for the log, where the credential has proved to know it.
+    """
 
     def __init__(self, code: VerificationErrorCode, message: str) -> None:
         """Keep the verdict."""
         super().__init__(message)
         self.code = code
         self.message = message
+        self.key_id = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The verdict, and what the response headers say about how it was reached."""
+    """The verdict, and what the response headers say about how it was reached.
+
+    ``key_id`` is for the log: empty unless the credential has proved to know it.
+    """
 
     verification: Verification
     cache: CacheOutcome
     type: CredentialType
+    key_id: str = ""
 
 
 def denied(refusal: Rejected) -> Verification:

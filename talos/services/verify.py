@@ -32,6 +32,7 @@ from talos.domain import rules
 from talos.domain.addresses import Caller
 from talos.domain.drafts import VerifyDraft
 from talos.domain.durations import NS_PER_S
+from talos.domain.events import NOBODY, Requester
 from talos.domain.keys import Key, KeyKind, RateLimitPolicy
 from talos.domain.timestamps import day_ends_ns
 from talos.domain.verification import (
@@ -42,6 +43,7 @@ from talos.domain.verification import (
 )
 from talos.domain.verification import VerificationErrorCode as Code
 from talos.errors import InternalError, InvalidRequest
+from talos.services import audit
 from talos.services.attempt import Attempt, Possession
 from talos.services.audit import VerificationFailures
 from talos.services.gates import (
@@ -108,11 +110,16 @@ class VerifyService:
         self._proved = proved
 
     def verify(
-        self, tenant: Tenant, draft: VerifyDraft, caller: Caller, directive: CacheDirective
+        self,
+        tenant: Tenant,
+        draft: VerifyDraft,
+        caller: Caller,
+        directive: CacheDirective,
+        requester: Requester = NOBODY,
     ) -> Verified:
         """Verify one credential. Raises ``InvalidRequest`` if it is empty or too long."""
         rules.raise_for(rules.verify(draft))
-        attempt = self._attempt(tenant, draft, caller, directive)
+        attempt = self._attempt(tenant, draft, caller, directive, requester)
         try:
             if attempt.derived:
                 verification = self._token(attempt)
@@ -122,7 +129,7 @@ class VerifyService:
             verification = self._refuse(attempt, refusal)
         except TROUBLE as trouble:
             verification = self._trouble(attempt, trouble)
-        return Verified(verification, attempt.cache, attempt.type)
+        return Verified(verification, attempt.cache, attempt.type, attempt.key_id)
 
     def parent(
         self, tenant: Tenant, credential: str, caller: Caller, directive: CacheDirective
@@ -136,12 +143,16 @@ class VerifyService:
         if directive is CacheDirective.DEFAULT:
             directive = CacheDirective.NO_CACHE
         attempt = self._attempt(tenant, VerifyDraft(credential), caller, directive)
-        if attempt.derived:
-            check_token(attempt, self._proved)
-            raise InvalidRequest("a derived token cannot be the parent of another")
-        key = self._read(attempt, self._prove(attempt))
-        self._last_used.mark(key, attempt.now_ns)
-        check_address(key.allowed_cidrs, caller)
+        try:
+            if attempt.derived:
+                check_token(attempt, self._proved)
+                raise InvalidRequest("a derived token cannot be the parent of another")
+            key = self._read(attempt, self._prove(attempt))
+            self._last_used.mark(key, attempt.now_ns)
+            check_address(key.allowed_cidrs, caller)
+        except Rejected as refusal:
+            refusal.key_id = attempt.key_id
+            raise
         self._publish(attempt, ready_answer(key, tenant))
         return key
 
@@ -151,6 +162,7 @@ class VerifyService:
         drafts: Sequence[VerifyDraft],
         caller: Caller,
         directive: CacheDirective,
+        requester: Requester = NOBODY,
     ) -> tuple[Verification, ...]:
         """Verify 1 to 100 credentials with at most one read for each kind of key (4.15).
 
@@ -165,7 +177,7 @@ class VerifyService:
             for index, draft in enumerate(drafts)
             for violation in rules.verify(draft, f"requests[{index}].")
         )
-        attempts = [self._attempt(tenant, draft, caller, directive) for draft in drafts]
+        attempts = [self._attempt(tenant, draft, caller, directive, requester) for draft in drafts]
         known: list[ReadyAnswer | Verification | None] = []
         for attempt in attempts:
             try:
@@ -184,10 +196,16 @@ class VerifyService:
         )
 
     def _attempt(
-        self, tenant: Tenant, draft: VerifyDraft, caller: Caller, directive: CacheDirective
+        self,
+        tenant: Tenant,
+        draft: VerifyDraft,
+        caller: Caller,
+        directive: CacheDirective,
+        requester: Requester = NOBODY,
     ) -> Attempt:
         type_ = route(draft.credential, tenant.credentials)
-        return Attempt(tenant, draft, caller, directive, self._clock.now_ns(), type_)
+        now_ns = self._clock.now_ns()
+        return Attempt(tenant, draft, caller, directive, now_ns, type_, requester)
 
     # Steps 1 to 6: find out about the key, from the cache or from the database.
 
@@ -203,6 +221,9 @@ class VerifyService:
         proved = possession(attempt.draft.credential, attempt.tenant, attempt.now_ns)
         if attempt.reads_cache:
             attempt.cache = CacheOutcome.MISS
+        if proved.text is not None:
+            # The checksum is ours. Of an imported key any text has an id; there may be no such key.
+            attempt.key_id = proved.text.key_id
         check_minting(proved, attempt.tenant, attempt.now_ns)
         attempt.proved = proved
         return proved
@@ -221,6 +242,7 @@ class VerifyService:
         if expires_at_ns is not None and attempt.now_ns > expires_at_ns:
             return None
         attempt.cache = CacheOutcome.HIT
+        attempt.key_id = answer.verification.key_id
         return answer
 
     def _read(self, attempt: Attempt, proved: Possession) -> Key:
@@ -243,6 +265,7 @@ class VerifyService:
         try:
             if row is None:
                 raise unknown()
+            attempt.key_id = row.key_id
             check_state(row, attempt.now_ns)
         except Rejected:
             # The cache must not say what the database denies, nor be taught it by a slower reader
@@ -354,10 +377,14 @@ class VerifyService:
     # Refusals and how they are told.
 
     def _refuse(self, attempt: Attempt, refusal: Rejected) -> Verification:
-        network_id = attempt.tenant.network_id
-        self._failures.tell(network_id, refusal.message, attempt.type, attempt.now_ns)
+        failure = audit.verification_failed(
+            attempt.tenant.network_id, refusal.message, attempt.type, attempt.key_id
+        )
+        self._failures.tell(failure.by(attempt.requester), attempt.now_ns)
         return denied(refusal)
 
     def _trouble(self, attempt: Attempt, trouble: Exception) -> Verification:
-        _log.error("a credential could not be verified", exc_info=trouble)
+        request = {"request_id": attempt.requester.request_id, "client": attempt.requester.address}
+        fields = {"key_id": attempt.key_id, "http_request": request}
+        _log.error("a credential could not be verified", extra={"fields": fields}, exc_info=trouble)
         return self._refuse(attempt, Rejected(Code.INTERNAL, "database error"))

@@ -269,7 +269,11 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
             self._go_on()
 
     def _refuse(self, error: FramingError) -> None:
-        fields = {"status": int(error.status), "cause": error.text}
+        fields = {
+            "status": int(error.status),
+            "cause": error.text,
+            "http_request": {"remote": self.connection.ends.peer[0]},
+        }
         _log.info("request refused", extra={"fields": fields})
         self._release()
         self._write(refusal(error.status, error.text).data, keep_alive=False)

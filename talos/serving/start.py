@@ -55,10 +55,23 @@ def serve(
     ``worker_class`` is one of ``application.WORKER_CLASSES``.
     ``announce`` is called when both listeners are open. Raises ``ConfigurationError``,
     ``SchemaBehind``, ``ListenError`` or a storage error when the server cannot start; nothing
-    listens then.
+    listens then. What was logged is written by then, since the error is for the last line.
     """
     _end_quietly_when_told()
     config = load(config_path, environ)
+    try:
+        return _serve(surface, config, environ, worker_class, announce)
+    finally:
+        logs.flush()
+
+
+def _serve(
+    surface: Surface,
+    config: Config,
+    environ: Mapping[str, str],
+    worker_class: str,
+    announce: Callable[[], None],
+) -> int:
     source = ConfigSource(config, environ)
     workers = config.optional_integer("serve.http.workers") or usable_processors()
     prepare(surface, source, workers)

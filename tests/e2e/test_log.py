@@ -200,3 +200,35 @@ def test_the_words_of_a_driver_are_told_at_every_level(
     assert "stacktrace" not in error["error"]
     assert error["http_request"]["request_id"]
     assert error["http_request"]["client"] == "127.0.0.1"
+
+
+def test_the_line_of_a_verification_and_the_events_name_key_and_caller(serve: Serve) -> None:
+    talos = serve(over={"cache": {"enabled": False}})
+    issued = talos.issue()
+    key_id, secret = issued["issued_api_key"]["key_id"], issued["secret"]
+    connection = Connection(talos.server.port)
+    assert connection.ask(verify(secret, X_Request_ID="good")).body["is_valid"] is True
+    assert talos.ask("POST", f"{ADMIN}/issuedApiKeys/{key_id}:revoke", {})[0] == 204
+    assert connection.ask(verify(secret, X_Request_ID="bad")).body["is_valid"] is False
+    connection.close()
+    assert talos.server.stop() == 0
+    lines = {
+        record["http_request"]["request_id"]: record["verification"]
+        for record in talos.server.records
+        if "verification" in record
+    }
+    assert lines == {
+        "good": {"verdict": "VALID", "type": "issued", "key_id": key_id},
+        "bad": {"verdict": "REVOKED", "type": "issued", "key_id": key_id},
+    }
+    events = {r["event"]: r for r in talos.server.records if r["msg"] == "audit event"}
+    failed, revoked = events["APIKeyVerificationFailed"], events["IssuedAPIKeyRevoked"]
+    assert failed["attributes"]["APIKeyID"] == revoked["attributes"]["APIKeyID"] == key_id
+    assert failed["http_request"] == {"request_id": "bad", "client": "127.0.0.1"}
+    [line] = [
+        record
+        for record in talos.server.records
+        if record["msg"] == "HTTP request completed"
+        and record["http_request"]["request_id"] == revoked["http_request"]["request_id"]
+    ]
+    assert line["http_request"]["path"] == f"{ADMIN}/issuedApiKeys/{key_id}:revoke"

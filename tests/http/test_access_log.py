@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from talos.adapters.observability.logs import Format, LineFormatter, scrub
+from talos.domain.events import EventName, Requester
 from talos.errors import ServiceUnavailable
 from talos.http import redaction
 from talos.http.request import LOGGER
-from tests.http.surface import API_KEYS, IMPORTED, ISSUED, PEER, Surface, send
+from tests.http.surface import API_KEYS, IMPORTED, ISSUED, PEER, SELF_REVOKE, Surface, send
 
 REQUEST = "HTTP request completed"
 ERROR = "An error occurred while handling a request"
@@ -165,6 +166,64 @@ class TestErrors:
         caplog.clear()
         surface.send("GET", "/x")
         assert not caplog.records
+
+
+class TestVerdicts:
+    def test_stand_in_the_line_of_a_verification(
+        self, surface: Surface, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        issued = surface.issue()
+        key_id, secret = issued["issued_api_key"]["key_id"], issued["secret"]
+        surface.send("POST", f"{API_KEYS}:verify", {"credential": secret})
+        surface.send("POST", f"{ISSUED}/{key_id}:revoke", {})
+        surface.send("POST", f"{API_KEYS}:verify", {"credential": secret})
+        surface.send("POST", f"{API_KEYS}:verify", {"credential": "unknown"})
+        told = [record.fields.get("verification") for record in lines(caplog, REQUEST)]
+        assert [verdict for verdict in told if verdict] == [
+            {"verdict": "VALID", "type": "issued", "key_id": key_id},
+            {"verdict": "REVOKED", "type": "issued", "key_id": key_id},
+            {"verdict": "NOT_FOUND", "type": "imported"},
+        ]
+
+    def test_of_a_batch_are_counted(
+        self, surface: Surface, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        secret = surface.issue()["secret"]
+        caplog.clear()
+        items = [{"credential": text} for text in (secret, "unknown", secret)]
+        surface.send("POST", f"{API_KEYS}:batchVerify", {"requests": items})
+        verdicts = only(caplog).fields["verification"]["verdicts"]
+        assert verdicts == {"VALID": 2, "NOT_FOUND": 1}
+
+
+def test_every_event_carries_the_request_and_its_caller(surface: Surface) -> None:
+    surface.configuration.change(client_ip_source="CLIENT_IP_SOURCE_X_REAL_IP")
+    headers = {"X-Request-ID": "r-1", "X-Real-IP": "203.0.113.9"}
+    secret = surface.send("POST", ISSUED, {"name": "n", "actor_id": "a"}, headers).json
+    key_id, credential = secret["issued_api_key"]["key_id"], secret["secret"]
+    imports = {"raw_key": "raw", "name": "n", "actor_id": "a"}
+    imported = surface.send("POST", IMPORTED, imports, headers).json["key_id"]
+    batch = {"requests": [imports, {**imports, "raw_key": "raw-2"}]}
+    for method, path, body in (
+        ("POST", f"{IMPORTED}:batchCreate", batch),
+        ("PATCH", f"{ISSUED}/{key_id}", {"name": "m"}),
+        ("PATCH", f"{IMPORTED}/{imported}", {"name": "m"}),
+        ("POST", f"{API_KEYS}:derive", {"credential": credential}),
+        ("POST", f"{API_KEYS}:derive", {"credential": "unknown"}),
+        ("POST", f"{API_KEYS}:verify", {"credential": "unknown"}),
+        ("POST", f"{API_KEYS}:batchVerify", {"requests": [{"credential": "unknown"}]}),
+        ("POST", f"{ISSUED}/{key_id}:rotate", {}),
+        ("POST", f"{IMPORTED}/{imported}:revoke", {}),
+        ("DELETE", f"{IMPORTED}/{imported}", None),
+        ("POST", SELF_REVOKE, {"credential": "raw-2"}),
+    ):
+        surface.send(method, path, body, headers)
+    other = surface.issue()["issued_api_key"]["key_id"]
+    surface.house.events.events.pop()
+    surface.send("POST", f"{API_KEYS}/{other}:revoke", {}, headers)
+    told = surface.house.events.events
+    assert set(surface.house.events.names) == set(EventName)
+    assert {event.requester for event in told} == {Requester("r-1", "203.0.113.9")}
 
 
 class TestWhatIsNotLogged:

@@ -15,8 +15,16 @@ class LogEventEmitter:
     """
 
     def emit(self, event: AuditEvent) -> None:
-        """Write the event, its network under the name ``ProjectID``."""
-        attributes = {"ProjectID": event.network_id, **event.attributes}
-        _log.info(
-            "audit event", extra={"fields": {"event": event.name.value, "attributes": attributes}}
-        )
+        """Write the event, its network under the name ``ProjectID``.
+
+        The request that caused it stands in the group, and under the names, of its own line.
+        """
+        fields = {
+            "event": event.name.value,
+            "attributes": {"ProjectID": event.network_id, **event.attributes},
+            "http_request": {
+                "request_id": event.requester.request_id,
+                "client": event.requester.address,
+            },
+        }
+        _log.info("audit event", extra={"fields": fields})

@@ -78,6 +78,12 @@ def configure(level: Level, style: Format, stream: TextIO | None = None) -> None
     threading.excepthook = _log_thread_exception
 
 
+def flush() -> None:
+    """Write what was logged so far, so that what is printed next comes behind it."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+
+
 def _log_thread_exception(arguments: threading.ExceptHookArgs) -> None:
     if arguments.exc_value is not None:
         logging.getLogger("talos").error("a thread ended abnormally", exc_info=arguments.exc_value)

@@ -1,5 +1,6 @@
 """Keys of either kind, named by credential or by id (contract 4.12 to 4.15, 1.2)."""
 
+from collections import Counter
 from typing import Final
 
 import falcon
@@ -8,7 +9,7 @@ from talos.domain.durations import NS_PER_S
 from talos.domain.verification import Verification, VerificationErrorCode
 from talos.http.body import read_body
 from talos.http.messages import BATCH_VERIFY, DERIVE, REVOKE, SELF_REVOKE, VERIFY
-from talos.http.request import Request, cache_directive, caller
+from talos.http.request import Request, cache_directive, caller, requester
 from talos.http.resources.verbs import split_verb
 from talos.http.responses import no_content, ok
 from talos.http.wire import (
@@ -21,6 +22,7 @@ from talos.services import Services
 from talos.services.ports import Clock
 
 _RATE_LIMITED: Final = VerificationErrorCode.RATE_LIMITED
+_VALID: Final = "VALID"
 
 
 class VerifyResource:
@@ -35,8 +37,13 @@ class VerifyResource:
         """Judge one credential."""
         draft = VERIFY.decode(read_body(req))
         context = req.context
-        verified = self._verify.verify(context.tenant, draft, caller(req), cache_directive(req))
+        verified = self._verify.verify(
+            context.tenant, draft, caller(req), cache_directive(req), requester(req)
+        )
         verdict = verified.verification
+        context.verdict = {"verdict": _told(verdict), "type": verified.type.value}
+        if verified.key_id:
+            context.verdict["key_id"] = verified.key_id
         resp.set_header("Ory-Talos-Cache", verified.cache.value)
         if verdict.rate_limit is not None or verdict.restricted:
             self._set_headers(resp, verdict)
@@ -69,8 +76,9 @@ class BatchVerifyResource:
         """Judge up to a hundred credentials."""
         drafts = BATCH_VERIFY.decode(read_body(req))
         verdicts = self._verify.verify_batch(
-            req.context.tenant, drafts, caller(req), cache_directive(req)
+            req.context.tenant, drafts, caller(req), cache_directive(req), requester(req)
         )
+        req.context.verdict = {"verdicts": dict(Counter(map(_told, verdicts)))}
         ok(resp, BatchVerifyApiKeysResponse([verification(verdict) for verdict in verdicts]))
 
 
@@ -84,7 +92,9 @@ class DeriveResource:
     def on_post(self, req: Request, resp: falcon.Response) -> None:
         """Mint a short-lived token from a key."""
         draft = DERIVE.decode(read_body(req))
-        token = self._derive.derive(req.context.tenant, draft, caller(req), cache_directive(req))
+        token = self._derive.derive(
+            req.context.tenant, draft, caller(req), cache_directive(req), requester(req)
+        )
         ok(resp, derived_token(token))
 
 
@@ -97,7 +107,8 @@ class SelfRevokeResource:
 
     def on_post(self, req: Request, resp: falcon.Response) -> None:
         """Revoke the key that is presented."""
-        self._revoke.self_revoke(req.context.tenant, SELF_REVOKE.decode(read_body(req)))
+        draft = SELF_REVOKE.decode(read_body(req))
+        self._revoke.self_revoke(req.context.tenant, draft, requester(req))
         ok(resp, SelfRevokeApiKeyResponse())
 
 
@@ -116,5 +127,10 @@ class ApiKeyResource:
 
     def _on_revoke(self, req: Request, resp: falcon.Response, key_id: str) -> None:
         draft = REVOKE.decode(read_body(req))
-        self._revoke.revoke_any(req.context.tenant, key_id, draft)
+        self._revoke.revoke_any(req.context.tenant, key_id, draft, requester(req))
         no_content(resp)
+
+
+def _told(verdict: Verification) -> str:
+    """Name a verdict in the log."""
+    return _VALID if verdict.error is None else verdict.error.value

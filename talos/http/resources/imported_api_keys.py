@@ -8,7 +8,7 @@ from talos.domain.keys import KeyKind
 from talos.http.body import read_body
 from talos.http.messages import BATCH_IMPORT, IMPORT, REVOKE, decode_update
 from talos.http.query import decode_list, decode_mask
-from talos.http.request import Request
+from talos.http.request import Request, requester
 from talos.http.resources.verbs import split_verb
 from talos.http.responses import created, no_content, ok
 from talos.http.wire import ImportedApiKey, ListImportedApiKeysResponse, api_key, batch_import
@@ -28,7 +28,9 @@ class ImportedApiKeysResource:
     def on_post(self, req: Request, resp: falcon.Response) -> None:
         """Import a key."""
         draft = IMPORT.decode(read_body(req))
-        key = api_key(ImportedApiKey, self._imports.import_key(req.context.tenant, draft))
+        key = api_key(
+            ImportedApiKey, self._imports.import_key(req.context.tenant, draft, requester(req))
+        )
         created(resp, key, f"{PATH}/{key.key_id}")
 
     def on_get(self, req: Request, resp: falcon.Response) -> None:
@@ -49,7 +51,10 @@ class ImportedApiKeyBatchResource:
     def on_post(self, req: Request, resp: falcon.Response) -> None:
         """Import up to a thousand keys; each succeeds or fails by itself."""
         drafts = BATCH_IMPORT.decode(read_body(req))
-        ok(resp, batch_import(self._imports.import_batch(req.context.tenant, drafts)))
+        ok(
+            resp,
+            batch_import(self._imports.import_batch(req.context.tenant, drafts, requester(req))),
+        )
 
 
 class ImportedApiKeyResource:
@@ -72,12 +77,14 @@ class ImportedApiKeyResource:
         """Change the key."""
         change = decode_update(read_body(req), wrapper="imported_api_key")
         mask = decode_mask(req.query_string)
-        key = self._update.update(req.context.tenant, KeyKind.IMPORTED, key_id, change, mask)
+        key = self._update.update(
+            req.context.tenant, KeyKind.IMPORTED, key_id, change, mask, requester(req)
+        )
         ok(resp, api_key(ImportedApiKey, key))
 
     def on_delete(self, req: Request, resp: falcon.Response, key_id: str) -> None:
         """Remove the key for good."""
-        self._delete.delete(req.context.tenant, key_id)
+        self._delete.delete(req.context.tenant, key_id, requester(req))
         no_content(resp)
 
     def on_post(self, req: Request, resp: falcon.Response, key_id: str) -> None:
@@ -87,5 +94,5 @@ class ImportedApiKeyResource:
 
     def _on_revoke(self, req: Request, resp: falcon.Response, key_id: str) -> None:
         draft = REVOKE.decode(read_body(req))
-        self._revoke.revoke(req.context.tenant, KeyKind.IMPORTED, key_id, draft)
+        self._revoke.revoke(req.context.tenant, KeyKind.IMPORTED, key_id, draft, requester(req))
         no_content(resp)

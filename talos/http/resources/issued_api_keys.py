@@ -8,7 +8,7 @@ from talos.domain.keys import KeyKind
 from talos.http.body import read_body
 from talos.http.messages import ISSUE, REVOKE, ROTATE, decode_update
 from talos.http.query import decode_list, decode_mask
-from talos.http.request import Request
+from talos.http.request import Request, requester
 from talos.http.resources.verbs import split_verb
 from talos.http.responses import created, no_content, ok
 from talos.http.wire import (
@@ -34,7 +34,7 @@ class IssuedApiKeysResource:
     def on_post(self, req: Request, resp: falcon.Response) -> None:
         """Issue a key."""
         draft = ISSUE.decode(read_body(req))
-        issued = self._issue.issue(req.context.tenant, draft)
+        issued = self._issue.issue(req.context.tenant, draft, requester(req))
         key = api_key(IssuedApiKey, issued.key)
         created(resp, IssueApiKeyResponse(key, issued.secret), f"{PATH}/{key.key_id}")
 
@@ -66,7 +66,9 @@ class IssuedApiKeyResource:
         """Change the key."""
         change = decode_update(read_body(req), wrapper="issued_api_key")
         mask = decode_mask(req.query_string)
-        key = self._update.update(req.context.tenant, KeyKind.ISSUED, key_id, change, mask)
+        key = self._update.update(
+            req.context.tenant, KeyKind.ISSUED, key_id, change, mask, requester(req)
+        )
         ok(resp, api_key(IssuedApiKey, key))
 
     def on_post(self, req: Request, resp: falcon.Response, key_id: str) -> None:
@@ -76,7 +78,7 @@ class IssuedApiKeyResource:
 
     def _on_rotate(self, req: Request, resp: falcon.Response, key_id: str) -> None:
         change = ROTATE.decode(read_body(req))
-        rotated = self._rotate.rotate(req.context.tenant, key_id, change)
+        rotated = self._rotate.rotate(req.context.tenant, key_id, change, requester(req))
         key = api_key(IssuedApiKey, rotated.key)
         old = api_key(IssuedApiKey, rotated.old)
         body = RotateIssuedApiKeyResponse(key, rotated.secret, old)
@@ -84,5 +86,5 @@ class IssuedApiKeyResource:
 
     def _on_revoke(self, req: Request, resp: falcon.Response, key_id: str) -> None:
         draft = REVOKE.decode(read_body(req))
-        self._revoke.revoke(req.context.tenant, KeyKind.ISSUED, key_id, draft)
+        self._revoke.revoke(req.context.tenant, KeyKind.ISSUED, key_id, draft, requester(req))
         no_content(resp)

@@ -20,7 +20,7 @@ from talos.adapters.observability.logs import (
     configure,
     scrub,
 )
-from talos.domain.events import AuditEvent, EventName
+from talos.domain.events import AuditEvent, EventName, Requester
 
 ISSUED = "ory_ak_v1_QixjHYYL488U6zBjcSAJchJoStiobPoN2NZeFepLRv7fXkvunFdTjqckLqj5G1pt_HNHaEG7x9"
 MACAROON = "mc_v1_AgEXaHR0cHM6Ly9hcGkuZXhhbXBsZS5jb20CLnsianRpIjoi-_x"
@@ -234,7 +234,8 @@ def test_warnings_and_dying_threads_are_records_too() -> None:
 def test_an_audit_event_is_a_record_whatever_the_level(level: Level) -> None:
     stream = start(level)
     event = AuditEvent(EventName.ISSUED_CREATED, "net", {"APIKeyID": "k", "Visibility": "secret"})
-    LogEventEmitter().emit(event)
+    LogEventEmitter().emit(event.by(Requester("r-1", "192.0.2.1")))
     [record] = records(stream)
     assert record["event"] == "IssuedAPIKeyCreated"
     assert record["attributes"] == {"ProjectID": "net", "APIKeyID": "k", "Visibility": "secret"}
+    assert record["http_request"] == {"request_id": "r-1", "client": "192.0.2.1"}

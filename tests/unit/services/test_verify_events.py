@@ -2,13 +2,14 @@
 
 import logging
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from talos.credentials.secrets import Secret, SecretRing
-from talos.domain.drafts import DeriveDraft, RateLimitDraft
-from talos.domain.events import AuditEvent, EventName
-from talos.domain.keys import NIL_NETWORK, KeyStatus
+from talos.domain.drafts import DeriveDraft, RateLimitDraft, VerifyDraft
+from talos.domain.events import AuditEvent, EventName, Requester
+from talos.domain.keys import NIL_NETWORK, KeyStatus, TokenAlgorithm
 from talos.domain.verification import CacheDirective
 from talos.errors import ServiceUnavailable, TalosError
 from tests.fakes.house import CALLER, DRAFT, House
@@ -25,18 +26,93 @@ def test_a_success_says_nothing(house: House) -> None:
     assert house.events.events == []
 
 
-def test_a_failure_names_its_reason_and_no_key(house: House) -> None:
+REQUESTER = Requester("request-1", "192.0.2.1")
+
+
+def test_a_failure_names_its_reason_the_key_and_who_asked(house: House) -> None:
     key, secret = house.issue()
     house.keys.put(replace(key, status=KeyStatus.REVOKED))
-    house.verified(secret)
+    verified = house.services.verify.verify(
+        TENANT, VerifyDraft(secret), CALLER, CacheDirective.DEFAULT, REQUESTER
+    )
+    assert verified.key_id == key.key_id
+    assert verified.verification.key_id == ""
     assert house.events.only() == AuditEvent(
         EventName.VERIFICATION_FAILED,
         NIL_NETWORK,
         {
+            "APIKeyID": key.key_id,
             "Reason": "The API key has been revoked.",
             "metadata.credential_type": "issued",
         },
+        REQUESTER,
     )
+
+
+def named(house: House, credential: str, **options: Any) -> str:
+    """The key that the log and the event of a failed verification name."""
+    house.events.clear()
+    verified = house.verified(credential, **options)
+    assert not verified.verification.is_valid
+    event = house.events.only()
+    assert event.attributes.get("APIKeyID", "") == verified.key_id
+    return verified.key_id
+
+
+def test_a_key_is_named_if_the_credential_has_proved_to_know_it(house: House) -> None:
+    elsewhere = replace(DRAFT, allowed_cidrs=("10.0.0.0/8",))
+    key, secret = house.issue(elsewhere)
+    # From the database, from the cache, and before either is asked.
+    assert named(house, secret) == key.key_id
+    assert named(house, secret) == key.key_id
+    house.clock.advance(s=5)
+    assert named(house, secret, tenant=tenant(max_ttl_ns=S)) == key.key_id
+    del house.keys.rows[house.name(key)]
+    no_cache = CacheDirective.NO_CACHE
+    assert named(house, secret, directive=no_cache) == key.key_id
+    # The checksum is not ours: whoever asks knows no key.
+    assert named(house, secret, tenant=OTHER_SECRET) == ""
+    assert named(house, "of another system") == ""
+    imported = house.services.imports.import_key(
+        TENANT, replace(elsewhere, raw_key="of another system")
+    )
+    assert named(house, "of another system") == imported.key_id
+
+
+@pytest.mark.parametrize("algorithm", list(TokenAlgorithm))
+def test_a_token_names_its_parent_once_its_signature_is_good(
+    house: House, algorithm: TokenAlgorithm
+) -> None:
+    key, secret = house.issue()
+    draft = DeriveDraft(secret, algorithm=algorithm, ttl_ns=60 * S)
+    token = house.services.derive.derive(TENANT, draft, CALLER, CacheDirective.DEFAULT).token
+    assert named(house, token, audiences=("a",)) == key.key_id
+    house.clock.advance(s=3_600)
+    assert named(house, token) == key.key_id
+    assert named(house, token, tenant=replace(TENANT, network_id=OTHER_NETWORK)) == ""
+    assert named(house, token[:-2] + "xx") == ""
+
+
+def test_a_failed_derivation_names_the_parent_and_who_asked(house: House) -> None:
+    key, secret = house.issue()
+    house.keys.put(replace(key, status=KeyStatus.REVOKED))
+    with pytest.raises(TalosError):
+        house.services.derive.derive(
+            TENANT, DeriveDraft(secret), CALLER, CacheDirective.DEFAULT, REQUESTER
+        )
+    event = house.events.only()
+    assert event.attributes["APIKeyID"] == key.key_id
+    assert event.requester == REQUESTER
+
+
+def test_the_next_event_counts_what_was_suppressed(house: House) -> None:
+    for _ in range(17):
+        house.verified("unknown")
+    house.clock.advance(s=60)
+    house.verified("unknown")
+    house.verified("unknown")
+    counts = [event.attributes.get("metadata.suppressed") for event in house.events.events]
+    assert counts == [None] * 10 + ["7", None]
 
 
 @pytest.mark.parametrize(
