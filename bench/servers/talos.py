@@ -2,6 +2,8 @@
 
 import base64
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from typing import Any, Final
 import yaml
 
 from bench.load.requests import Request
-from bench.program import free_port
+from bench.program import StartFailed, free_port
 from bench.servers import wire
 from bench.servers.exchange import ask
 from bench.servers.site import Site, Subject
@@ -45,22 +47,40 @@ def start(
     dsn: str | None = None,
     settings: Mapping[str, Any] | None = None,
     workers: int | None = None,
+    checkout: Path | None = None,
 ) -> Talos:
-    """Start ``talos serve`` with ``settings`` over the usual ones, on a fresh SQLite by default."""
+    """Start ``talos serve`` with ``settings`` over the usual ones, on a fresh SQLite by default.
+
+    It is that of another ``checkout`` if one is named, run by the interpreter of its ``.venv``.
+    """
     folder = site.subfolder(name)
     port, metrics_port = free_port(), free_port()
+    program, environment = [sys.executable, "-m", "talos"], {}
+    if checkout is not None:
+        program[0] = str(checkout / ".venv" / "bin" / "python")
+        environment["PYTHONPATH"] = str(checkout)
+        # Its schema may be another one.
+        dsn = dsn or f"sqlite://{folder / 'talos.db'}"
+        subprocess.run(
+            [*program, "migrate", "up", "--database", dsn],
+            env=os.environ | environment,
+            cwd=folder,
+            check=True,
+            capture_output=True,
+        )
     dsn = dsn or fresh_sqlite(folder)
     serve = {
         "http": {"host": "127.0.0.1", "port": port, "workers": workers or site.workers},
         "metrics": {"host": "127.0.0.1", "port": metrics_port},
     }
     path = configuration(folder, dsn, {"serve": serve, **(settings or {})})
-    program = site.run(
-        [sys.executable, "-m", "talos", "serve", "--config", path],
+    server = site.run(
+        [*program, "serve", "--config", path],
         folder,
         lambda: ask(metrics_port, _HEALTH).status == OK,
+        environment,
     )
-    return Talos(port, program.pid, dsn)
+    return Talos(port, server.pid, dsn)
 
 
 def start_stock(site: Site, name: str, settings: Mapping[str, Any]) -> Talos:
@@ -86,6 +106,14 @@ def start_stock(site: Site, name: str, settings: Mapping[str, Any]) -> Talos:
 def hot(site: Site) -> Subject:
     """Return the server as it comes, asked for a key that it has seen."""
     return _subject(start(site, "hot"), warm=True)
+
+
+def hot_of(site: Site, name: str, checkout: Path) -> Subject:
+    """Return the same of a checkout."""
+    try:
+        return _subject(start(site, name, checkout=checkout), warm=True)
+    except subprocess.CalledProcessError as error:
+        raise StartFailed(f"{checkout}: {error.stderr.decode(errors='replace')}") from None
 
 
 def cache_off_sqlite(site: Site) -> Subject:
