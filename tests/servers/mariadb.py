@@ -60,8 +60,8 @@ def open_mysql() -> MySqlService:
     return MySqlService(_dsn(process.port), process)
 
 
-def mysql_process() -> ServerProcess:
-    """Prepare a server of one's own; the caller starts and closes it."""
+def mysql_process(*options: str) -> ServerProcess:
+    """Prepare a server of one's own, with further options; the caller starts and closes it."""
     server, installer = find_program("mariadbd"), find_program("mariadb-install-db")
     if server is None or installer is None:
         raise Unavailable("MariaDB", VARIABLE, "mariadb-server")
@@ -83,6 +83,7 @@ def mysql_process() -> ServerProcess:
             # What was acknowledged must survive kill -9, but not a power cut.
             "--innodb-flush-log-at-trx-commit=2",
             "--innodb-doublewrite=OFF",
+            *options,
         ],
         _answers,
     )

@@ -58,13 +58,13 @@ def open_postgres() -> PostgresService:
     return PostgresService(_dsn(process.port), process)
 
 
-def postgres_process(*, durable: bool = False) -> ServerProcess:
+def postgres_process(*, durable: bool = False, small_disk: str | None = None) -> ServerProcess:
     """Prepare a server of one's own; the caller starts and closes it.
 
     What was acknowledged survives kill -9 in any case, and a power cut if it is ``durable``.
     """
     folder = _binaries()
-    process = _process(folder, sync="on" if durable else "off")
+    process = _process(folder, sync="on" if durable else "off", small_disk=small_disk)
     try:
         _initialise(process, folder)
     except BaseException:
@@ -105,7 +105,7 @@ def _binaries() -> Path:
     return folder
 
 
-def _process(folder: Path, *, sync: str) -> ServerProcess:
+def _process(folder: Path, *, sync: str, small_disk: str | None = None) -> ServerProcess:
     return ServerProcess(
         "postgres",
         lambda data, port: [
@@ -126,6 +126,7 @@ def _process(folder: Path, *, sync: str) -> ServerProcess:
         _answers,
         # SIGINT disconnects clients and stops; SIGTERM would wait for them.
         stop_signal=signal.SIGINT,
+        small_disk=small_disk,
     )
 
 

@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from tests.servers.small_disk import on_small_disk
+
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 30.0
 _KEEPER = Path(__file__).with_name("keeper.py")
@@ -40,7 +42,8 @@ class ServerProcess:
     """A server that can be stopped, killed, suspended and started again on the same data.
 
     ``command`` is called with the folder and the port. ``answers`` raises ``OSError`` for as long
-    as the server is not ready.
+    as the server is not ready. With ``small_disk``, a size such as ``40m``, the folder ``small``
+    within the server's has no more room than that.
     """
 
     def __init__(
@@ -50,9 +53,11 @@ class ServerProcess:
         answers: Callable[[int], None],
         *,
         stop_signal: signal.Signals = signal.SIGTERM,
+        small_disk: str | None = None,
     ) -> None:
         self._name = name
         self._command = command
+        self._small_disk = small_disk
         self._answers = answers
         self._stop_signal = stop_signal
         self._uid = server_uid()
@@ -62,6 +67,13 @@ class ServerProcess:
         self.folder = Path(tempfile.mkdtemp(prefix=f"talos-{name}-"))
         if self._uid is not None:
             os.chown(self.folder, self._uid, self._uid)
+        if small_disk is not None:
+            self.small.mkdir()
+
+    @property
+    def small(self) -> Path:
+        """The folder of the small disk, whose content only the server sees."""
+        return self.folder / "small"
 
     def run(self, arguments: Sequence[str]) -> None:
         """Run a preparing program (such as initdb) to its end, as the server's account."""
@@ -87,7 +99,7 @@ class ServerProcess:
                 str(self.folder),
                 str(-1 if self._uid is None else self._uid),
                 self._stop_signal.name,
-                *self._command(self.folder, self.port),
+                *self._whole_command(),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -109,6 +121,13 @@ class ServerProcess:
                 if not self.running or time.monotonic() > deadline:
                     raise StartFailed(f"{self._name} did not start:\n{self._log_tail()}") from error
                 time.sleep(0.05)
+
+    def _whole_command(self) -> Sequence[str]:
+        command = self._command(self.folder, self.port)
+        if self._small_disk is None:
+            return command
+        account = os.geteuid() if self._uid is None else self._uid
+        return on_small_disk(command, self.small, self._small_disk, account=account)
 
     @property
     def running(self) -> bool:

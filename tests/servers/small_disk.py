@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _MOUNT = 'mount -t tmpfs -o size="$0",mode=0755 tmpfs "$1" && shift && exec "$@"'
-_BALLAST = "ballast"
 
 
 def can_mount() -> bool:
@@ -33,20 +32,31 @@ def on_small_disk(
 
 
 class SmallDisk:
-    """The folder as the process ``pid`` sees it."""
+    """The folder as the process ``pid`` sees it, changed by its account."""
 
-    def __init__(self, pid: int, folder: Path) -> None:
-        self.folder = Path(f"/proc/{pid}/root") / folder.relative_to("/")
+    def __init__(self, pid: int, folder: Path, *, account: int | None = None) -> None:
+        self._folder = Path(f"/proc/{pid}/root") / folder.relative_to("/")
+        self._account = account
 
     def fill(self) -> None:
         """Leave no room."""
-        with (self.folder / _BALLAST).open("ab", buffering=0) as ballast:
-            try:
-                while True:
-                    ballast.write(b"\0" * 4096)
-            except OSError:
-                return
+        self._run('cat /dev/zero > "$0/ballast" || true')
 
     def empty(self) -> None:
         """Give the room back."""
-        (self.folder / _BALLAST).unlink()
+        self._run('rm "$0/ballast"')
+
+    def make_folder(self, name: str) -> None:
+        """Make a folder on the disk."""
+        self._run('mkdir "$0/$1"', name)
+
+    def _run(self, script: str, *arguments: str) -> None:
+        # Other accounts than the process's do not exist on its disk, root included.
+        subprocess.run(
+            ["sh", "-c", script, str(self._folder), *arguments],
+            check=True,
+            capture_output=True,
+            user=self._account,
+            group=self._account,
+            extra_groups=None if self._account is None else [],
+        )
