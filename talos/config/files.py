@@ -28,6 +28,8 @@ _KINDS: Final = {stat.S_IFDIR: "Is a directory", stat.S_IFIFO: "a pipe, not a re
 _DEEPEST: Final = 32
 _MOST_VALUES: Final = 100_000
 _TOML_PLACE: Final = re.compile(r"\(at (line \d+, column \d+|end of document)\)")
+# A dotted key of n parts costs the parser the square of n. Text with so many dots is no setting.
+_TOML_LONG_KEY: Final = re.compile(r"(?:\.[ \t]*[\"'A-Za-z0-9_-]{1,64}[ \t]*){33}")
 _QUOTED_TOKEN: Final = re.compile(r"'<[a-z ]+>'")
 
 
@@ -142,6 +144,8 @@ def _load(suffix: str, text: str) -> Any:
         case ".json":
             return json.loads(text, object_pairs_hook=_unique, parse_constant=_not_finite)
         case ".toml":
+            if _TOML_LONG_KEY.search(text):
+                raise _Unreadable("nested too deeply")
             return tomllib.loads(text)
         case _:
             return _first_document(text)
@@ -187,6 +191,17 @@ class _YamlLoader(yaml.SafeLoader):
     The 1.1 of the library's own loader turns ``no`` into false, ``12:30:45`` into a number and
     times into objects; here they stay text.
     """
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._left = _MOST_VALUES
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        # The parser takes seconds for a megabyte: what is too much is not read to its end.
+        self._left -= 1
+        if self._left < 0:
+            raise _Unreadable("holds too many values")
+        return super().compose_node(parent, index)
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node: yaml.MappingNode = super().compose_mapping_node(anchor)

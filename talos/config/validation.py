@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
@@ -14,6 +14,8 @@ from talos.config.faults import Fault, shown_value, unknown_key
 from talos.config.schema import Node, Path
 from talos.domain.durations import MAX_DURATION_NS, parse_config_duration
 from talos.domain.proxies import TrustedProxies
+
+_MOST_UNKNOWN_KEYS: Final = 100
 
 VariableOf = Callable[[Path], str | None]
 """Names the environment variable that a value came from."""
@@ -104,7 +106,9 @@ class _Reporter:
         match error.validator:
             case "additionalProperties":
                 known = (schema.at(path) or {}).get("properties", {})
-                yield from (unknown_key(path, name) for name in instance if name not in known)
+                unknown = [name for name in instance if name not in known]
+                # For each of them a near name is looked for among all settings.
+                yield from (unknown_key(path, name) for name in unknown[:_MOST_UNKNOWN_KEYS])
             case _ if self._in_skipped_entry(path):
                 return
             case "required":

@@ -16,6 +16,7 @@ from talos.config.files import FileContent, parse
 from talos.config.loading import Contents, Loader, load
 from talos.config.reload import ConfigSource
 from talos.errors import ConfigurationError
+from tests.unit.config.conftest import Records
 from tests.unit.config.settings import BAD_KEY_URL, KEY_URL, loaded, tree, write
 
 CANARY = "canary-e9d1c4b7"
@@ -158,6 +159,59 @@ def test_no_syntax_error_shows_the_file(tmp_path: Path, name: str, text: str) ->
     with pytest.raises(ConfigurationError) as caught:
         load(path, {})
     assert CANARY not in told_by(caught.value)
+
+
+UNFILLED = [
+    f"${{{LONG}}}",
+    f"<{LONG}>",
+    f"{{{{ {LONG} }}}}",
+    f"changeme-{LONG}",
+    f"your-secret-{LONG}",
+    f"https://{LONG}",
+    f"/run/secrets/{LONG}",
+    f" {LONG}",
+    f'"{LONG}"',
+]
+
+
+@pytest.mark.parametrize("value", UNFILLED)
+def test_no_placeholder_is_repeated(tmp_path: Path, value: str) -> None:
+    for content in misplaced(value):
+        path = write(tmp_path / "talos.yaml", content)
+        with pytest.raises(ConfigurationError) as caught:
+            load(path, {})
+        assert CANARY not in told_by(caught.value)
+    retired = [{"value": value, "expires_at": "2030-01-31T00:00:00Z"}]
+    config = loaded(tmp_path, tree(secrets__hmac__retired=retired))
+    assert config.warnings
+    assert CANARY not in repr(config.warnings)
+
+
+def test_no_warning_shows_a_value(tmp_path: Path) -> None:
+    """Unknown, overruled and quoted variables, and a secret in a file that all may read."""
+    (tmp_path / "secret").write_text(f" {LONG}\n")
+    (tmp_path / "secret").chmod(0o666)
+    environ = {
+        "TALOS_SECRETS_HMAC_CURENT": CANARY,
+        "TALOS_DB_DSN": f"'sqlite:///{CANARY}.db'",
+        "DB_DSN": f"sqlite:///{CANARY}.db",
+        "TALOS_SECRETS_HMAC_CURRENT_FILE": str(tmp_path / "secret"),
+        "TALOS_SECRETS_HMAC_RETIRED": f"{LONG}, {LONG}",
+        "TALOS_PORT": CANARY,
+    }
+    config = loaded(tmp_path, tree(secrets=None), environ)
+    assert len(config.warnings) == 7
+    assert CANARY not in repr(advice.warnings(snapshot.take(config)))
+
+
+@pytest.mark.parametrize("after", [*UNFILLED, f"{LONG}2"])
+def test_no_reload_shows_a_secret(tmp_path: Path, records: Records, after: str) -> None:
+    path = write(tmp_path / "talos.yaml", tree(secrets__hmac__current=LONG))
+    source = ConfigSource(load(path, {}), {})
+    write(path, tree(secrets__hmac__current=after))
+    source.examine()
+    assert CANARY not in repr(records.next())
+    assert CANARY not in repr(records.lost)
 
 
 junk = st.recursive(

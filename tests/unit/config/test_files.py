@@ -1,6 +1,7 @@
 """Configuration files: formats, what is refused, and that nothing of a file is quoted."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from talos.config import files
+from talos.config.loading import load
 from talos.errors import ConfigurationError
 
 
@@ -205,3 +207,28 @@ def test_any_text_is_a_mapping_or_one_fault(text: str, name: str) -> None:
         assert len(error.faults) == 1
     else:
         assert isinstance(parsed, dict)
+
+
+def test_very_many_keys_are_refused_before_the_end(tmp_path: Path) -> None:
+    """The syntax error behind them is not reached, and each unknown key costs a comparison."""
+    many = "".join(f"key{index}: 1\n" for index in range(60_000))
+    assert fault("a.yaml", f"{many}: [") == "a.yaml: holds too many values"
+    path = tmp_path / "talos.json"
+    path.write_text(json.dumps(dict.fromkeys(f"key{index}" for index in range(9_000))))
+    with pytest.raises(ConfigurationError) as caught:
+        load(path, {})
+    assert len([line for line in caught.value.faults if "unknown key" in line]) == 100
+
+
+@pytest.mark.parametrize("text", ["a{} = 1", "[a{}]", "b = {{a{} = 1}}", "a{} . 'x' = 1"])
+def test_a_key_of_very_many_parts(text: str) -> None:
+    """Without the refusal the parser's work would grow with the square of them."""
+    line = fault("a.toml", text.format(' . "x"' * 200_000))
+    assert line == "a.toml: nested too deeply"
+
+
+def test_a_configuration_that_is_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "talos.yaml")
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path / "talos.yaml", {})
+    assert caught.value.faults == (f"{tmp_path}/talos.yaml: a pipe, not a regular file",)
