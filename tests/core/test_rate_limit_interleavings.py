@@ -5,8 +5,8 @@ The model has one step for each load, compare-and-swap and reading of the clock 
 one that makes no further step, so every prefix of every interleaving is a world with dead callers
 in it. Beside the table runs the ideal: a TAT for each key that is never forgotten.
 
-Policies do not change in this world. A longer window makes a TAT that lies in the future grow, by a
-swap like any other; rate_limits_threads.c has threads do that.
+An entry in lower case was made under a window of half the length: whoever finds it stretches what
+is left of it first, and writes that down although the call may be refused.
 
 What must hold at every step:
 
@@ -37,6 +37,7 @@ Buckets: TypeAlias = tuple[tuple[Entry, ...], ...]
 Place: TypeAlias = tuple[int, int]
 """Bucket and index."""
 
+STRETCH: Final = 2
 NOWHERE: Final = (-1, -1)
 NOTHING: Final = (FREE, -1)
 
@@ -94,6 +95,11 @@ class Policy:
         return self.interval * self.quota
 
 
+def stretched(tat: int, now: int) -> int:
+    """The TAT under the longer window, as of now."""
+    return now + STRETCH * max(tat - now, 0)
+
+
 def sides(name: str) -> tuple[int, int]:
     """Which bucket a key looks into first and second."""
     return (1, 0) if name == L else (0, 1)
@@ -103,6 +109,10 @@ def sides(name: str) -> tuple[int, int]:
 class Model:
     policy: Policy
     fault: str = ""
+
+    @property
+    def forgets_to_write(self) -> bool:
+        return self.fault == "stretch and refuse without a word"
 
     def begin(self, name: str) -> Caller:
         return Caller(name, "early clock" if self.fault == "clock before entry" else "find")
@@ -140,7 +150,7 @@ class Model:
 
     def find(self, me: Caller, world: World) -> Caller:
         name, _ = world.entry(me.place)
-        if name == me.name:
+        if name.upper() == me.name:
             return replace(me, step="first word", found=me.place)
         if name != FREE and not world.is_last_of_bucket(me.place):
             return replace(me, index=me.index + 1)
@@ -150,7 +160,7 @@ class Model:
 
     def choose(self, me: Caller, world: World) -> Caller:
         name, tat = me.seen
-        if name == me.name:
+        if name.upper() == me.name:
             return replace(me, step="clock", found=me.place)
         if me.least == NOWHERE:
             better = True
@@ -171,12 +181,16 @@ class Model:
         now = me.now if self.fault == "clock before entry" else world.clock
         name, tat = me.seen
         spent = max(tat - now, 0)
-        if name != me.name and not me.claims:
+        if name.upper() != me.name and not me.claims:
             return self.begin(me.name)
-        if name != me.name and spent:
+        if name.upper() != me.name and spent:
             if any(tat <= world.clock for entries in world.buckets for _, tat in entries):
                 raise Broken("a call goes uncounted although there is a place")
             return Caller(me.name, "uncounted")
+        if name == me.name.lower() and spent:
+            spent *= STRETCH
+            if spent > self.policy.burst - self.policy.interval:
+                return Caller(me.name, "stretch", found=me.found, seen=me.seen, now=now)
         if spent > self.policy.burst - self.policy.interval:
             ideal = world.ideal[KEYS.index(me.name)]
             if ideal - world.clock <= self.policy.burst - self.policy.interval:
@@ -189,19 +203,31 @@ class Model:
         name, tat = world.entry(me.found)
         if (name, tat) != me.seen:
             return self.begin(me.name), world
-        tat = max(tat, me.now) + self.policy.interval
-        if self.fault == "claim before count" and name != me.name:
-            tat = me.seen[1]
         key = KEYS.index(me.name)
         if me.now < world.last[key]:
             raise Broken("time runs backwards for a key")
-        ideal = max(world.ideal[key], me.now) + self.policy.interval
+        ideal = world.ideal[key]
+        if name == me.name.lower():
+            tat, ideal = stretched(tat, me.now), stretched(ideal, me.now)
+        if me.step == "stretch":
+            if ideal - me.now <= self.policy.burst - self.policy.interval:
+                raise Broken("a call is refused that the algorithm lets through")
+            entry = (name, world.entry(me.found)[1]) if self.forgets_to_write else (me.name, tat)
+            return Caller(me.name, "refused"), replace(
+                world,
+                buckets=put(world.buckets, me.found, entry),
+                ideal=put(world.ideal, (key,), ideal),
+            )
+        tat = max(tat, me.now) + self.policy.interval
+        if self.fault == "claim before count" and name != me.name:
+            tat = me.seen[1]
+        ideal = max(ideal, me.now) + self.policy.interval
         if ideal - me.now > self.policy.burst:
             raise Broken("a call is let through that the algorithm refuses")
         if tat != ideal:
             raise Broken("a call is not counted as the algorithm counts it")
         buckets = put(world.buckets, me.found, (me.name, tat))
-        if sum(name == me.name for entries in buckets for name, _ in entries) > 1:
+        if sum(name.upper() == me.name for entries in buckets for name, _ in entries) > 1:
             raise Broken("a key has two entries")
         return Caller(me.name, "admitted"), replace(
             world,
@@ -214,7 +240,7 @@ class Model:
         for number, me in enumerate(world.callers):
             if me.step in ENDS:
                 continue
-            if me.step == "swap":
+            if me.step in ("swap", "stretch"):
                 me, changed = self.swap(me, world)
             else:
                 me, changed = self.after(me, world), world
@@ -224,7 +250,7 @@ class Model:
 
     def explore(self, buckets: Buckets, names: str) -> tuple[int, set[tuple[str, ...]]]:
         """Visit every world; return how many there are, and in which ways all callers ended."""
-        tats = {name: tat for entries in buckets for name, tat in entries}
+        tats = {name.upper(): tat for entries in buckets for name, tat in entries}
         start = World(
             buckets,
             callers=tuple(sorted(self.begin(name) for name in names)),
@@ -270,6 +296,8 @@ WORLDS: Final[dict[str, tuple[Buckets, str]]] = {
     "no place": (((SOON,), (BUSY,)), "KL"),
     "a key that has recovered": ((((K, START),), (BUSY,)), "KKL"),
     "a key in use": ((((K, START + 1),), (GONE,)), "KKL"),
+    "a key whose window grew": ((((K.lower(), START + 1),), (GONE,)), "KKKL"),
+    "a key that is refused when its window grew": ((((K.lower(), START + 2),), (GONE,)), "KKKL"),
 }
 POLICIES: Final = {
     "one call": Policy(interval=1, quota=1, ticks=3),
@@ -287,6 +315,11 @@ FAULTS: Final = {
         "a place that recovers meanwhile",
         "one call",
         "let through that the algorithm refuses",
+    ),
+    "stretch and refuse without a word": (
+        "a key that is refused when its window grew",
+        "three calls",
+        "not counted as the algorithm counts|let through that the algorithm refuses",
     ),
     "claim before count": ("two new keys", "one call", "not counted as the algorithm counts"),
 }
