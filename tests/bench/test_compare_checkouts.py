@@ -30,7 +30,9 @@ def test_both_are_measured_in_every_round_and_the_median_decides() -> None:
     assert len(told) == 3
     assert all("ours" in line and "theirs" in line for line in told[:2])
     assert told[-1].startswith("median of 2 rounds: ")
-    assert compare_checkouts.main([str(ROOT), *QUICK, "--at-least", "1e9"], told.append) == 1
+    for more in ([], ["--by-cpu"]):
+        asked = [str(ROOT), *QUICK, "--at-least", "1e9", *more]
+        assert compare_checkouts.main(asked, told.append) == 1
 
 
 def test_what_is_no_checkout_cannot_be_measured(tmp_path: Path) -> None:
@@ -44,4 +46,4 @@ def test_a_server_that_says_no_is_not_measured() -> None:
         ours = talos.hot(site)
         mistaken = Subject(ours.port, talos.wire.verify_request("no-key"), ours.answer, ours.pid)
         with pytest.raises(WrongAnswer):
-            compare_checkouts.ratios(site, ours, mistaken, rounds=1, seconds=0.2)
+            compare_checkouts.speeds(site, ours, mistaken, rounds=1, seconds=0.2)
