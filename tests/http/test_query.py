@@ -58,6 +58,8 @@ def test_a_list_query(query: str, expected: ListQuery) -> None:
         "page_size=--1",
         "page_size=1&page_size=1",
         "page_size=1&pageSize=1",
+        "pageSize=1&page_size=2",
+        "pageToken=&page_token=",
         "filter=&filter=",
         "page_token=a&page_token=b",
         "filter=%FF",

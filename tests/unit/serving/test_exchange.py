@@ -9,7 +9,8 @@ import pytest
 from talos.http.request import ALL_LINES
 from talos.serving import exchange as exchange_module
 from talos.serving.ends import Ends
-from talos.serving.exchange import FIRST_LINE_COUNTS, Reply, exchange, refusal
+from talos.serving.exchange import FIRST_LINE_COUNTS, Reply, body_limit, exchange, refusal
+from talos.serving.framing import FramingError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -215,3 +216,35 @@ def test_a_refusal_is_plain_text_and_closes() -> None:
     assert b"Connection: close" in head
     assert b"Content-Length: %d" % len(body) in head
     assert not reply.keep_alive
+
+
+def test_the_body_limit_is_asked_for_with_an_environ_without_the_body() -> None:
+    head = b"POST /a%2Fb HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nOrigin: null\r\n\r\n"
+    asked = []
+
+    def limit(environ: "WSGIEnvironment") -> int:
+        asked.append(environ)
+        return 7
+
+    assert body_limit(limit, head, ENDS) == 7
+    [environ] = asked
+    assert (environ["PATH_INFO"], environ["HTTP_ORIGIN"]) == ("/a/b", "null")
+    assert environ["wsgi.input"].read() == b""
+
+
+def test_where_the_body_limit_fails_nothing_is_read() -> None:
+    def limit(_environ: "WSGIEnvironment") -> int:
+        raise RuntimeError("as asked")
+
+    head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n"
+    assert body_limit(limit, head, ENDS) == 0
+    with pytest.raises(FramingError):
+        body_limit(limit, head.replace(b"POST", b"BREW"), ENDS)
+
+
+def test_a_body_that_was_not_read_has_its_length_all_the_same() -> None:
+    application = Recorder(b"ok", length=2)
+    head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 500\r\n\r\n"
+    exchange(application, head, b"", ENDS, length_bytes=500, must_close=lambda: True)
+    assert application.environ["CONTENT_LENGTH"] == "500"
+    assert application.environ["wsgi.input"].read() == b""
