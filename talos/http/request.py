@@ -6,7 +6,7 @@ from typing import Final
 
 import falcon
 
-from talos.domain.addresses import Caller, caller_address
+from talos.domain.addresses import UNIX_PEER, Caller, caller_address
 from talos.domain.events import Requester
 from talos.domain.verification import CacheDirective
 from talos.errors import TalosError
@@ -83,11 +83,12 @@ def caller(req: Request) -> Caller:
 def client_address(req: Request) -> str:
     """Return the address that address lists are held against, for logs and events.
 
-    It is the peer's where it cannot be told: such a request is refused by every address list.
+    It is the peer's where it cannot be told: such a request is refused by every address list. A
+    peer on a Unix socket is called that, although it counts as loopback.
     """
     seen = caller(req)
-    if seen.header is None:
-        return seen.peer
+    if seen.header is None and seen.peer == UNIX_PEER:
+        return UNIX_PEER
     address = caller_address(seen)
     return seen.peer if address is None else str(address)
 

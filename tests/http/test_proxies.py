@@ -156,7 +156,7 @@ def request(settings: HttpSettings, **environ: str) -> Request:
         (PEER, "nonsense", PEER),
         (f"::ffff:{PEER}", None, PEER),
         (OUTSIDE, INSIDE, OUTSIDE),
-        ("unix:", None, "127.0.0.1"),
+        ("unix:", None, "unix:"),
         ("", None, ""),
     ],
 )
