@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -485,6 +486,20 @@ def test_an_unknown_variable(name: str, told: str) -> None:
 )
 def test_variables_of_others(name: str, value: str) -> None:
     assert from_environ(**{name: value}).warnings == ()
+
+
+def test_every_variable_that_the_program_names_is_known() -> None:
+    """Whoever adds one adds it to the list, or servers warn of it."""
+    package = Path(environment.__file__).parents[1]
+    named = {
+        name
+        for path in package.rglob("*.py")
+        for name in re.findall(r"\"(TALOS_[A-Z_]*[A-Z])\"", path.read_text())
+    }
+    assert {"TALOS_CONFIG", "TALOS_BUILD_COMMIT", "TALOS_TOKEN", "TALOS_DB_DSN"} <= named
+    environ = dict.fromkeys(sorted(named), "1")
+    told = [line for line in environment.read(environ).warnings if "belongs to no setting" in line]
+    assert told == []
 
 
 def test_a_misspelt_port_is_not_taken_for_that_of_a_service() -> None:

@@ -35,6 +35,11 @@ def test_a_file_of_the_reference_is_valid_unchanged() -> None:
         "serve.http.threads",
         "serve.http.trusted_proxies",
         "serve.http.allowed_hosts",
+        "serve.http.max_connections_per_peer",
+        "serve.http.socket_mode",
+        "serve.http.idle_timeout",
+        "serve.http.drain_delay",
+        "serve.metrics.socket_mode",
         "rate_limit.memory.max_size",
     }
     assert unset == ours
@@ -347,6 +352,7 @@ def test_the_variable_that_gave_a_value_is_named(tmp_path: Path) -> None:
 
 
 DURATIONS = [path for path, setting in schema.settings().items() if "x-duration" in setting.node]
+ABOVE_ZERO = ("last_used.flush_interval", "serve.http.idle_timeout")
 BARE = ("credentials.clock_skew", "last_used.flush_interval")
 
 
@@ -355,7 +361,7 @@ def with_duration(path: str, text: str) -> Config:
 
 
 def test_which_settings_are_durations() -> None:
-    assert len(DURATIONS) == 9
+    assert len(DURATIONS) == 11
 
 
 @pytest.mark.parametrize("path", DURATIONS)
@@ -382,7 +388,7 @@ def test_what_is_no_duration_is_a_fault_everywhere(path: str, text: str) -> None
         assert with_duration(path, text).duration_ns(path) == 5
         return
     variable = schema.settings()[path].variable
-    above_zero = " above zero" if path == "last_used.flush_interval" else ""
+    above_zero = " above zero" if path in ABOVE_ZERO else ""
     required = {"CREDENTIALS_ISSUER": "x", "SECRETS_HMAC_CURRENT": SECRET}
     assert faults(None, {**required, variable: text}) == (
         f"{path} ({variable}): expected a duration{above_zero} such as 30s, 5m or 1h30m "
@@ -392,7 +398,7 @@ def test_what_is_no_duration_is_a_fault_everywhere(path: str, text: str) -> None
 
 @pytest.mark.parametrize("path", DURATIONS)
 def test_zero(path: str) -> None:
-    if path == "last_used.flush_interval":
+    if path in ABOVE_ZERO:
         with pytest.raises(Exception, match="invalid"):
             with_duration(path, "0s")
     else:

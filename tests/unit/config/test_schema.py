@@ -82,6 +82,11 @@ serve.http.workers None R
 serve.http.threads 16 R
 serve.http.trusted_proxies [] H
 serve.http.allowed_hosts [] H
+serve.http.max_connections_per_peer 0 R
+serve.http.socket_mode '0660' R
+serve.http.idle_timeout '60s' R
+serve.http.drain_delay '0s' R
+serve.metrics.socket_mode '0660' R
 serve.http.socket_mode '0660' R
 serve.http.max_connections_per_peer 0 R
 serve.http.idle_timeout '60s' R
