@@ -19,7 +19,7 @@ from talos.cli.answer_json import decoded_object
 from talos.cli.command import Failure
 from talos.cli.connection import Connection, current_connection
 from talos.cli.deadline import DeadlinePassed, deadline
-from talos.cli.server_errors import error_text, is_envelope
+from talos.cli.server_errors import error_reason, error_text, is_envelope
 
 if TYPE_CHECKING:
     import urllib3
@@ -46,17 +46,25 @@ class CallFailed(Failure):
     """A call that brought no success: its line is ``Error: <context>: <text>``.
 
     ``status`` is the HTTP status of the answer, None when none came. ``from_talos`` says whether
-    the refusal has the form of this API's errors; a proxy's page has not.
+    the refusal has the form of this API's errors; a proxy's page has not. ``reason`` is that of
+    contract 3.1, where there is one.
     """
 
     def __init__(
-        self, context: str, text: str, status: int | None = None, *, from_talos: bool = False
+        self,
+        context: str,
+        text: str,
+        status: int | None = None,
+        *,
+        from_talos: bool = False,
+        reason: str = "",
     ) -> None:
         """Keep the parts beside the whole line."""
         super().__init__(f"Error: {context}: {text}")
         self.text = text
         self.status = status
         self.from_talos = from_talos
+        self.reason = reason
 
 
 class TransportError(Exception):
@@ -120,7 +128,13 @@ class Client:
             raise CallFailed(context, str(error)) from error
         if not 200 <= answer.status < 300:
             text = _redacted(self._refusal(answer), (*secrets, *self._connection.secrets))
-            raise CallFailed(context, text, answer.status, from_talos=is_envelope(answer.body))
+            raise CallFailed(
+                context,
+                text,
+                answer.status,
+                from_talos=is_envelope(answer.body),
+                reason=error_reason(answer.body),
+            )
         if not answer.body.strip():
             return {}
         decoded = decoded_object(answer.body)

@@ -44,6 +44,18 @@ def is_envelope(body: bytes) -> bool:
     return isinstance(error, dict) and isinstance(error.get("message"), str)
 
 
+def error_reason(body: bytes) -> str:
+    """Return the reason of the envelope's ``ErrorInfo``, ``""`` where there is none."""
+    decoded = _decoded(body)
+    error = decoded.get("error") if isinstance(decoded, dict) else None
+    details = error.get("details") if isinstance(error, dict) else None
+    for detail in details if isinstance(details, list) else ():
+        reason = detail.get("reason") if isinstance(detail, dict) else None
+        if isinstance(reason, str):
+            return reason
+    return ""
+
+
 def _decoded(body: bytes) -> Any:
     try:
         return json.loads(body)

@@ -236,15 +236,57 @@ def test_batch_import_in_several_requests(program: Program, tmp_path: Path) -> N
     assert program.verdict("test-batch-0") == ""
     assert program.verdict("test-batch-2299") == ""
 
-    again = program.run("keys", *command, "--format", "jsonpath=success_count", code=1)
-    assert again.stdout == "0\n"
+    again = program.json(*command, code=1)
+    assert [again[f"{state}_count"] for state in ("success", "exists", "failure")] == [0, 2299, 1]
     file.write_text(json.dumps(keys(range(2200, 2400))))
     answer = program.json(*command)
-    assert (answer["success_count"], answer["failure_count"]) == (100, 100)
-    file.write_text(json.dumps(keys(range(10))))
+    assert [answer[f"{state}_count"] for state in ("success", "exists", "failure")] == [100, 100, 0]
+    file.write_text(json.dumps(keys(range(10)), indent=0))
     refused = program.run("keys", *command, code=1)
-    assert refused.stdout == ""
-    assert refused.stderr.startswith("Error: batch import API keys: ")
+    assert refused.stderr == "Imported 0 of 10 API keys; 10 exist already.\n"
+    assert refused.stdout.count("key already imported") == 10
+    skipped = program.run("keys", *command, "--skip-existing", "-q")
+    assert skipped.stdout == "\n"
+
+
+def test_batch_import_of_rows_that_only_the_server_refuses(
+    program: Program, tmp_path: Path
+) -> None:
+    """As NDJSON and CSV; each row has its own result under its line."""
+    _, secret = program.issue()
+    file = tmp_path / "keys"
+    rows = [
+        {"raw_key": "test-forms-1", "name": "n", "actor_id": "a", "scopes": ["r", "w"]},
+        {"raw_key": secret, "name": "n", "actor_id": "a"},
+        {"raw_key": "test-forms-2", "name": "n", "actor_id": "a", "ttl": "never"},
+    ]
+    file.write_text("\ufeff" + "\n\n".join(map(json.dumps, rows)))
+    answer = program.json("imported", "batch-import", "--file", str(file))
+    assert [(row["line"], row["status"]) for row in answer["results"]] == [
+        (1, "success"),
+        (3, "failed"),
+        (5, "failed"),
+    ]
+    assert answer["results"][0]["imported_api_key"]["scopes"] == ["r", "w"]
+    # Now every key of the request is refused, for different reasons.
+    again = program.json("imported", "batch-import", "--file", str(file), code=1)
+    assert [row["status"] for row in again["results"]] == ["exists", "failed", "failed"]
+    assert "issued api key pattern" in again["results"][1]["error_message"]
+    file.write_text(
+        "raw_key;name;actor_id;scopes;ttl;metadata;rate_limit_quota;rate_limit_window;allowed_cidrs\n"
+        'test-forms-3;"a name;\nof two lines";a;r,w;30d;"{""plan"": 1}";10;1m;127.0.0.0/8\n'
+        "test-forms-4;n;a;;;;;;nonsense\n"
+    )
+    answer = program.json("imported", "batch-import", "--file", str(file))
+    imported, failed = answer["results"]
+    key = imported["imported_api_key"]
+    assert key["name"] == "a name;\nof two lines"
+    assert (key["scopes"], key["metadata"]) == (["r", "w"], {"plan": 1})
+    assert key["rate_limit_policy"] == {"quota": "10", "unit": "requests", "window": "60s"}
+    assert (failed["line"], failed["status"]) == (4, "failed")
+    assert "CIDR" in failed["error_message"]
+    assert program.verdict("test-forms-3") == ""
+    assert program.verdict("test-forms-4") == "NOT_FOUND"
 
 
 def test_faults_that_the_server_finds(program: Program) -> None:

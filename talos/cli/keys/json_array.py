@@ -1,9 +1,9 @@
-"""Reads a JSON array of objects item by item, so that a large file needs no large memory."""
+"""Reads a JSON array item by item, so that a large file needs no large memory."""
 
 import codecs
 import json
 from collections.abc import Iterator
-from typing import BinaryIO, Final, NoReturn
+from typing import Final, NoReturn, Protocol
 
 _READ_SIZE: Final = 1024 * 1024
 _BLANKS: Final = " \t\n\r"
@@ -12,49 +12,60 @@ LONGEST_ITEM: Final = 8 * 1024 * 1024
 
 
 class ArrayError(ValueError):
-    """The input is no JSON array of objects. The text names the item and never shows it."""
+    """The input is no JSON array. The text names the item and its line and never shows it."""
 
 
-def read_items(source: BinaryIO, read_size: int = _READ_SIZE) -> Iterator[str]:
-    """Yield the text of every object in the array, as it stands in the input.
+class Readable(Protocol):
+    """What bytes are read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes, none at the end."""
+        ...
+
+
+def read_items(source: Readable, read_size: int = _READ_SIZE) -> Iterator[tuple[int, str]]:
+    """Yield the line and the text of every item in the array, as it stands in the input.
 
     The text of an item is passed on unchanged, numbers and member order included. The input is
     read in pieces of ``read_size`` bytes, larger ones for an item longer than that. Raises
-    ``ArrayError`` for input that is not UTF-8, not an array, or has an item that is no object or
-    is longer than ``LONGEST_ITEM``.
+    ``ArrayError`` for input that is not UTF-8, not an array, or has an item that is no JSON or is
+    longer than ``LONGEST_ITEM``. A byte order mark is skipped.
     """
     text = _Text(source, read_size)
     if text.next_character() != "[":
-        raise ArrayError("must hold a JSON array of objects")
+        raise ArrayError("holds no JSON array of objects")
     text.skip(1)
     index = 0
     if text.next_character() == "]":
         text.skip(1)
     else:
         while True:
-            yield text.take_object(index)
-            index += 1
+            yield text.take_item(index)
             separator = text.next_character()
             if separator not in (",", "]"):
-                raise ArrayError(f"item {index - 1} is not followed by a comma or the array's end")
+                raise ArrayError(
+                    f"line {text.line}: item {index} is not followed by a comma or the array's end"
+                )
+            index += 1
             text.skip(1)
             if separator == "]":
                 break
     if text.next_character():
-        raise ArrayError("goes on behind the end of the array")
+        raise ArrayError(f"line {text.line}: goes on behind the end of the array")
 
 
 class _Text:
     """The decoded input with a position in it; what lies before is dropped as reading goes on."""
 
-    def __init__(self, source: BinaryIO, read_size: int) -> None:
+    def __init__(self, source: Readable, read_size: int) -> None:
         self._source = source
         self._read_size = read_size
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
         self._json = json.JSONDecoder(parse_constant=_refuse_constant)
         self._buffer = ""
         self._position = 0
         self._ended = False
+        self.line = 1
 
     def skip(self, count: int) -> None:
         self._position += count
@@ -65,14 +76,15 @@ class _Text:
             while self._position < len(self._buffer):
                 if self._buffer[self._position] not in _BLANKS:
                     return self._buffer[self._position]
+                self.line += self._buffer[self._position] == "\n"
                 self._position += 1
             if not self._read_more(self._read_size):
                 return ""
 
-    def take_object(self, index: int) -> str:
-        """Return the text of the object that starts here, and go behind it."""
-        if self.next_character() != "{":
-            raise ArrayError(f"item {index} is no JSON object")
+    def take_item(self, index: int) -> tuple[int, str]:
+        """Return the line and the text of the item that starts here, and go behind it."""
+        self.next_character()
+        line = self.line
         while True:
             try:
                 _, end = self._json.raw_decode(self._buffer, self._position)
@@ -81,13 +93,21 @@ class _Text:
                 # is there keeps the work linear in the size of the item.
                 length = len(self._buffer) - self._position
                 if length > LONGEST_ITEM or not self._read_more(max(length, self._read_size)):
-                    raise ArrayError(f"item {index} is no valid JSON, or too long") from None
+                    raise ArrayError(
+                        f"line {line}: item {index} is no valid JSON, or too long"
+                    ) from None
                 continue
+            if end == len(self._buffer) and self._buffer[self._position] not in '{["':
+                # A number may go on in the next piece.
+                if self._read_more(self._read_size):
+                    continue
+                end = len(self._buffer)
             item = self._buffer[self._position : end]
             self._position = end
+            self.line += item.count("\n")
             if len(item) > LONGEST_ITEM:
-                raise ArrayError(f"item {index} is too long")
-            return item
+                raise ArrayError(f"line {line}: item {index} is too long")
+            return line, item
 
     def _read_more(self, size: int) -> bool:
         """Drop what is done with and read on; return whether there was more."""

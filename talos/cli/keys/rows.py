@@ -16,7 +16,7 @@ UNKNOWN: Final = "UNKNOWN"
 _FRACTION: Final = re.compile(r"(?<=:[0-9]{2})\.[0-9]+(?=Z$)")
 _INTERNAL: Final = "VERIFICATION_ERROR_INTERNAL"
 
-BATCH_IMPORT_COLUMNS: Final = ("INDEX", "KEY ID", "NAME", "STATUS", "ERROR")
+BATCH_IMPORT_COLUMNS: Final = ("INDEX", "KEY ID", "NAME", "STATUS", "ERROR", "LINE")
 
 
 def key_row(key: Mapping[str, Any]) -> tuple[str, ...]:
