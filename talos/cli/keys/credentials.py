@@ -204,6 +204,8 @@ def derive_token(
         secrets=(secret,),
     )
     token = member(answer, "token")
+    if not token.get("token"):
+        raise CallFailed("derive token", "the answer holds no token; is this a Talos server?")
     columns = [("TOKEN", cell(token.get("token"))), ("EXPIRE TIME", cell(token.get("expire_time")))]
     print_row(columns, answer)
     note("Token derived.")

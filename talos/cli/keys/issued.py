@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from talos.cli.client import Client
+from talos.cli.client import CallFailed, Client
 from talos.cli.keys.flags import (
     Reader,
     actor_option,
@@ -80,8 +80,9 @@ def issue(
         ip_restriction=ip_restriction(allowed_cidrs),
     )
     output_format().require_first_step(("issued_api_key", "secret"))
-    answer = Client().call("issue API key", "POST", ISSUED.path, body=body)
-    _print_with_secret(answer, "API key issued.")
+    context = "issue API key"
+    answer = Client().call(context, "POST", ISSUED.path, body=body)
+    _print_with_secret(answer, context, "API key issued.")
 
 
 @click.command(
@@ -104,16 +105,20 @@ def rotate(
     An empty --scopes leaves the successor without scopes.
     """
     output_format().require_first_step(("issued_api_key", "secret", "old_issued_api_key"))
+    context = "rotate issued API key"
     answer = Client().call(
-        "rotate issued API key",
+        context,
         "POST",
         ISSUED.item_path(key_id, ":rotate"),
         body=given(name=name, scopes=scopes, metadata=metadata),
     )
-    _print_with_secret(answer, "API key rotated.")
+    _print_with_secret(answer, context, "API key rotated.")
 
 
-def _print_with_secret(answer: dict[str, Any], done: str) -> None:
+def _print_with_secret(answer: dict[str, Any], context: str, done: str) -> None:
+    """Print the new key. Raises ``CallFailed`` for a success that came from somewhere else."""
+    if not answer.get("secret"):
+        raise CallFailed(context, "the answer holds no secret; is this a Talos server?")
     columns = labelled(KEY_COLUMNS, key_row(member(answer, "issued_api_key")))
     note(done)
     print_row([*columns, ("SECRET", cell(answer.get("secret")))], answer)

@@ -1,5 +1,6 @@
 """The way to the server: endpoints, time-outs, proxies, and trouble on the line."""
 
+import gzip
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -125,8 +126,18 @@ def test_no_answer_in_time(client: Callable[..., Client], listener: socket.socke
     assert refusal_of(client(url, 0.05)) == f"no answer from {url} within 0.05 s"
 
 
-def test_a_body_that_trickles_in_ends_at_the_deadline(
-    client: Callable[..., Client], listener: socket.socket
+@pytest.mark.parametrize(
+    ("head", "drop"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b" "),
+        (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+    ids=["body", "header", "chunk", "continue"],
+)
+def test_an_answer_that_trickles_in_ends_at_the_deadline(
+    client: Callable[..., Client], listener: socket.socket, head: bytes, drop: bytes
 ) -> None:
     """Every byte comes in time for a single read, the whole never does."""
     done = threading.Event()
@@ -135,10 +146,10 @@ def test_a_body_that_trickles_in_ends_at_the_deadline(
         connection, _ = listener.accept()
         with connection:
             connection.recv(65536)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
             try:
+                connection.sendall(head)
                 while not done.wait(0.02):
-                    connection.sendall(b" ")
+                    connection.sendall(drop)
             except OSError:
                 pass
 
@@ -149,6 +160,14 @@ def test_a_body_that_trickles_in_ends_at_the_deadline(
     finally:
         done.set()
         thread.join()
+
+
+def test_an_answer_that_would_unpack_to_anything_is_refused(
+    client: Callable[..., Client], server: FakeServer
+) -> None:
+    for coding in ("gzip", "deflate", "br, gzip", " GZIP "):
+        server.answer(gzip.compress(b" " * 1_000_000), headers={"Content-Encoding": coding})
+        assert "content coding" in refusal_of(client(server.url))
 
 
 @pytest.mark.parametrize(

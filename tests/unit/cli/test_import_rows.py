@@ -93,9 +93,15 @@ def test_cells_of_csv() -> None:
     ]
     found = rows("\n".join([header, good, *(line for line, _ in bad)]))
     assert json.loads(found[0].text) == {
-        "raw_key": "k", "name": "n", "actor_id": "a", "scopes": ["r", "w"], "ttl": "30d",
-        "metadata": {"a": 1}, "ip_restriction": {"allowed_cidrs": ["10.0.0.0/8"]},
-        "rate_limit_policy": {"quota": "5", "window": "60s"}, "request_id": "r-1",
+        "raw_key": "k",
+        "name": "n",
+        "actor_id": "a",
+        "scopes": ["r", "w"],
+        "ttl": "30d",
+        "metadata": {"a": 1},
+        "ip_restriction": {"allowed_cidrs": ["10.0.0.0/8"]},
+        "rate_limit_policy": {"quota": "5", "window": "60s"},
+        "request_id": "r-1",
         "visibility": "KEY_VISIBILITY_PUBLIC",
     }
     assert fault_of(found[0]) == ""

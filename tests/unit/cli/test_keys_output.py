@@ -259,3 +259,23 @@ def test_answers_with_members_missing_leave_cells_empty(server: FakeServer, ask:
     server.answer({"issued_api_keys": [{"key_id": "k1"}, None, 5]})
     result = ask("keys", "issued", "list")
     assert result.stdout == "\t".join([*LIST_COLUMNS, "\n"]) + "k1\t\t\t\t\t\t\t\t\t\t\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("issue n --actor a", "issue API key: the answer holds no secret"),
+        ("issued rotate k1", "rotate issued API key: the answer holds no secret"),
+        ("derive-token c1", "derive token: the answer holds no token"),
+    ],
+)
+@pytest.mark.parametrize(
+    "body", [b"", {}, {"status": "ok"}, {"secret": "", "token": {"token": ""}}]
+)
+def test_a_success_of_something_else_is_an_error(
+    server: FakeServer, ask: Run, line: str, said: str, body: Any
+) -> None:
+    server.answer(body)
+    result = ask("keys", *line.split())
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"Error: {said}; is this a Talos server?\n"

@@ -14,6 +14,7 @@ ISSUED = f"{ADMIN}/issuedApiKeys"
 IMPORTED = f"{ADMIN}/importedApiKeys"
 ISSUE = {"name": "n", "actor_id": "a", "ttl": "24h0m0s"}
 IMPORT = {"raw_key": "test-raw-key", "name": "n", "actor_id": "a"}
+NEW = {"issued_api_key": key(), "secret": SECRET}
 POLICY = {"quota": "100", "window": "60s"}
 
 
@@ -69,9 +70,9 @@ def listing(kind: str, flags: str, query: str, *words: str) -> Case:
 
 CASES = [
     issue(""),
-    Case("keys create n --actor a", "POST", ISSUED, ISSUE),
-    Case("keys issued issue n --actor a", "POST", ISSUED, ISSUE),
-    Case("keys issued create n --actor a", "POST", ISSUED, ISSUE),
+    Case("keys create n --actor a", "POST", ISSUED, ISSUE, NEW),
+    Case("keys issued issue n --actor a", "POST", ISSUED, ISSUE, NEW),
+    Case("keys issued create n --actor a", "POST", ISSUED, ISSUE, NEW),
     issue("--scopes a,b", scopes=["a", "b"]),
     issue("--scopes a --scopes b,c", scopes=["a", "b", "c"]),
     issue("", "--scopes", " a , b:c ", scopes=["a", "b:c"]),

@@ -8,7 +8,7 @@ from tests.unit.cli.fake_server import FakeServer
 
 CALLS = [
     ("keys verify -", verification(), "credential"),
-    ("keys derive-token -", {"token": {}}, "credential"),
+    ("keys derive-token -", {"token": {"token": "t"}}, "credential"),
     ("keys self-revoke -", {}, "credential"),
     ("keys imported import n --actor a --raw-key -", key(), "raw_key"),
 ]
