@@ -9,6 +9,8 @@ PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip --quiet --disable-pip-version-
 INSTALL := $(PIP) install --require-hashes --requirement
 SOURCES := setup.py pyproject.toml talos/_core.pyx $(wildcard talos/native/*)
 LOCKS := requirements
+# Tests wait for servers more than they compute. A file's tests stay together, and share its servers.
+PARALLEL := --numprocesses auto --dist loadfile
 
 .DEFAULT_GOAL := help
 
@@ -47,11 +49,11 @@ serve: $(VENV)/.installed ## Serve on 127.0.0.1:4420, initialising ./data on the
 
 .PHONY: test
 test: $(VENV)/.installed-test ## Run every test, with throwaway database servers
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 .PHONY: coverage
 coverage: $(VENV)/.installed-test ## Run every test and print the branch coverage of each package
-	@$(BIN)/python -m coverage run -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report= $(ARGS)
 	@$(BIN)/python -m tests.coverage
 
 .PHONY: services

@@ -1,4 +1,4 @@
-"""Prints what ``coverage run`` measured, a line for each package: ``python -m tests.coverage``.
+"""Prints what ``pytest --cov`` measured, a line for each package: ``python -m tests.coverage``.
 
 Of the servers that tests start nothing is measured: ``talos/serving`` is covered by more tests than
 its line says. The compiled core is not measured at all.
