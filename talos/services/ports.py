@@ -114,9 +114,9 @@ class KeyRepository(Protocol):
     ) -> Key:
         """Replace the key by ``change(key)``, the row locked meanwhile; return the new record.
 
-        What ``change`` raises passes through, and nothing is written. ``change`` may be called
-        again with a newer record. Raises ``ApiKeyNotFound``. The identity (network, kind, id),
-        ``created_at_ns`` and ``last_used_at_ns`` are never written.
+        A ``TalosError`` of ``change`` passes through, and nothing is written. ``change`` may be
+        called again with a newer record. Raises ``ApiKeyNotFound``. The identity (network, kind,
+        id), ``created_at_ns`` and ``last_used_at_ns`` are never written.
         """
         ...
 

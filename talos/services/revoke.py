@@ -24,8 +24,11 @@ from talos.services.tenant import Tenant
 from talos.services.verdicts import Rejected
 
 
-class _AlreadyRevokedError(Exception):
-    """Somebody was faster; for a self-revocation that is as good as having done it."""
+class _AlreadyRevokedError(Conflict):
+    """Somebody was faster; for a self-revocation that is as good as having done it.
+
+    It is an error of ours, as whatever passes through a transaction has to be.
+    """
 
 
 class RevokeService:

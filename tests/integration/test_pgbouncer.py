@@ -66,7 +66,7 @@ def work(keys: SqlKeyRepository, database: SqlDatabase, client: int) -> None:
             lambda old, new=successor: (new, replace(old, status=KeyStatus.REVOKED)),
         )
         assert rotated.old_before == changed
-        keys.mark_used(NIL_NETWORK, kind, [successor.key_id], NOW_NS)
+        keys.mark_used(NIL_NETWORK, kind, {successor.key_id: NOW_NS})
         page = keys.list_page(
             NIL_NETWORK,
             kind,
