@@ -222,7 +222,9 @@ PUBLISH_BUSY: Final[int]
 PUBLISH_COLD: Final[int]
 """All room is taken by keys in use; the same key is let in if it asks again soon."""
 PUBLISH_LARGE: Final[int]
-"""The payload is longer than 4096 bytes."""
+"""The payload is longer than 4096 bytes, or that of a proof than 3696."""
+KIND_OF_PROOFS: Final[int]
+"""What is published under it takes half of the cache at most, and pushes out no key in use."""
 
 @final
 class KeyCache:

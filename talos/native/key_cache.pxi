@@ -27,8 +27,10 @@ cdef enum:
     COUNT = 1                    # chunks in use << 8 | entries
     RECENCY = 8
     HAND = 9
-    REJECTED = 10                # 16 tags of 16 bits, newest first
+    REJECTED = 10                # 16 tags of keys of 16 bits, newest first
     REJECTED_WORDS = 4
+    REJECTED_PROOFS = 14         # 8 tags of proofs
+    REJECTED_PROOF_WORDS = 2
     ENTRY = 16                   # tag << 48 | first chunk << 40 | chunks << 32 | second of expiry
     ARENA = 80
     MARK_MASK = 0xFFFFFF
@@ -42,6 +44,11 @@ cdef enum:
     VALUE_HEADER_WORDS = 10
     MAX_PAYLOAD = 4096
     MAX_VALUE_WORDS = 522
+    # Proofs of derived tokens: the low byte of their kind, and what they may take of a set, which is
+    # half, and so 29 entries. Who has a macaroon makes as many tokens of it as wanted, all of them
+    # good, without asking anybody.
+    PROOF_KIND = 2
+    PROOF_CHUNKS = 59
     READ_ATTEMPTS = 4
     READ_MISS = -1
     READ_AGAIN = -2

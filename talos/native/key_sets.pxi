@@ -13,7 +13,7 @@ cdef enum Publication:
     PUBLICATION_STALE            # evicted or held since the lease, or no lease, or expired
     PUBLICATION_BUSY             # others write in both sets, or this process has no owner slot
     PUBLICATION_COLD             # the set is full of keys in use; asked again soon, it is let in
-    PUBLICATION_LARGE            # the payload is longer than MAX_PAYLOAD
+    PUBLICATION_LARGE            # longer than MAX_PAYLOAD, or a proof beyond the share of proofs
 
 
 cdef struct Census:
@@ -23,6 +23,8 @@ cdef struct Census:
     uint64_t keep                # a bit for each entry
     uint64_t kept
     uint64_t chunks              # of those kept
+    uint64_t proofs              # a bit for each entry that is one, kept or not
+    uint64_t proof_chunks        # of those kept
     uint64_t recency
     bint was_recent              # the key's own old entry had been hit
 
@@ -80,6 +82,10 @@ cdef bint is_key(const uint64_t* value, const CacheKey* key) noexcept nogil:
     return True
 
 
+cdef inline bint is_proof(uint64_t kind) noexcept nogil:
+    return (kind & 0xFF) == PROOF_KIND
+
+
 cdef void take_census(
     CacheView* view, const uint64_t* members, const CacheKey* key, uint64_t now_s, Census* census
 ) noexcept nogil:
@@ -93,6 +99,7 @@ cdef void take_census(
     census.count = load_relaxed(&members[COUNT]) & 0xFF
     census.recency = load_relaxed(&members[RECENCY])
     census.keep = census.kept = census.chunks = 0
+    census.proofs = census.proof_chunks = 0
     census.was_recent = False
     if census.count > ENTRIES:
         census.count = 0
@@ -104,6 +111,7 @@ cdef void take_census(
             or start + entry_chunks(entry) > CHUNKS
         ):
             census.count = census.keep = census.kept = census.chunks = 0
+            census.proofs = census.proof_chunks = 0
             return
         census.entries[index] = entry
         value = &members[ARENA + start * CHUNK_WORDS]
@@ -120,72 +128,117 @@ cdef void take_census(
         census.keep |= <uint64_t>1 << index
         census.kept += 1
         census.chunks += entry_chunks(entry)
+        if is_proof(load_relaxed(&value[SHAPE]) >> 16):
+            census.proofs |= <uint64_t>1 << index
+            census.proof_chunks += entry_chunks(entry)
 
 
 # ---- who is let in -----------------------------------------------------------------------------
 
-cdef bint asked_before(uint64_t* members, uint64_t tag) noexcept nogil:
-    """Whether the tag was turned away lately; if not, remember that it is now."""
+cdef bint asked_before(uint64_t* members, uint64_t tag, bint proof) noexcept nogil:
+    """Whether the tag was turned away lately; if not, remember that it is now.
+
+    Proofs have words of their own: however many are turned away, no key is forgotten for them.
+    """
     cdef uint64_t word, lane, tags, pushed_out, carry = tag
-    for word in range(<uint64_t>REJECTED_WORDS):
-        tags = load_relaxed(&members[REJECTED + word])
+    cdef uint64_t* rejected = &members[REJECTED_PROOFS if proof else REJECTED]
+    cdef uint64_t words = REJECTED_PROOF_WORDS if proof else REJECTED_WORDS
+    for word in range(words):
+        tags = load_relaxed(&rejected[word])
         for lane in range(4):
             if ((tags >> (16 * lane)) & 0xFFFF) == tag:
                 return True
-    for word in range(<uint64_t>REJECTED_WORDS):
-        tags = load_relaxed(&members[REJECTED + word])
+    for word in range(words):
+        tags = load_relaxed(&rejected[word])
         pushed_out = tags >> 48
-        store_relaxed(&members[REJECTED + word], (tags << 16) | carry)
+        store_relaxed(&rejected[word], (tags << 16) | carry)
         carry = pushed_out
     return False
 
 
 cdef inline void give_up(Census* census, uint64_t index) noexcept nogil:
-    census.keep &= ~(<uint64_t>1 << index)
+    cdef uint64_t bit = <uint64_t>1 << index
+    cdef uint64_t chunks = entry_chunks(census.entries[index])
+    census.keep &= ~bit
     census.kept -= 1
-    census.chunks -= entry_chunks(census.entries[index])
+    census.chunks -= chunks
+    if census.proofs & bit:
+        census.proof_chunks -= chunks
 
 
-cdef inline bint fits(const Census* census, uint64_t chunks) noexcept nogil:
-    return census.chunks + chunks <= CHUNKS and census.kept < ENTRIES
+cdef inline bint share_fits(const Census* census, uint64_t chunks) noexcept nogil:
+    """Whether one more proof of so many chunks stays within the share of proofs."""
+    return census.proof_chunks + chunks <= PROOF_CHUNKS
+
+
+cdef inline bint fits(const Census* census, uint64_t chunks, bint proof) noexcept nogil:
+    return (
+        census.chunks + chunks <= CHUNKS
+        and census.kept < ENTRIES
+        and (not proof or share_fits(census, chunks))
+    )
+
+
+cdef void give_up_unused(
+    Census* census, uint64_t chunks, bint proof, uint64_t candidates
+) noexcept nogil:
+    """Give up candidates that were never hit since they came, oldest first, until it fits."""
+    cdef uint64_t index
+    candidates &= census.keep & ~census.recency
+    for index in range(census.count):
+        if fits(census, chunks, proof):
+            return
+        if (candidates >> index) & 1:
+            give_up(census, index)
 
 
 @cython.cdivision(True)
-cdef bint make_room(
-    uint64_t* members, const CacheKey* key, uint64_t chunks, Census* census
+cdef void give_up_by_turns(
+    uint64_t* members, Census* census, uint64_t chunks, bint proof, uint64_t candidates
 ) noexcept nogil:
-    """Give up entries until ``chunks`` and one entry are free; False turns the newcomer away.
-
-    Those that were never hit since they came go first, oldest first: a scan of cold keys feeds on
-    itself. If that is not enough, a newcomer is let in at its second asking. Then the hand of a
-    clock goes round, takes the marks away, and gives up what it finds without one.
-    """
-    cdef uint64_t index, hand, step
-    cdef uint64_t live = census.keep, kept = census.kept, used = census.chunks
-    for index in range(census.count):
-        if fits(census, chunks):
-            return True
-        if (census.keep >> index) & 1 and not (census.recency >> index) & 1:
-            give_up(census, index)
-    if fits(census, chunks):
-        return True
-    if not asked_before(members, key.tag):
-        # Nobody leaves for one who does not come.
-        census.keep, census.kept, census.chunks = live, kept, used
-        return False
-    hand = load_relaxed(&members[HAND])
+    """Have the hand of a clock go round, take the marks of candidates away, and give up what it
+    finds without one, until it fits."""
+    cdef uint64_t hand = load_relaxed(&members[HAND])
+    cdef uint64_t index, step
     for step in range(2 * census.count):
-        if fits(census, chunks):
+        if fits(census, chunks, proof):
             break
         index = (hand + step) % census.count
-        if not (census.keep >> index) & 1:
+        if not (census.keep & candidates) >> index & 1:
             continue
         if (census.recency >> index) & 1:
             census.recency &= ~(<uint64_t>1 << index)
         else:
             give_up(census, index)
             store_relaxed(&members[HAND], index)
-    return fits(census, chunks)
+
+
+cdef bint make_room(
+    uint64_t* members, const CacheKey* key, uint64_t chunks, Census* census
+) noexcept nogil:
+    """Give up entries until ``chunks`` and one entry are free; False turns the newcomer away.
+
+    Those that were never hit since they came go first, oldest first: a scan of cold keys feeds on
+    itself. If that is not enough, a newcomer is let in at its second asking, and the clock decides
+    who leaves. For a proof that is another proof, never a key in use; and where proofs have their
+    share already, nothing but a proof leaves at all.
+    """
+    cdef bint proof = is_proof(key.kind)
+    cdef uint64_t everybody = ~<uint64_t>0
+    cdef Census before = census[0]
+    if proof and not share_fits(census, chunks):
+        give_up_unused(census, chunks, proof, census.proofs)
+    if not proof or share_fits(census, chunks):
+        give_up_unused(census, chunks, proof, everybody)
+    if fits(census, chunks, proof):
+        return True
+    if asked_before(members, key.tag, proof):
+        give_up_by_turns(members, census, chunks, proof, census.proofs if proof else everybody)
+        if fits(census, chunks, proof):
+            return True
+    # Nobody leaves for one who does not come.
+    census[0] = before
+    return False
 
 
 # ---- writing -----------------------------------------------------------------------------------
@@ -294,7 +347,8 @@ cdef Publication publish_value(
     cdef uint64_t words, expires_s
     cdef uint64_t* members
     cdef bint admitted
-    if length > MAX_PAYLOAD:
+    words = VALUE_HEADER_WORDS + (length + WORD - 1) // WORD
+    if length > MAX_PAYLOAD or (is_proof(key.kind) and words > PROOF_CHUNKS * CHUNK_WORDS):
         return PUBLICATION_LARGE
     # To save the work only: what is published under an epoch that has moved is never read.
     if lease == 0 or lease != load_relaxed(&view.epochs[key.stripe]) + 1:

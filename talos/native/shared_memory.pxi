@@ -41,7 +41,7 @@ cdef extern from "process.h" nogil:
     bint slot_is_claimed(int file, uint64_t slot)
 
 cdef enum:
-    LAYOUT_VERSION = 1
+    LAYOUT_VERSION = 2
     WORD = 8
     PAGE_WORDS = 512
     # Words of the header.

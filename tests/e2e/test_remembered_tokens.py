@@ -1,7 +1,10 @@
 """What workers remember of derived tokens ends everywhere at once (contract 16, 6)."""
 
+import base64
+import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,11 +15,13 @@ from tests.e2e.conftest import ADMIN, HMAC_SECRET, Serve, Talos, signing_keys
 from tests.e2e.connections import Answer, Connection, Connections, batch_verify, verify
 from tests.e2e.processes import PATIENCE_S, eventually
 from tests.e2e.wall_clock import HOUR_S, WallClock
+from tests.reference import macaroon
 
 WORKERS = 2
 NEXT_SECRET = "test-secret-that-comes-next-0123456789"
 DENIED = "VERIFICATION_ERROR_SIGNATURE_INVALID"
 AFTERWARDS = 5
+LATE_S = 4_000_000_000
 
 
 def derive(talos: Talos, algorithm: str, **fields: Any) -> str:
@@ -77,6 +82,38 @@ def test_a_token_that_was_proved_is_answered_for_from_memory(serve: Serve, algor
     eventually(lambda: logged().count("anew") == len(anew), "the log")
     assert logged().count("proved") == 1
     assert "told" not in logged()
+
+
+def renamed(token: str, number: int) -> str:
+    """Another name of a macaroon, as its holder makes it offline: with one caveat more."""
+    prefix, version, encoded = token.partition("_v1_")
+    whole = macaroon.decode(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
+    caveat = json.dumps({"exp": LATE_S + number}).encode()
+    again = replace(
+        whole,
+        caveats=(*whole.caveats, caveat),
+        signature=macaroon.mac(whole.signature, caveat),
+    )
+    return prefix + version + base64.urlsafe_b64encode(macaroon.write(again)).decode().rstrip("=")
+
+
+def test_keys_in_use_stay_cached_while_one_macaroon_is_renamed(serve: Serve) -> None:
+    """More names than the cache has room for, each often enough to be let in and to be in use."""
+    memory = {"type": "memory", "enabled": True, "memory": {"max_size": 1 << 20}}
+    talos = serve(over={"cache": memory})
+    keys = [talos.issue()["secret"] for _ in range(200)]
+    token = derive(talos, "MACAROON")
+    in_use = [batch_verify(keys[:100]), batch_verify(keys[100:])]
+    with Connections(talos.server, workers=WORKERS, each=1) as connections:
+        connections.volley(in_use * 3)
+        connection = connections.of_worker[min(connections.of_worker)][0]
+        for first in range(0, 2_000, 100):
+            names = batch_verify([renamed(token, number) for number in range(first, first + 100)])
+            for _ in range(3):
+                told = connection.ask(names).body["results"]
+                assert [verdict["is_valid"] for verdict in told] == [True] * 100
+        outcomes = [connection.ask(verify(key)).headers["ory-talos-cache"] for key in keys]
+    assert outcomes.count("HIT") >= 0.99 * len(keys)
 
 
 def derived_tokens(**settings: Any) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from talos import _core
 from talos.credentials.claims import TokenClaims
 from talos.domain.verification import Verification
 
-KIND: Final = 2
-"""The kind of a proof in the cache; keys have others."""
+KIND: Final = _core.KIND_OF_PROOFS
+"""The kind of a proof in the cache; keys have others. Proofs take half of it at most."""
 
 _FOREVER_NS: Final = 2**63 - 1
 _GENERATION_BYTES: Final = 8
