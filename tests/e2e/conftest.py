@@ -124,6 +124,7 @@ def serving(folder: Path, database: str) -> Iterator[Serve]:
     ) -> Talos:
         port, metrics_port = ports or free_ports(2)
         configuration = folder / f"talos-{port}.yaml"
+        configuration.touch(0o600)
         configuration.write_text(yaml.safe_dump(merge(settings(dsn, port, metrics_port), over)))
         command = [PYTHON, "-m", *program, "serve", *arguments, "--config", str(configuration)]
         server = Server(

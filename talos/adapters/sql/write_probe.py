@@ -8,7 +8,7 @@ from sqlalchemy import delete, insert, update
 from sqlalchemy.engine import Connection
 
 from talos.adapters.sql.rows import encode
-from talos.adapters.sql.tables import KEY_TABLES
+from talos.adapters.sql.tables import KEY_TABLES, networks
 from talos.domain.keys import (
     NIL_NETWORK,
     NO_METADATA,
@@ -23,12 +23,14 @@ _FILLING_BYTES: Final = 24_000
 
 
 def ask_server(connection: Connection) -> None:
-    """Change no row; a server that is read-only refuses all the same. One round trip."""
-    columns = KEY_TABLES[_KIND].c
+    """Change no row; a server that is read-only refuses all the same. One round trip.
+
+    It asks a table that nobody locks for long: readiness shall not wait for who alters a table of
+    keys.
+    """
+    columns = networks.c
     connection.execute(
-        update(KEY_TABLES[_KIND])
-        .where(columns.nid == "", columns.key_id == "")
-        .values(updated_at_ns=columns.updated_at_ns)
+        update(networks).where(columns.id == "").values(updated_at_ns=columns.updated_at_ns)
     )
 
 

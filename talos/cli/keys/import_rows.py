@@ -88,20 +88,23 @@ def read_rows(source: BinaryIO, form: str | None = None) -> Iterator[Row]:
     head = head.removeprefix(codecs.BOM_UTF8)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise FileError("is UTF-16; save it as UTF-8")
-    while form is None:
-        first = head.lstrip(_BLANKS)[:1]
-        if first:
-            form = {b"[": "json", b"{": "ndjson"}.get(first, "csv")
-        elif len(head) > LONGEST_ITEM:
-            raise FileError("holds no keys")
-        else:
-            piece = source.read(4096)
-            if not piece:
-                raise FileError("holds no keys")
-            head += piece
+    if form is None:
+        form, head = _recognised(head, source)
     rewound = Rewound(head, source)
     read = {"json": _json_rows, "ndjson": _ndjson_rows, "csv": _csv_rows}[form]
     return read(rewound)
+
+
+def _recognised(head: bytes, source: BinaryIO) -> tuple[str, bytes]:
+    """Return the form that the first character tells, and what had to be read for that."""
+    pieces, size_bytes = [head], len(head)
+    while not (first := pieces[-1].lstrip(_BLANKS)[:1]):
+        piece = source.read(4096)
+        if not piece or size_bytes > LONGEST_ITEM:
+            raise FileError("holds no keys")
+        pieces.append(piece)
+        size_bytes += len(piece)
+    return {b"[": "json", b"{": "ndjson"}.get(first, "csv"), b"".join(pieces)
 
 
 def _json_rows(source: Rewound) -> Iterator[Row]:
