@@ -102,9 +102,6 @@ class RevokeService:
             check_minting(proved, tenant, now_ns)
         except Rejected:
             raise ApiKeyNotFound from None
-        # Anybody may present any text here: the cache is held only for a key that is there.
-        if self._keys.get(*proved.name) is None:
-            raise ApiKeyNotFound
         reason = RevocationReason(draft.reason)
 
         def give_back(key: Key) -> Key:
@@ -117,11 +114,18 @@ class RevokeService:
                 raise Forbidden("a public key cannot be revoked by its holder")
             return revoked(key, reason, now_ns)
 
-        with self._cache.hold(*proved.name):
-            try:
+        # Anybody may present any text here, and a key that cannot be revoked again and again: the
+        # cache is held, which concerns other keys too, only where there is something to change.
+        found = self._keys.get(*proved.name)
+        if found is None:
+            raise ApiKeyNotFound
+        try:
+            give_back(found)
+            with self._cache.hold(*proved.name):
                 key = self._keys.change(*proved.name, give_back)
-            except _AlreadyRevokedError:
-                return
+        except _AlreadyRevokedError:
+            self._cache.evict_if_there(*proved.name)
+            return
         self._events.emit(audit.self_revoked(key, reason).by(requester))
 
 

@@ -67,6 +67,7 @@ from talos.services.ports import (
     RateLimiter,
     ReadyAnswer,
 )
+from talos.services.refused import RefusedKeys
 from talos.services.tenant import Tenant
 from talos.services.verdicts import (
     Rejected,
@@ -103,6 +104,7 @@ class VerifyService:
         """Read from ``cache``, then ``keys``; all collaborators are shared between threads."""
         self._keys = keys
         self._cache = cache
+        self._refused = RefusedKeys(cache)
         self._limiter = limiter
         self._last_used = last_used
         self._failures = VerificationFailures(events)
@@ -269,10 +271,10 @@ class VerifyService:
             check_state(row, attempt.now_ns)
         except Rejected:
             # The cache must not say what the database denies, nor be taught it by a slower reader
-            # (6.8). But strangers who guess must not be able to disturb the cache: of an unknown
-            # key only that is forgotten which is there.
+            # (6.8). But neither strangers who guess nor holders of refused keys must be able to
+            # disturb the cache: of an unknown key only that is forgotten which is there.
             if row is not None:
-                self._cache.evict(*proved.name)
+                self._refused.evict(row)
             elif not attempt.reads_cache:
                 self._cache.evict_if_there(*proved.name)
             raise

@@ -1,5 +1,6 @@
 """Revoking keys, by an administrator and by their holder (contract 4.6, 4.11, 4.12)."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -279,6 +280,33 @@ def test_a_public_key_cannot_be_revoked_by_its_holder(house: House, kind: KeyKin
     assert house.row(key) == key
     revoke(house, key)
     self_revoke(house, credential)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("end", ["revoked", "expired", "public"])
+def test_who_holds_what_cannot_be_revoked_does_not_disturb_the_cache(
+    house: House, kind: KeyKind, end: str
+) -> None:
+    """Anybody may hold a public key, and ask for this without end."""
+    key, credential = made(house, kind, ttl_ns=S, visibility=2)
+    if end == "revoked":
+        revoke(house, key)
+    elif end == "expired":
+        house.clock.advance(s=5)
+    house.cache.evictions.clear()
+    for _ in range(5):
+        with suppress(ApiKeyExpired, Forbidden):
+            self_revoke(house, credential)
+    assert house.cache.evictions == []
+
+
+def test_revoking_again_evicts_what_was_revoked_behind_the_servers_back(house: House) -> None:
+    key, secret = made(house, KeyKind.ISSUED)
+    house.verified(secret)
+    house.keys.put(replace(key, status=KeyStatus.REVOKED))
+    assert house.verified(secret).cache.value == "HIT"
+    self_revoke(house, secret)
+    assert not house.verified(secret).verification.is_valid
 
 
 def test_a_credential_that_proves_nothing(house: House) -> None:

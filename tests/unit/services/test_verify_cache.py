@@ -28,6 +28,7 @@ from talos.errors import (
     ServiceUnavailable,
     TalosError,
 )
+from talos.services.refused import RefusedKeys
 from talos.services.tenant import Tenant
 from talos.services.verify import VerifyService
 from tests.fakes.house import CALLER, DRAFT, House
@@ -442,6 +443,63 @@ def test_guessing_does_not_disturb_the_cache(
         house.verified(f"guess {guess}", tenant=seen_by, directive=directive)
     house.batch("guess", "another guess", tenant=seen_by, directive=directive)
     assert house.cache.evictions == []
+
+
+# Other keys share what an eviction forgets. So nobody may repeat one at will.
+
+
+@pytest.mark.parametrize("directive", Directive)
+@pytest.mark.parametrize("seen_by", [TENANT, OFF], ids=["on", "off"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("end", ["revoked", "expired"])
+def test_the_holder_of_a_refused_key_does_not_disturb_the_cache(
+    house: House, end: str, kind: str, seen_by: Tenant, directive: Directive
+) -> None:
+    key, credential = make(house, kind)
+    if end == "revoked":
+        house.keys.put(replace(key, status=KeyStatus.REVOKED))
+    else:
+        house.keys.put(replace(key, expires_at_ns=house.clock.now_ns() - 1))
+    house.cache.evictions.clear()
+    for _ in range(20):
+        house.verified(credential, tenant=seen_by, directive=directive)
+    house.batch(*[credential] * 20, tenant=seen_by, directive=directive)
+    assert house.cache.evictions == [house.name(key)]
+
+
+def test_every_change_of_a_refused_key_evicts_again(house: House) -> None:
+    key, secret = house.issue()
+    for step in range(1, 4):
+        house.keys.put(
+            replace(key, status=KeyStatus.REVOKED, updated_at_ns=key.updated_at_ns + step)
+        )
+        assert house.verdict(secret) is Code.REVOKED
+    assert house.cache.evictions.count(house.name(key)) == 3
+
+
+def test_a_refused_key_is_evicted_whenever_it_is_there_again(house: House) -> None:
+    key, secret = house.issue()
+    for _ in range(3):
+        house.keys.put(replace(key, status=KeyStatus.REVOKED))
+        assert house.verdict(secret, directive=Directive.NO_CACHE) is Code.REVOKED
+        assert house.verdict(secret) is Code.REVOKED
+        house.keys.put(key)
+        assert house.verdict(secret) is None
+        assert house.verified(secret).cache.value == "HIT"
+
+
+def test_of_more_refused_keys_than_are_remembered_each_is_evicted(house: House) -> None:
+    made_ = [house.issue() for _ in range(5)]
+    for key, _ in made_:
+        house.keys.put(replace(key, status=KeyStatus.REVOKED))
+    refused = RefusedKeys(house.cache, room=3)
+    house.cache.evictions.clear()
+    for _ in range(2):
+        for key, _ in made_:
+            refused.evict(house.keys.rows[house.name(key)])
+    assert house.cache.evictions == [house.name(key) for key, _ in made_] * 2
+    refused.evict(house.keys.rows[house.name(made_[-1][0])])
+    assert len(house.cache.evictions) == 10
 
 
 # A cache.ttl that changes (contract 16 (42))
