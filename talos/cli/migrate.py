@@ -199,7 +199,7 @@ def _agree(url: "DatabaseUrl", steps: int, *, yes: bool) -> None:
             f"{_counted(keys.imported, 'imported key')} of {url.shown}, for good."
         )
     else:
-        note(f"This drops no keys of {url.shown}, and whatever else the migrations brought.")
+        note(f"This rolls back migrations of {url.shown}; no keys are lost.")
     if occupied:
         note("warning: others are connected to this database: a server seems to run on it.")
     if yes:

@@ -4,6 +4,8 @@ from click.testing import CliRunner
 
 from talos.adapters.sql.schema_version import latest_version
 from talos.cli.app import app
+from tests.e2e.conftest import Serve
+from tests.e2e.processes import eventually
 
 LATEST = latest_version()
 
@@ -22,7 +24,7 @@ def test_down_and_up_again(database_dsn: str) -> None:
     assert refused.splitlines()[-1].startswith("nothing was changed")
     assert migrate("status", dsn=database_dsn).startswith("Status: clean")
     said = migrate("down", "--steps", "99", "--yes", dsn=database_dsn)
-    assert said.splitlines()[0].startswith("This drops no keys")
+    assert said.splitlines()[0].endswith("; no keys are lost.")
     assert "\nRolled back " in said
     status = migrate("status", dsn=database_dsn)
     assert status.startswith("Status: not initialised\n")
@@ -34,3 +36,18 @@ def test_down_and_up_again(database_dsn: str) -> None:
     assert str(LATEST + 1) in migrate("up", dsn=database_dsn, code=1)
     migrate("force", str(LATEST), dsn=database_dsn)
     assert migrate("status", dsn=database_dsn).startswith("Status: clean")
+
+
+def test_down_warns_while_a_server_runs(serve: Serve, database_dsn: str) -> None:
+    talos = serve(dsn=database_dsn)
+    credential = talos.issue()["secret"]
+
+    def refused() -> str:
+        return migrate("down", "--steps", "99", dsn=database_dsn, code=1)
+
+    said = refused()
+    assert said.startswith("This drops 1 issued key and 0 imported keys of ")
+    assert "a server seems to run on it" in said
+    assert talos.verify(credential)["is_valid"] is True
+    assert talos.server.stop() == 0
+    eventually(lambda: "a server seems to run on it" not in refused(), "the end of the connections")

@@ -65,6 +65,35 @@ def test_the_start_tells_of_slips(serve: Serve) -> None:
     assert (again.returncode, "names no key that can sign" in again.stderr) == (1, True)
 
 
+def test_a_reload_tells_of_a_signing_key_id_that_names_no_key(serve: Serve) -> None:
+    talos = serve()
+    credential = talos.issue()["secret"]
+
+    def told() -> list[str]:
+        return [line for line in warnings(talos) if "names no key that can sign" in line]
+
+    def reload(key_id: str) -> None:
+        seen = talos.server.log.count("configuration reloaded")
+        jwt = {"signing_key_id": key_id}
+        talos.edit({"credentials": {"derived_tokens": {"jwt": jwt}}})
+        eventually(lambda: talos.server.log.count("configuration reloaded") > seen, "the reload")
+
+    def derive() -> int:
+        body = {"credential": credential, "algorithm": "TOKEN_ALGORITHM_JWT"}
+        return talos.ask("POST", f"{ADMIN}/apiKeys:derive", body)[0]
+
+    assert (told(), derive()) == ([], 200)
+    reload("key-of-july")
+    eventually(told, "the warning")
+    assert "JSON Web Tokens cannot be derived" in told()[-1]
+    assert "key-of-july" not in talos.server.log
+    eventually(lambda: derive() == 500, "the worker's reload")
+    assert talos.verify(credential)["is_valid"] is True
+    reload("")
+    eventually(lambda: derive() == 200, "the worker's reload")
+    assert len(told()) == 1
+
+
 def test_a_world_readable_file_is_told(serve: Serve) -> None:
     umask = os.umask(0o022)
     try:

@@ -3,6 +3,7 @@
 import json
 import socket
 import stat
+import subprocess
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import ADMIN, Serve, Talos
-from tests.e2e.processes import PATIENCE_S, eventually
+from tests.e2e.processes import PATIENCE_S, PYTHON, clean_environment, eventually
 from tests.e2e.test_serving_talos import start_with
 
 WORKER_CLASSES = pytest.mark.parametrize("worker_class", ["talos", "gthread", "sync"])
@@ -161,3 +162,44 @@ def test_unix_sockets_of_a_service_manager_stay(serve: Serve, tmp_path: Path) ->
                 assert server.stop() == 0
             # Its clients wait for the next server.
             assert path.is_socket()
+
+
+def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PYTHON, "-m", "talos", *arguments],
+        env=clean_environment(),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_command_line_reaches_a_server_by_its_socket(serve: Serve, tmp_path: Path) -> None:
+    path = tmp_path / "admin.sock"
+    metrics = tmp_path / "metrics.sock"
+    over = {"serve": {"http": {"host": f"unix:{path}"}, "metrics": {"host": f"unix:{metrics}"}}}
+    talos = serve(over=over, ready=False)
+    eventually(metrics.exists, "the last listener")
+    endpoint = ("-e", f"unix:{path}")
+    issued = run(*endpoint, "keys", "issue", "n", "--actor", "a", "--format", "json")
+    assert issued.returncode == 0, issued.stderr
+    answer = json.loads(issued.stdout)
+    key_id, secret = answer["issued_api_key"]["key_id"], answer["secret"]
+    good = run(*endpoint, "keys", "verify", "-", stdin=secret)
+    assert (good.returncode, "API key is VALID" in good.stderr) == (0, True)
+    assert run(*endpoint, "keys", "revoke", key_id).returncode == 0
+    bad = run(*endpoint, "keys", "verify", "-", stdin=secret)
+    assert (bad.returncode, "VERIFICATION_ERROR_REVOKED" in bad.stderr) == (1, True)
+    listed = run(*endpoint, "keys", "issued", "list", "-q")
+    assert listed.stdout.split() == [key_id]
+    # The health check finds the metrics listener by itself.
+    health = ("health", "--config", str(talos.configuration))
+    assert run(*health).returncode == 0
+    assert talos.server.stop() == 0
+    assert run(*health).returncode == 1
+    gone = run(*endpoint, "keys", "verify", "-", stdin=secret)
+    assert (gone.returncode, "API key is UNKNOWN" in gone.stderr) == (3, True)
+    assert f"unix:{path}" in gone.stderr
+    assert secret not in gone.stderr

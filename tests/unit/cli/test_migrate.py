@@ -60,7 +60,7 @@ def test_up_down_and_status(migrate: Callable[..., str], dsn: str) -> None:
     assert migrate("status", "--block") == clean
     assert migrate("up") == f"Nothing to apply: the schema has version {LATEST}.\n"
     assert migrate("down", "--yes", "--steps", str(LATEST + 3)) == (
-        f"This drops no keys of {dsn}, and whatever else the migrations brought.\n"
+        f"This rolls back migrations of {dsn}; no keys are lost.\n"
         f"Rolled back {LATEST} migration{plural}: the database is not initialised.\n"
         f"There were no more than {LATEST} of the {LATEST + 3} asked for.\n"
     )
