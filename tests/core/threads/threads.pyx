@@ -115,8 +115,12 @@ cdef class Threads:
                 cache_lift(&self.cache.view, &self.keys[number], place, until)
 
     def race(self, uint64_t rounds, uint64_t seed):
-        """What a sanitizer has to report."""
+        """What a sanitizer has to report, of two threads."""
         global talos_plain
         with nogil:
+            # Both are past the interpreter's lock, which would order one before the other.
+            fetch_add_seq_cst(&talos_versions[0], 1)
+            while load_seq_cst(&talos_versions[0]) < 2:
+                relax()
             for _ in range(rounds):
                 talos_plain += step(&seed) & 1
