@@ -14,6 +14,7 @@ from threading import Thread
 from typing import Final
 
 from talos._core import RateLimits
+from tests.core import torture_limits
 from tests.reference.gcra import NS_PER_S, Gcra
 from tests.reference.permitted import Call, assert_permitted
 
@@ -196,6 +197,12 @@ def test_killed_processes_cost_a_call_at_most_and_block_nobody() -> None:
     clock[0] += 10 * NS_PER_S
     answers = [limits.admit(NETWORK, f"after {number}", 1, 1) for number in range(PLACES + 1)]
     assert [answer is not None for answer in answers] == [True] * PLACES + [False]
+
+
+def test_no_death_forgets_a_call_while_the_window_grows() -> None:
+    """The short form of the second half of ``make torture``."""
+    report = torture_limits.run(seconds=3, seed=4)
+    assert report.clean, report
 
 
 def test_exactly_what_is_permitted_passes_in_real_time() -> None:

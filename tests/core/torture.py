@@ -2,13 +2,16 @@
 
     python -m tests.core.torture [--seconds 60]
 
-Four readers, two fillers and one revoker share a cache too small for its keys; a random one of
-them is killed every 50 ms and replaced. A "database" in a mapping of its own holds one version for
-each key, written with a single store. What is looked for:
+Four readers, two fillers and one revoker share a cache too small for its keys, of which every third
+is a proof; a random one of them is killed every 50 ms and replaced. A "database" in a mapping of
+its own holds one version for each key, written with a single store. What is looked for:
 
 torn     a hit whose bytes were never published for that key;
 stale    a hit on a version older than the one that the database showed before the read began;
-wedged   in the end, a key that cannot be published and read although its holds have lapsed.
+wedged   in the end, a key that cannot be published and read although its holds have lapsed. A proof
+         may rightly be turned away by keys in use, so it is tried after everything was evicted.
+
+``tests.core.torture_limits`` does the same to rate limits.
 """
 
 import argparse
@@ -25,6 +28,7 @@ from typing import Final
 
 from talos import _core
 from talos._core import KeyCache, SharedMemory
+from tests.core import torture_limits
 
 KEYS: Final = 300
 MEMORY_BYTES: Final = 600_000
@@ -34,8 +38,12 @@ _PUBLICATIONS: Final = 20
 PATIENCE_S: Final = 60.0
 
 _NETWORK: Final = bytes(16)
-_KIND: Final = 1
+_KEY_KIND: Final = 1
 _IDS: Final = [f"{number:08x}-0000-4000-8000-{number:012x}" for number in range(KEYS)]
+_NAMES: Final = [
+    (_NETWORK, _core.KIND_OF_PROOFS if number % 3 == 0 else _KEY_KIND, key_id)
+    for number, key_id in enumerate(_IDS)
+]
 _NOW_NS: Final = 10**18
 _LATER_NS: Final = 2 * 10**18
 _STAMP: Final = struct.Struct("<QQ")
@@ -47,6 +55,7 @@ class Report:
 
     kills: int
     hits: int
+    proof_hits: int
     torn: int
     stale: int
     wedged: int
@@ -55,13 +64,15 @@ class Report:
     @property
     def clean(self) -> bool:
         """Whether nothing went wrong, and the run was worth something."""
-        seen = self.kills and self.hits and self.statistics["published"]
+        seen = self.kills and self.hits and self.proof_hits and self.statistics["published"]
         return bool(seen) and not (self.torn or self.stale or self.wedged)
 
 
 def answer(number: int, version: int) -> bytes:
     """The one right payload of a key at a version: long or short, the stamp in every 16 bytes."""
-    repeats = 2 + (version * 37 + number * 11) % (250 if number % 7 == 0 else 40)
+    # The longest that a proof may be is shorter than that of a key.
+    longest = 200 if number % 3 == 0 else 250
+    repeats = 2 + (version * 37 + number * 11) % (longest if number % 7 == 0 else 40)
     return _STAMP.pack(number, version) * repeats
 
 
@@ -69,7 +80,7 @@ class Arena:
     """What the processes share beside the cache. Every word has one writer at a time."""
 
     def __init__(self) -> None:
-        self._mapping = mmap.mmap(-1, 8 * (3 * KEYS + 64))
+        self._mapping = mmap.mmap(-1, 8 * (4 * KEYS + 64))
         words = memoryview(self._mapping).cast("Q")
         self.versions = words[:KEYS]
         """The database."""
@@ -78,6 +89,8 @@ class Arena:
         """Counted by key."""
         self.committing = words[3 * KEYS : 3 * KEYS + 2]
         """The key (from 1) that the revoker is about to commit, and the end of its hold."""
+        self.hits = words[3 * KEYS + 2 : 4 * KEYS + 2]
+        """Counted by key, but for what readers count at once."""
         self.late: set[int] = set()
         """Keys that were committed after their hold had lapsed: a process that is not given the
         processor for that long breaks the promise by itself, and proves nothing about the cache."""
@@ -88,9 +101,10 @@ def read(cache: KeyCache, arena: Arena, chance: random.Random) -> None:
     while True:
         number = chance.randrange(KEYS)
         committed = arena.versions[number]
-        found = cache.get(_NETWORK, _KIND, _IDS[number], now_ns=_NOW_NS)
+        found = cache.get(*_NAMES[number], now_ns=_NOW_NS)
         if found is None:
             continue
+        arena.hits[number] += 1
         version = _STAMP.unpack_from(found)[1] if len(found) >= _STAMP.size else 0
         if found != answer(number, version):
             arena.torn[number] += 1
@@ -102,7 +116,7 @@ def fill(cache: KeyCache, arena: Arena, chance: random.Random) -> None:
     """Publish for ever, as a verification that missed does: lease, read, sometimes dawdle."""
     while True:
         number = chance.randrange(KEYS)
-        lease = cache.lease(_NETWORK, _KIND, _IDS[number])
+        lease = cache.lease(*_NAMES[number])
         payload = answer(number, arena.versions[number])
         if chance.random() < 0.02:
             time.sleep(chance.random() * 0.002)
@@ -115,7 +129,7 @@ def revoke(cache: KeyCache, arena: Arena, chance: random.Random) -> None:
     """Change keys for ever, each change under a hold."""
     while True:
         number = chance.randrange(KEYS)
-        name = (_NETWORK, _KIND, _IDS[number])
+        name = _NAMES[number]
         arena.committing[1] = time.monotonic_ns() + HOLD_NS
         token = cache.hold(*name, for_ns=HOLD_NS)
         arena.committing[0] = number + 1
@@ -156,6 +170,7 @@ def run(seconds: float, seed: int) -> Report:
     return Report(
         kills=kills,
         hits=hits,
+        proof_hits=sum(arena.hits[::3]),
         torn=sum(arena.torn),
         stale=sum(count for number, count in enumerate(arena.stale) if number not in arena.late),
         wedged=wedged,
@@ -193,9 +208,7 @@ def _note_late_commit(arena: Arena) -> None:
 def _publish(cache: KeyCache, number: int, lease: int, payload: bytes) -> int:
     return cache.publish(
         lease,
-        _NETWORK,
-        _KIND,
-        _IDS[number],
+        *_NAMES[number],
         payload,
         expires_at_ns=_LATER_NS,
         now_ns=_NOW_NS,
@@ -204,7 +217,9 @@ def _publish(cache: KeyCache, number: int, lease: int, payload: bytes) -> int:
 
 def _can_be_cached(cache: KeyCache, number: int) -> bool:
     """Wait out the holds of the dead; then a few attempts must do, as for any newcomer."""
-    name = (_NETWORK, _KIND, _IDS[number])
+    name = _NAMES[number]
+    if name[1] == _core.KIND_OF_PROOFS:
+        cache.flush()
     deadline = time.monotonic() + PATIENCE_S
     while not cache.lease(*name):
         if time.monotonic() > deadline:
@@ -223,8 +238,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32))
     arguments = parser.parse_args()
     report = run(arguments.seconds, arguments.seed)
-    print(f"seed {arguments.seed}\n{report}")
-    return 0 if report.clean else 1
+    limits = torture_limits.run(arguments.seconds, arguments.seed)
+    print(f"seed {arguments.seed}\n{report}\n{limits}")
+    return 0 if report.clean and limits.clean else 1
 
 
 if __name__ == "__main__":
