@@ -95,11 +95,11 @@ def test_a_reload_tells_of_a_signing_key_id_that_names_no_key(serve: Serve) -> N
 
 
 def test_a_world_readable_file_is_told(serve: Serve) -> None:
-    umask = os.umask(0o022)
-    try:
-        talos = serve()
-    finally:
-        os.umask(umask)
+    def opened(command: list[str]) -> list[str]:
+        """Let everybody read the file, the last word of the command, before the server does."""
+        return ["sh", "-c", f'chmod 0644 "{command[-1]}"; exec "$@"', "sh", *command]
+
+    talos = serve(wrap=opened)
     path = talos.configuration
     told = "holds secrets, and every user of the machine may read it (mode 0644)"
     assert f"{path} {told}: chmod g-w,o-rwx {path}" in warnings(talos)
