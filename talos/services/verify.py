@@ -130,7 +130,8 @@ class VerifyService:
         except Rejected as refusal:
             verification = self._refuse(attempt, refusal)
         except TROUBLE as trouble:
-            verification = self._trouble(attempt, trouble)
+            _log_fault(attempt, trouble)
+            verification = self._trouble(attempt)
         return Verified(verification, attempt.cache, attempt.type, attempt.key_id)
 
     def parent(
@@ -192,10 +193,16 @@ class VerifyService:
         rows = self._read_batch(
             attempt for attempt, item in zip(attempts, known, strict=True) if item is None
         )
-        return tuple(
-            item if isinstance(item, Verification) else self._batch_item(attempt, item, rows)
+        faults: list[tuple[Attempt, Exception]] = []
+        answers = tuple(
+            item
+            if isinstance(item, Verification)
+            else self._batch_item(attempt, item, rows, faults)
             for attempt, item in zip(attempts, known, strict=True)
         )
+        if faults:
+            _log_fault(*faults[0], items=len(faults))
+        return answers
 
     def _attempt(
         self,
@@ -361,7 +368,11 @@ class VerifyService:
         return rows
 
     def _batch_item(
-        self, attempt: Attempt, answer: ReadyAnswer | None, rows: _Rows
+        self,
+        attempt: Attempt,
+        answer: ReadyAnswer | None,
+        rows: _Rows,
+        faults: list[tuple[Attempt, Exception]],
     ) -> Verification:
         try:
             if attempt.proved is None:
@@ -374,7 +385,9 @@ class VerifyService:
         except Rejected as refusal:
             return self._refuse(attempt, refusal)
         except TROUBLE as trouble:
-            return self._trouble(attempt, trouble)
+            # One line for all of them: who sends a byte must not have many written.
+            faults.append((attempt, trouble))
+            return self._trouble(attempt)
 
     # Refusals and how they are told.
 
@@ -385,8 +398,12 @@ class VerifyService:
         self._failures.tell(failure.by(attempt.requester), attempt.now_ns)
         return denied(refusal)
 
-    def _trouble(self, attempt: Attempt, trouble: Exception) -> Verification:
-        request = {"request_id": attempt.requester.request_id, "client": attempt.requester.address}
-        fields = {"key_id": attempt.key_id, "http_request": request}
-        _log.error("a credential could not be verified", extra={"fields": fields}, exc_info=trouble)
+    def _trouble(self, attempt: Attempt) -> Verification:
         return self._refuse(attempt, Rejected(Code.INTERNAL, "database error"))
+
+
+def _log_fault(attempt: Attempt, trouble: Exception, items: int = 1) -> None:
+    """Log why a credential could not be verified, and how many more of its request could not."""
+    request = {"request_id": attempt.requester.request_id, "client": attempt.requester.address}
+    fields = {"key_id": attempt.key_id, "items": items, "http_request": request}
+    _log.error("a credential could not be verified", extra={"fields": fields}, exc_info=trouble)

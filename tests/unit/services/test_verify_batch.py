@@ -148,6 +148,18 @@ def test_a_row_that_cannot_be_read_fails_its_own_item(house: House) -> None:
     assert [answer.error for answer in answers] == [None, Code.INTERNAL, None]
 
 
+def test_rows_that_cannot_be_read_leave_one_line(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, secret = house.issue()
+    house.keys.broken.add(bad.key_id)
+    house.batch(house.issue()[1], *[secret] * 99)
+    [record] = caplog.records
+    assert record.levelname == "ERROR"
+    assert record.fields["items"] == 99  # type: ignore[attr-defined]
+    assert record.exc_info
+
+
 @pytest.mark.parametrize(
     ("kind", "message"),
     [("issued", "batch fetch issued keys"), ("imported", "batch fetch imported keys")],
