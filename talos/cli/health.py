@@ -42,10 +42,17 @@ def health() -> None:
     from talos.config.loading import load
     from talos.errors import ConfigurationError
 
+    invocation = current_invocation()
+    if invocation.endpoint is not None:
+        raise click.UsageError(
+            "health asks the metrics listener that the configuration names; it takes --config, "
+            "not --endpoint"
+        )
     try:
-        config = load(current_invocation().config_path, os.environ)
+        config = load(invocation.config_path, os.environ)
     except ConfigurationError as error:
-        raise Failure("\n".join([error.message, *error.faults])) from None
+        hint = () if invocation.config_path else ("give the server's own --config, if it has one",)
+        raise Failure("\n".join([error.message, *error.faults, *hint])) from None
     host, port = config.text("serve.metrics.host"), config.integer("serve.metrics.port")
     shown = host if host.startswith(_UNIX) else f"{host}:{port}"
     try:

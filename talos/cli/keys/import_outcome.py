@@ -87,7 +87,8 @@ class Outcome:
         """Return the line for people."""
         success, exists, failed = (self.counts[state] for state in (SUCCESS, EXISTS, FAILED))
         text = f"Imported {success} of {self.seen} API keys"
-        rest = [f"{exists} exist already"] * bool(exists) + [f"{failed} failed"] * bool(failed)
+        there = f"{exists} exist{'s' if exists == 1 else ''} already"
+        rest = [there] * bool(exists) + [f"{failed} failed"] * bool(failed)
         return f"{text}; {', '.join(rest)}." if rest else f"{text}."
 
 

@@ -66,7 +66,7 @@ def test_a_small_file_is_one_request(server: FakeServer, ask: Run, file: Path, n
         "0\tid-0\tn-id-0\tsuccess\t\t\t2\t\n"
         "1\t\t\texists\tthere already\t8\t\n"
     )
-    assert result.stderr == "Imported 1 of 2 API keys; 1 exist already.\n"
+    assert result.stderr == "Imported 1 of 2 API keys; 1 exists already.\n"
     request = server.only
     assert (request.method, request.target) == (
         "POST",
@@ -170,7 +170,7 @@ def test_the_keys_of_a_refused_request_are_sent_one_by_one(
     counts = [shown[f"{state}_count"] for state in ("success", "exists", "failure")]
     assert counts == [3, 1, 2]
     assert [entry["line"] for entry in shown["results"]] == [2, 7, 12, 17, 22, 27]
-    assert result.stderr == "Imported 3 of 6 API keys; 1 exist already, 2 failed.\n"
+    assert result.stderr == "Imported 3 of 6 API keys; 1 exists already, 2 failed.\n"
     alone = [request for request in server.requests if request.target.endswith("ApiKeys")]
     assert [request.json for request in alone] == [item(0), item(1), item(4), item(5)]
 

@@ -130,3 +130,19 @@ def test_a_configuration_that_is_none(talos: Run, monkeypatch: pytest.MonkeyPatc
     result = talos("health")
     assert result.exit_code == 1
     assert "TALOS_SERVE_METRICS_PORT" in result.stderr
+
+
+def test_without_any_configuration_it_says_what_to_give(
+    talos: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TALOS_CREDENTIALS_ISSUER", "TALOS_SECRETS_HMAC_CURRENT"):
+        monkeypatch.delenv(name)
+    result = talos("health")
+    assert result.exit_code == 1
+    assert result.stderr.endswith("give the server's own --config, if it has one\n")
+
+
+def test_an_endpoint_is_not_what_it_asks(talos: Run) -> None:
+    result = talos("-e", "http://127.0.0.1:1", "health")
+    assert result.exit_code == 1
+    assert "it takes --config, not --endpoint" in result.stderr
