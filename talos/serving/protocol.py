@@ -91,6 +91,7 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
         if self.connection.phase is not Phase.RUNNING:
             self._release()
         self.connection.buffer.clear()
+        self._house.unsent.release(self)
         self._house.left(self)
 
     @property
@@ -99,10 +100,15 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
         phase = self.connection.phase
         return phase is not Phase.RUNNING and (phase is not Phase.SENDING or self._stalled)
 
+    @property
+    def unsent_bytes(self) -> int:
+        """How much of its answers the client has not taken."""
+        return self._open.get_write_buffer_size()
+
     def watch_sending(self) -> None:
         """Take notice of whether the client goes on taking its answer. Called at each sweep."""
         if self.connection.phase is Phase.SENDING:
-            unsent_bytes = self._open.get_write_buffer_size()
+            unsent_bytes = self.unsent_bytes
             self._stalled = unsent_bytes == self._unsent_bytes
             self._unsent_bytes = unsent_bytes
             self._house.note(self)
@@ -288,6 +294,7 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
             self._start_sending()
             # Or a client could have ever more answers wait for it.
             self._open.pause_reading()
+            self._house.unsent.hold(self)
 
     def _start_sending(self) -> None:
         self.connection.start_sending(time.monotonic())
@@ -301,6 +308,7 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """Go on when the client has taken everything."""
         self._blocked = False
+        self._house.unsent.release(self)
         if self.connection.phase is Phase.SENDING:
             self._start_sending()
             self._house.loop.call_soon(self._sent)

@@ -23,6 +23,7 @@ from talos.serving.peers import PeerBound
 from talos.serving.protocol import Client
 from talos.serving.site import Site
 from talos.serving.threads import Crew
+from talos.serving.unsent import UnsentAnswers
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class Reception:
         *,
         timeouts: Timeouts,
         body_room: BodyRoom | None = None,
+        unsent: UnsentAnswers | None = None,
         seat: Seat | None = None,
         peers: PeerBound | None = None,
         on_sweep: Callable[[], None] = lambda: None,
@@ -69,6 +71,7 @@ class Reception:
         self.draining = False
         self.large_bodies = Crew(_LARGE_BODY_THREADS)
         self.body_room = body_room or BodyRoom()
+        self.unsent = unsent or UnsentAnswers()
         self.clients: set[Client] = set()
         self._told_of_peers = Seldom()
         self._running = 0

@@ -224,6 +224,22 @@ def test_requests_with_large_bodies_leave_the_threads_to_the_others(house: House
     assert all(house.answer(client).endswith(b"\r\n\r\n100000") for client in large)
 
 
+def test_clients_that_take_no_answers_do_not_fill_the_memory(house: House) -> None:
+    """Two of these answers are more than a worker holds; the first to stop taking goes."""
+    first = house.connect(GET % b"big")
+    house.until(lambda: house.reception.unsent.held_bytes > 0, "the first, who takes nothing")
+    second = house.connect(GET % b"big")
+    house.until(lambda: house.listening.clients == 1, "the first to be closed")
+    assert house.reception.unsent.held_bytes <= BIG_BYTES + 1024
+    first.close()
+    received = 0
+    while received < BIG_BYTES:
+        house.turn()
+        with contextlib.suppress(BlockingIOError):
+            received += len(second.recv(1 << 20))
+    house.until(lambda: house.reception.unsent.held_bytes == 0, "nothing to be held")
+
+
 def test_running_out_of_descriptors_is_survived(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
