@@ -1,9 +1,15 @@
-"""Room for large bodies: one that does not fit beside the others waits for them to be done."""
+"""Memory for large bodies: one that does not fit beside the others waits for them to be done."""
 
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 LIMIT_BYTES: Final = 64 * 1024 * 1024
 """How much of large bodies a worker holds before it stops reading them."""
+
+TURN_S: Final = 1.0
+"""How long a body is read, undisturbed, while others wait for memory."""
 
 _READ_BYTES: Final = 64 * 1024
 """The most that one read adds to a body."""
@@ -16,18 +22,50 @@ class Guest(Protocol):
         """Take notice that the wait is over."""
         ...
 
+    def give_up(self) -> None:
+        """Close the connection."""
+        ...
+
+
+@dataclass(slots=True)
+class _Account:
+    """What one guest holds, and for how long it has been read. Paused time does not count."""
+
+    held_bytes: int = 0
+    read_s: float = 0.0
+    read_since: float | None = None
+    """None while it waits, and once it is whole."""
+
+    def read_for_s(self, now: float) -> float:
+        return self.read_s if self.read_since is None else self.read_s + now - self.read_since
+
+    def pause(self, now: float) -> None:
+        self.read_s, self.read_since = self.read_for_s(now), None
+
 
 class BodyRoom:
     """Counts what has arrived of the large bodies of one worker, never what was announced.
 
-    Whoever came first is read to the end even where there is no room left: so one always ends and
-    makes room. What is held goes past the limit by that one body, and by one read of each other.
+    Whoever came first is read on even where there is no room left, so that one always goes on.
+    What is held goes past the limit by that one body, and by one read of each other.
+
+    While anybody waits, a body that has been read for ``TURN_S`` and is still not whole gives way:
+    of several the one that has held most memory for longest. So clients that fill the memory and
+    then send slowly hold up the others for about two turns, however well they keep the pace that
+    is asked of all; and a client that sends as fast as it is read is never closed.
     """
 
-    def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
-        """Begin with nobody."""
+    def __init__(
+        self,
+        limit_bytes: int = LIMIT_BYTES,
+        turn_s: float = TURN_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin with nobody. ``clock`` tells seconds."""
         self._limit_bytes = limit_bytes
-        self._held: dict[Guest, int] = {}
+        self._turn_s = turn_s
+        self._clock = clock
+        self._accounts: dict[Guest, _Account] = {}
         self._held_bytes = 0
         self._waiting: dict[Guest, None] = {}
 
@@ -41,34 +79,62 @@ class BodyRoom:
         """How much has arrived and is not done with."""
         return self._held_bytes
 
-    def charge(self, guest: Guest, held_bytes: int) -> None:
-        """Charge the guest with what has arrived of its body."""
-        self._held_bytes += held_bytes - self._held.get(guest, 0)
-        self._held[guest] = held_bytes
+    def charge_whole(self, guest: Guest, held_bytes: int) -> None:
+        """Charge the guest with its body, which is whole: it does not give way any more."""
+        self._charge(guest, held_bytes).pause(self._clock())
 
     def may_go_on(self, guest: Guest, held_bytes: int) -> bool:
-        """Charge the guest, and return whether to read on.
+        """Charge the guest with what has arrived, and return whether to read on.
 
         If not, ``admitted`` is called later. Newcomers wait behind those who wait already.
         """
-        behind_others = guest not in self._held and bool(self._waiting)
-        self.charge(guest, held_bytes)
+        behind_others = guest not in self._accounts and bool(self._waiting)
+        account = self._charge(guest, held_bytes)
         fits = self._held_bytes <= self._limit_bytes and not behind_others
         if not fits and guest is not self._first:
+            account.pause(self._clock())
             self._waiting[guest] = None
         return guest not in self._waiting
 
     def leave(self, guest: Guest) -> None:
         """Forget the guest and what it holds, and let those go on for whom there is room."""
         self._waiting.pop(guest, None)
-        self._held_bytes -= self._held.pop(guest, 0)
+        account = self._accounts.pop(guest, None)
+        if account is not None:
+            self._held_bytes -= account.held_bytes
         free_bytes = self._limit_bytes - self._held_bytes
         for waiting in list(self._waiting):
             if free_bytes >= _READ_BYTES or waiting is self._first:
                 free_bytes -= _READ_BYTES
                 del self._waiting[waiting]
+                self._accounts[waiting].read_since = self._clock()
                 waiting.admitted()
+
+    def relieve(self) -> int:
+        """Close those whose turn is over, while anybody waits. Return how many that were."""
+        now, closed = self._clock(), 0
+        while self._waiting:
+            slow = [
+                (account.held_bytes * account.read_for_s(now), guest)
+                for guest, account in self._accounts.items()
+                if account.read_since is not None and account.read_for_s(now) >= self._turn_s
+            ]
+            if not slow:
+                break
+            _, victim = max(slow, key=lambda each: each[0])
+            victim.give_up()
+            self.leave(victim)
+            closed += 1
+        return closed
+
+    def _charge(self, guest: Guest, held_bytes: int) -> _Account:
+        account = self._accounts.get(guest)
+        if account is None:
+            account = self._accounts[guest] = _Account(read_since=self._clock())
+        self._held_bytes += held_bytes - account.held_bytes
+        account.held_bytes = held_bytes
+        return account
 
     @property
     def _first(self) -> Guest | None:
-        return next(iter(self._held), None)
+        return next(iter(self._accounts), None)

@@ -190,6 +190,7 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
         ):
             connection.start_waiting(time.monotonic())
             self._open.pause_reading()
+            self._house.relieve_body_room()
         else:
             self._read_on()
 
@@ -251,7 +252,7 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
         crew = self.home.crew
         if connection.has_large_body:
             crew = self._house.large_bodies
-            self._house.body_room.charge(self, connection.arrived_bytes)
+            self._house.body_room.charge_whole(self, connection.arrived_bytes)
         task = partial(self._exchange, connection.head, connection.body, connection.body_length)
         self._house.run(task, crew)
 

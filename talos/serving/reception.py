@@ -29,6 +29,8 @@ _log = logging.getLogger(__name__)
 
 SWEEP_INTERVAL_S = 1.0
 _DRAIN_SWEEP_INTERVAL_S = 0.2
+_RELIEF_INTERVAL_S = 0.1
+"""How often those are looked at who are read while others wait for memory."""
 _LARGE_BODY_THREADS = 2
 """Who answers requests with large bodies. Decoding one can take half a second of the processor and
 many times its size in memory: the others must not wait for it, and there must not be many at once.
@@ -74,6 +76,8 @@ class Reception:
         self.unsent = unsent or UnsentAnswers()
         self.clients: set[Client] = set()
         self._told_of_peers = Seldom()
+        self._told_of_bodies = Seldom()
+        self._relieving = False
         self._running = 0
         self._answers: deque[tuple[Client, Reply]] = deque()
         self._answers_told = False
@@ -270,6 +274,24 @@ class Reception:
     def _notice_desertion(self) -> None:
         if self.draining and not self.clients and not self._running:
             self._deserted.set()
+
+    def relieve_body_room(self) -> None:
+        """See, until nobody waits for memory any more, that slow bodies give way."""
+        if not self._relieving:
+            self._relieving = True
+            self.loop.call_later(_RELIEF_INTERVAL_S, self._relieve_body_room)
+
+    def _relieve_body_room(self) -> None:
+        self._relieving = False
+        closed = self.body_room.relieve()
+        if closed and self._told_of_bodies.due():
+            _log.warning(
+                "the memory for large bodies is full; connections that send theirs slowly are "
+                "closed",
+                extra={"fields": {"closed": closed}},
+            )
+        if self.body_room.waiting:
+            self.relieve_body_room()
 
     # Answers
 

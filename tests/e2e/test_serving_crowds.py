@@ -4,7 +4,9 @@ import os
 import resource
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -110,6 +112,34 @@ def test_large_bodies_that_stop_keep_no_other_out(server: Server, crowd: Crowd) 
     whole = b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 4000000\r\n\r\n"
     assert say(server.port, whole + b"a" * 4_000_000).endswith(b"POST / 4000000")
     assert all(still_open(client) for client in clients)
+
+
+def test_large_bodies_that_fill_the_memory_and_go_on_slowly_make_room(
+    server: Server, crowd: Crowd
+) -> None:
+    """Each keeps the pace that is asked of it, and has ten minutes for its request."""
+    slow = crowd(server.port, 30, ANNOUNCING)
+    filled = threading.Barrier(len(slow) + 1)
+    ended = threading.Event()
+
+    def fill_and_trickle(client: socket.socket) -> None:
+        # The server closes some of them, and reads on in others only when it has.
+        with suppress(OSError):
+            client.sendall(b"a" * 2_600_000)
+        filled.wait(PATIENCE_S)
+        with suppress(OSError):
+            while not ended.wait(0.5):
+                client.sendall(b"a" * 10_000)
+
+    whole = b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 4000000\r\n\r\n"
+    with ThreadPoolExecutor(len(slow)) as senders:
+        for client in slow:
+            senders.submit(fill_and_trickle, client)
+        try:
+            filled.wait(PATIENCE_S)
+            assert say(server.port, whole + b"a" * 4_000_000).endswith(b"POST / 4000000")
+        finally:
+            ended.set()
 
 
 def test_a_large_body_that_stops_is_given_up_before_its_time(server: Server, crowd: Crowd) -> None:

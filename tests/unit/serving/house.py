@@ -35,6 +35,7 @@ class House:
         self.applications = (self._application, self._application)
         self.body_limit = lambda _environ: 4 * 1024 * 1024
         self.gate = threading.Event()
+        self.body_clock_s = 0.0
         self.running: list[str] = []
         self.listener, self.probes = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
         self.listener.setblocking(False)
@@ -49,7 +50,7 @@ class House:
             self,
             [self.listener, self.probes],
             timeouts=Timeouts(),
-            body_room=BodyRoom(250_000),
+            body_room=BodyRoom(250_000, clock=lambda: self.body_clock_s),
             seat=seat,
         )
         self.listening, _ = self.reception.listening
