@@ -2,7 +2,7 @@
 
 import socket
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from talos._core import HotDesk
 from talos.serving.threads import Crew
@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
     from talos.serving.protocol import Client
+
+
+_FEW: Final = 32
+"""At capacity, less than this part of all clients that could make room is hardly anybody."""
 
 
 @dataclass(slots=True, eq=False)
@@ -45,6 +49,21 @@ class Listening:
         if self.exhausted or self.yielding:
             return False
         return self.clients < self.capacity or bool(self.evictable)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether at capacity hardly anybody could make room. Asked by any thread."""
+        few = max(1, self.capacity // _FEW)
+        return self.clients >= self.capacity and len(self.evictable) < few
+
+    def most_to_accept(self, limit: int) -> int:
+        """Return how many clients may be accepted in one turn of the event loop.
+
+        At capacity each of them has another one closed. They are half of those who may be, so that
+        nobody who was accepted a moment ago has to leave before it was heard.
+        """
+        room = self.capacity - self.clients
+        return min(limit, room if room > 0 else max(1, len(self.evictable) // 2))
 
     def evict(self) -> None:
         """Close the connection of who has delivered nothing for longest, if anybody may be closed.

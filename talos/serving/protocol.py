@@ -23,6 +23,7 @@ from talos.serving.ends import Ends
 from talos.serving.exchange import exchange, refusal
 from talos.serving.framing import FramingError
 from talos.serving.listening import Listening
+from talos.serving.threads import Crew
 
 if TYPE_CHECKING:
     from talos.serving.reception import Reception
@@ -166,8 +167,11 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
             raise RuntimeError("the connection has not been made")
         return self._transport
 
-    def _advance(self) -> None:
-        """Read a request out of what has been received, behind those that memory answers."""
+    def _advance(self, *, pipelined: bool = False) -> None:
+        """Read a request out of what has been received, behind those that memory answers.
+
+        ``pipelined`` says that it was received before the last answer was sent.
+        """
         connection = self.connection
         self.eager = False
         if self.served:
@@ -181,7 +185,7 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
             return
         self._house.note(self, delivered=connection.phase is Phase.BODY)
         if step is Step.ANSWER:
-            self._run()
+            self._run(pipelined=pipelined)
             return
         if step is Step.CONTINUE:
             self._open.write(_GO_ON)
@@ -246,17 +250,19 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
         """Give up a client who takes nothing any more. See ``EagerConnection``."""
         self.give_up()
 
-    def _run(self) -> None:
+    def _run(self, *, pipelined: bool) -> None:
         """Have a thread run the application."""
         connection = self.connection
         crew = self.home.crew
         if connection.has_large_body:
             crew = self._house.large_bodies
             self._house.body_room.charge_whole(self, connection.arrived_bytes)
-        task = partial(self._exchange, connection.head, connection.body, connection.body_length)
-        self._house.run(task, crew)
+        task = partial(
+            self._exchange, crew, connection.head, connection.body, connection.body_length
+        )
+        self._house.run(task, crew, pipelined=pipelined)
 
-    def _exchange(self, head: bytes, body: bytearray | None, length_bytes: int) -> None:
+    def _exchange(self, crew: Crew, head: bytes, body: bytearray | None, length_bytes: int) -> None:
         """Run the application, on a thread. It may be that the client has left."""
         reply = exchange(
             self.home.application,
@@ -264,9 +270,17 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
             body,
             self.connection.ends,
             length_bytes=length_bytes,
-            must_close=lambda: self.connection.truncated or self._house.draining,
+            must_close=self._must_close,
         )
-        self._house.deliver(self, reply)
+        self._house.deliver(self, reply, crew)
+
+    def _must_close(self) -> bool:
+        """Whether the answer shall be the last, asked by a thread when it is made.
+
+        At capacity it is: clients who pipeline requests would else keep others out for as long as
+        they like.
+        """
+        return self.connection.truncated or self._house.draining or self.home.crowded
 
     def answer(self, reply: Reply) -> None:
         """Send what the application answered."""
@@ -328,7 +342,7 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
             connection.await_next(now)
             if self._house.draining:
                 connection.hurry(now)
-            self._advance()
+            self._advance(pipelined=bool(connection.buffer))
         elif self._ended:
             self.give_up()
         else:

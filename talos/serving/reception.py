@@ -4,7 +4,6 @@ import asyncio
 import logging
 import socket
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -79,7 +78,6 @@ class Reception:
         self._told_of_bodies = Seldom()
         self._relieving = False
         self._running = 0
-        self._answers: deque[tuple[Client, Reply]] = deque()
         self._answers_told = False
         self._connecting: set[asyncio.Task[None]] = set()
         self._deserted = asyncio.Event()
@@ -102,6 +100,7 @@ class Reception:
                 zip(listeners, site.applications, strict=True)
             )
         ]
+        self._crews = [*(each.crew for each in reversed(self.listening)), self.large_bodies]
         self._tell()
         for listening in self.listening:
             self.mind_the_door(listening)
@@ -133,7 +132,7 @@ class Reception:
                 client.give_up()
         self._timer.cancel()
         finished = not self._running
-        for crew in (self.large_bodies, *(each.crew for each in self.listening)):
+        for crew in self._crews:
             crew.end(wait=finished)
         return finished
 
@@ -181,11 +180,10 @@ class Reception:
             self.mind_the_door(listening)
             self.loop.call_later(_YIELD_S, self._step_in, listening)
             return
-        for _ in range(_ACCEPTED_PER_TURN):
+        for _ in range(listening.most_to_accept(_ACCEPTED_PER_TURN)):
             if not self._accept(listening) or not listening.accepting:
                 return
-            # Of a full house the next one might have to leave before it was heard.
-            if listening.clients >= listening.capacity or self._has_more_than_its_share:
+            if self._has_more_than_its_share:
                 return
 
     @property
@@ -295,14 +293,14 @@ class Reception:
 
     # Answers
 
-    def run(self, task: Callable[[], None], crew: Crew) -> None:
+    def run(self, task: Callable[[], None], crew: Crew, *, pipelined: bool) -> None:
         """Have one of ``crew`` do ``task``, which ends with ``deliver``."""
         self._running += 1
-        crew.submit(task)
+        crew.run(task, pipelined=pipelined)
 
-    def deliver(self, client: Client, reply: Reply) -> None:
-        """Have the event loop send an answer. Called by any thread."""
-        self._answers.append((client, reply))
+    def deliver(self, client: Client, reply: Reply, crew: Crew) -> None:
+        """Have the event loop send an answer that a thread of ``crew`` has made."""
+        crew.finished.append((client, reply))
         # Once for all that are finished before the loop has had a look: waking it costs as much as
         # handing over. It takes the mark back first, so an answer that finds it set is seen.
         if not self._answers_told:
@@ -310,16 +308,22 @@ class Reception:
             self.loop.call_soon_threadsafe(self._hand_over)
 
     def _hand_over(self) -> None:
+        """Send what is finished by now, what the probes' threads have made before the rest.
+
+        What comes meanwhile waits for another turn of the loop, and so for all who are read in it.
+        """
         self._answers_told = False
-        while self._answers:
-            client, reply = self._answers.popleft()
-            self._running -= 1
-            try:
-                client.answer(reply)
-            except Exception:
-                # Whatever it is, the answers behind this one are due.
-                _log.exception("unhandled exception while answering")
-                client.give_up()
+        for crew in self._crews:
+            for _ in range(len(crew.finished)):
+                client, reply = crew.finished.popleft()
+                self._running -= 1
+                crew.handed_over()
+                try:
+                    client.answer(reply)
+                except Exception:
+                    # Whatever it is, the answers behind this one are due.
+                    _log.exception("unhandled exception while answering")
+                    client.give_up()
         self._notice_desertion()
 
 

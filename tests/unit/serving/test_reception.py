@@ -147,6 +147,37 @@ def test_in_a_full_house_without_idle_clients_the_next_one_waits(house: House) -
     assert house.answer(waiting).startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.parametrize("house", [2], indirect=True)
+def test_at_capacity_clients_that_pipeline_requests_make_room(house: House) -> None:
+    busy = [house.connect(GET % b"wait" + GET % b"x" * 9) for _ in range(2)]
+    waiting = house.connect(GET % b"x")
+    house.until(lambda: len(house.running) == 2, "two clients that are being served")
+    assert receive(waiting) is None
+    house.gate.set()
+    assert house.answer(waiting).startswith(b"HTTP/1.1 200")
+    answers = [house.answer(client) for client in busy]
+    assert any(b"Connection: close\r\n" in answer for answer in answers)
+
+
+def test_below_capacity_pipelined_requests_are_all_answered(house: House) -> None:
+    client = house.connect(GET % b"x" * 9)
+    answers = b""
+    while answers.count(b"HTTP/1.1 200") < 9:
+        answers += house.answer(client)
+    assert answers.count(b"Connection: keep-alive") == 9
+
+
+def test_threads_are_given_few_tasks_at_a_time(house: House) -> None:
+    """What they have made and nobody has sent takes memory."""
+    clients = [house.connect(GET % b"wait") for _ in range(60)]
+    house.until(lambda: house.listening.clients == 60, "all clients")
+    house.until(lambda: len(house.running) == 2, "the threads to be busy")
+    assert house.listening.crew._tasks.qsize() <= 8
+    assert house.listening.crew.backlog >= 50
+    house.gate.set()
+    assert all(house.answer(client).startswith(b"HTTP/1.1 200") for client in clients)
+
+
 def test_large_bodies_wait_for_each_other_and_small_ones_for_nobody(house: House) -> None:
     room = house.reception.body_room
     head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n"
