@@ -2,14 +2,13 @@
 
 import logging
 import time
-from typing import Final
+from typing import Any, Final
 
 import falcon
 
 from talos.domain.addresses import UNIX_PEER, Caller, caller_address
 from talos.domain.events import Requester
 from talos.domain.verification import CacheDirective
-from talos.errors import TalosError
 from talos.http import redaction
 from talos.services.tenant import PEER_SOURCES, HttpSettings, Tenant, TenantDirectory
 
@@ -33,12 +32,16 @@ class RequestContext(falcon.Context):
     """What the middleware finds out about a request, for whoever comes after it.
 
     ``directory`` is the one snapshot of the configuration that the request lives by; ``settings``
-    and ``tenant`` are of it. ``tenant`` is set for every path but those of health. ``error`` is the
-    one that refuses the request, ``verdict`` what the log says of a verification.
+    and ``tenant`` are of it. ``tenant`` is set for every path but those of health. ``error``
+    is what the log says of the error that refuses the request, ``verdict`` what it says of a
+    verification.
+
+    No exception is kept here: its traceback refers to the request, and the two, with the body,
+    would stay in memory until the garbage collector comes, which is seldom.
     """
 
     directory: TenantDirectory
-    error: TalosError | None = None
+    error: dict[str, Any] | None = None
     verdict: dict[str, object] | None = None
     request_id: str
     settings: HttpSettings

@@ -64,7 +64,7 @@ class AccessLog:
         }
         if context.verdict is not None:
             fields["verification"] = context.verdict
-        error = None if context.error is None else _error_group(context.error)
+        error = context.error
         fields["http_request"] = _http_request(req, error)
         if error is not None:
             fields["error"] = error
@@ -78,7 +78,8 @@ def log_error(req: Request, error: TalosError, cause: BaseException | None) -> N
     """
     status = STATUSES[error.reason].http
     if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        req.context.error = error
+        if LOGGER.isEnabledFor(logging.WARNING):
+            req.context.error = _error_group(error)
         return
     if not LOGGER.isEnabledFor(logging.ERROR):
         return
