@@ -9,7 +9,7 @@ from talos.domain.filters import parse_filter
 from talos.domain.keys import Key, KeyKind
 from talos.services.issue import shown
 from talos.services.lookup import not_found, require_key_id
-from talos.services.pages import PageTokens
+from talos.services.page_tokens import PageTokens
 from talos.services.ports import Clock, KeyRepository
 from talos.services.tenant import Tenant
 

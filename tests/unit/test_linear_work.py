@@ -41,7 +41,7 @@ from talos.errors import TalosError
 from talos.http import messages, redaction, target
 from talos.http.json_body import parse_object
 from talos.http.query import decode_list, decode_mask
-from talos.services.pages import PageTokens
+from talos.services.page_tokens import PageTokens
 from talos.serving.body import ChunkedBody, LengthBody
 from talos.serving.ends import Ends
 from talos.serving.exchange import environ

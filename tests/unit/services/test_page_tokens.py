@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from talos.credentials.secrets import Retired, Secret, SecretRing
 from talos.domain.keys import NIL_NETWORK
 from talos.errors import InvalidRequest
-from talos.services.pages import TOKEN_LIFETIME_NS, PageTokens
+from talos.services.page_tokens import TOKEN_LIFETIME_NS, PageTokens
 from tests.fakes.tenants import OTHER_NETWORK
 
 NOW_NS = 1_750_000_000_000_000_000
