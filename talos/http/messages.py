@@ -33,7 +33,7 @@ from talos.http.scalars import (
     Scalar,
     enumeration,
 )
-from talos.services import import_keys, verify
+from talos.services import import_keys, verify_batch
 
 KEY_STATUS: Final = enumeration(KeyStatus, "KEY_STATUS")
 KEY_VISIBILITY: Final = enumeration(KeyVisibility, "KEY_VISIBILITY")
@@ -170,7 +170,7 @@ BATCH_VERIFY: Final = Message(
     _verifications,
     Member(
         "requests",
-        ListOf(VERIFY, {"minItems": 1, "maxItems": verify.MAX_BATCH}, verify.MAX_BATCH),
+        ListOf(VERIFY, {"minItems": 1, "maxItems": verify_batch.MAX_BATCH}, verify_batch.MAX_BATCH),
         required=True,
     ),
     name="BatchVerifyApiKeysRequest",

@@ -12,7 +12,7 @@ from talos import errors
 from talos.domain.verification import VerificationErrorCode
 from talos.errors import ApiKeyNotFound, TalosError
 from talos.http.errors import STATUSES, encode, envelope
-from talos.services import verify
+from talos.services import verification_steps
 from talos.services.import_keys import BatchErrorCode
 from talos.serving import listeners
 from tests.house.pages import DOCS, ROOT, Page
@@ -98,8 +98,8 @@ def test_the_floors_are_those_of_the_house() -> None:
 
 def test_the_gates_stand_in_the_order_of_the_code() -> None:
     gates = re.compile(r"\b(possession|check_(?:minting|state|address|audience))\b")
-    assert verify.__doc__ is not None
-    stated = gates.findall(verify.__doc__)
+    assert verification_steps.__doc__ is not None
+    stated = gates.findall(verification_steps.__doc__)
     told = [row[0] for row in ARCHITECTURE.table("Gate", "Asks", "Refusal")]
     assert gates.findall(" ".join(told)) == stated
     assert len(stated) == 5

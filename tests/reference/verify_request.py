@@ -14,7 +14,7 @@ from talos.errors import InvalidRequest
 from talos.http.messages import BATCH_VERIFY, VERIFY
 from talos.http.middleware.request_id import RequestId
 from talos.http.request import Request, cache_directive
-from talos.services.verify import MAX_BATCH
+from talos.services.verify_batch import MAX_BATCH
 from talos.serving.connection import Connection, Step, Timeouts
 from talos.serving.ends import Ends
 from talos.serving.exchange import environ
