@@ -6,6 +6,7 @@ is for the operator who starts the server or migrates.
 
 import re
 import sqlite3
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -70,10 +71,20 @@ def translated(operation: str) -> Iterator[None]:
         raise translate(error, operation) from error
 
 
+def forget_locals(error: BaseException) -> None:
+    """Empty the frames that ``error`` has passed through; its traceback is printed as before.
+
+    Frames of SQLAlchemy refer to the error that they raise. The request behind them, with its body,
+    would stay in memory until the garbage collector comes, which is seldom.
+    """
+    traceback.clear_frames(error.__traceback__)
+
+
 def translate(error: Exception, operation: str) -> TalosError:
     """Return the error that callers know for ``error``, which may be of any kind: a driver raises
-    more than its own errors.
+    more than its own errors. Its frames are emptied (``forget_locals``).
     """
+    forget_locals(error)
     if isinstance(error, exc.TimeoutError):
         return GatewayTimeout()
     if isinstance(error, exc.DBAPIError):

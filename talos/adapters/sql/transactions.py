@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from talos.adapters.sql.engine import writing
 from talos.adapters.sql.faults import (
+    forget_locals,
     is_lost_connection,
     is_retriable,
     is_storage_fault,
@@ -72,6 +73,7 @@ class Transactions:
                 with self._reading.connect() as connection:
                     return work(connection)
             except exc.SQLAlchemyError as error:
+                forget_locals(error)
                 if replaced or not is_lost_connection(error):
                     raise translate(error, operation) from error
                 replaced = True
@@ -115,6 +117,7 @@ class Transactions:
                     result = work(connection)
                     committing = True
             except exc.SQLAlchemyError as error:
+                forget_locals(error)
                 if isinstance(error, exc.IntegrityError) and on_conflict is not None:
                     break
                 wrong_server = is_wrong_server(error)
