@@ -49,7 +49,7 @@ class Application(falcon.App[Request, falcon.Response]):
         ``env`` is that of the request without the body. The application itself reads no more, and
         none of a body that is refused for its head: then this is 0 (contract 16 (38) to (40)).
         """
-        req = Request(env)
+        req = Request(env, options=self.req_options)
         req.context.settings = self._directories.current().http
         try:
             allowed_hosts.check(req)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from falcon import testing
 
 from talos.domain.hosts import AllowedHosts
 from talos.http.request import Request
@@ -62,3 +63,11 @@ def test_no_request_refers_to_itself(
     result = surface.send(method, target, body, {"Host": HOST, **headers})
     assert result.status_code == status, result.text
     assert requests_in_memory() == before
+
+
+def test_asking_for_the_limit_of_a_body_leaves_nothing(surface: Surface) -> None:
+    environ = testing.create_environ(method="POST", path=ISSUED)
+    surface.app.body_limit(dict(environ))
+    gc.collect()
+    surface.app.body_limit(dict(environ))
+    assert gc.collect() == 0
