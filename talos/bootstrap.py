@@ -40,25 +40,9 @@ from talos.errors import ConfigurationError, GatewayTimeout, InternalError, Serv
 from talos.http import admin, all_in_one, metrics_port, public, ready_body
 from talos.http.dependencies import BuildInfo, HttpDependencies
 from talos.http.ready_head import ready_batch_head, ready_head, ready_token_head
-from talos.services import Services, hot_path
-from talos.services.delete import DeleteService
-from talos.services.derive import DeriveService
-from talos.services.import_keys import ImportService
-from talos.services.issue import IssueService
-from talos.services.ports import (
-    Clock,
-    EventEmitter,
-    KeyCache,
-    KeyRepository,
-    LastUsedMarks,
-    ProvedTokens,
-    RateLimiter,
-)
-from talos.services.query import QueryService
-from talos.services.revoke import RevokeService
-from talos.services.rotate import RotateService
-from talos.services.update import UpdateService
-from talos.services.verify import VerifyService
+from talos.services import hot_path
+from talos.services.assembly import assemble
+from talos.services.ports import Clock, KeyCache, Ports, ProvedTokens, RateLimiter
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -241,14 +225,16 @@ def build(
         if surface is not Surface.PUBLIC:
             hot = _ReadyAnswers(shared.memory, shared.limits, source)
     dependencies = HttpDependencies(
-        services=_services(
-            keys,
-            cache,
-            _limiter(shared),
-            last_used,
-            LogEventEmitter(),
-            clock,
-            _proved_tokens(shared),
+        services=assemble(
+            Ports(
+                keys=keys,
+                cache=cache,
+                proved=_proved_tokens(shared),
+                limiter=_limiter(shared),
+                last_used=last_used,
+                events=LogEventEmitter(),
+                clock=clock,
+            )
         ),
         directories=SingleTenantSource(source),
         database=database,
@@ -340,26 +326,3 @@ class _ReadyAnswers:
         if snapshot is not self._seen:
             hot_path.configure(self.path, snapshot.tenant, snapshot.http)
             self._seen = snapshot
-
-
-def _services(
-    keys: KeyRepository,
-    cache: KeyCache,
-    limiter: RateLimiter,
-    last_used: LastUsedMarks,
-    events: EventEmitter,
-    clock: Clock,
-    proved: ProvedTokens,
-) -> Services:
-    verify = VerifyService(keys, cache, limiter, last_used, events, clock, proved)
-    return Services(
-        issue=IssueService(keys, events, clock),
-        imports=ImportService(keys, events, clock),
-        verify=verify,
-        derive=DeriveService(verify, clock, events),
-        rotate=RotateService(keys, cache, events, clock),
-        revoke=RevokeService(keys, cache, events, clock),
-        update=UpdateService(keys, cache, events, clock),
-        delete=DeleteService(keys, cache, events, clock),
-        query=QueryService(keys, clock),
-    )

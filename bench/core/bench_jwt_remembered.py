@@ -16,6 +16,7 @@ from talos.domain.drafts import VerifyDraft
 from talos.domain.verification import CacheDirective, CredentialType
 from talos.http import ready_body
 from talos.services.attempt import Attempt
+from talos.services.ports import Ports
 from talos.services.prove_token import prove_token
 from talos.services.tenant import Tenant
 from talos.services.verify import VerifyService
@@ -50,13 +51,15 @@ def proved() -> SharedProvedTokens:
 def service(proved: SharedProvedTokens) -> VerifyService:
     """The service; a derived token asks none of the fakes."""
     return VerifyService(
-        InMemoryKeys(),
-        NullKeyCache(),
-        CountingLimiter(),
-        RecordingMarks(),
-        RecordingEvents(),
-        SystemClock(),
-        proved,
+        Ports(
+            keys=InMemoryKeys(),
+            cache=NullKeyCache(),
+            proved=proved,
+            limiter=CountingLimiter(),
+            last_used=RecordingMarks(),
+            events=RecordingEvents(),
+            clock=SystemClock(),
+        )
     )
 
 

@@ -192,12 +192,15 @@ def _agree(url: "DatabaseUrl", steps: int, *, yes: bool) -> None:
         occupied = others_are_connected(url)
         if schema.status(url).version is None:
             return
-        keys = schema.keys_dropped_by(url, steps)
-    if keys.issued or keys.imported:
-        note(
-            f"This drops {_counted(keys.issued, 'issued key')} and "
-            f"{_counted(keys.imported, 'imported key')} of {url.shown}, for good."
-        )
+        dropped = schema.dropped_by(url, steps)
+    goes = []
+    if dropped.issued or dropped.imported:
+        goes.append(_counted(dropped.issued, "issued key"))
+        goes.append(_counted(dropped.imported, "imported key"))
+    if dropped.events:
+        goes.append(f"{_counted(dropped.events, 'event')} of the event log")
+    if goes:
+        note(f"This drops {' and '.join(goes)} of {url.shown}, for good.")
     else:
         note(f"This rolls back migrations of {url.shown}; no keys are lost.")
     if occupied:

@@ -6,7 +6,7 @@ their name ends with. Nothing here is secret: a key's secret is never part of it
 
 import enum
 from dataclasses import dataclass
-from typing import NewType
+from typing import NamedTuple, NewType
 
 NIL_NETWORK = "00000000-0000-0000-0000-000000000000"
 """The network of a single-tenant server (contract 9)."""
@@ -26,6 +26,14 @@ class KeyKind(enum.Enum):
 
     ISSUED = "issued"
     IMPORTED = "imported"
+
+
+class KeyRef(NamedTuple):
+    """Which key: no key can be named without its network."""
+
+    network_id: str
+    kind: KeyKind
+    key_id: str
 
 
 class KeyStatus(enum.IntEnum):
@@ -99,6 +107,11 @@ class Key:
     request_id: str | None = None
     token_prefix: str | None = None
     """The prefix an issued key was made with; None for an imported one."""
+
+    @property
+    def ref(self) -> KeyRef:
+        """Which key it is the record of."""
+        return KeyRef(self.network_id, self.kind, self.key_id)
 
     def expired(self, now_ns: int) -> bool:
         """Tell whether the expiry has passed; the very instant still counts as alive (6.2)."""

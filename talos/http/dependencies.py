@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from talos.services import Services
+from talos.services.assembly import Services
 from talos.services.ports import Clock, Database
 from talos.services.tenant import DirectorySource
 

@@ -98,7 +98,11 @@ def client_address(req: Request) -> str:
 
 def requester(req: Request) -> Requester:
     """Return what the log and audit events say of whose request this is."""
-    return Requester(redaction.text(req.context.request_id), client_address(req))
+    return Requester(
+        redaction.text(req.context.request_id),
+        client_address(req),
+        user_agent=redaction.text(req.env.get("HTTP_USER_AGENT", "")),
+    )
 
 
 def cache_directive(req: Request) -> CacheDirective:

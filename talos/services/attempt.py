@@ -6,7 +6,7 @@ from talos import _core
 from talos.domain.addresses import Caller
 from talos.domain.drafts import VerifyDraft
 from talos.domain.events import NOBODY, Requester
-from talos.domain.keys import Key, KeyKind
+from talos.domain.keys import Key, KeyRef
 from talos.domain.verification import CacheDirective, CacheOutcome, CredentialType
 from talos.services.ports import Lease
 from talos.services.tenant import Tenant
@@ -16,11 +16,10 @@ from talos.services.tenant import Tenant
 class Possession:
     """Which record a credential speaks of, possession proved.
 
-    ``name`` is (network, kind, id), as the ports take it. ``text`` holds the parts of an issued
-    key, and is None for an imported one.
+    ``text`` holds the parts of an issued key, and is None for an imported one.
     """
 
-    name: tuple[str, KeyKind, str]
+    ref: KeyRef
     text: _core.UnverifiedIssuedKey | None
 
 

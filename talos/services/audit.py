@@ -32,17 +32,17 @@ _REVOKED: Final = {
 def created(key: Key) -> AuditEvent:
     """An issued or imported key was made."""
     prefix = {"APIKeyPrefix": key.token_prefix or ""}
-    return _event(_CREATED[key.kind], key.network_id, _about(key) | prefix)
+    return _event(_CREATED[key.kind], key, _about(key) | prefix)
 
 
 def updated(key: Key) -> AuditEvent:
     """A key was updated, or an update changed nothing."""
-    return _event(_UPDATED[key.kind], key.network_id, _about(key))
+    return _event(_UPDATED[key.kind], key, _about(key))
 
 
 def revoked(before: Key, reason: RevocationReason) -> AuditEvent:
     """An administrator revoked a key; ``before`` is its record until then."""
-    return _event(_REVOKED[before.kind], before.network_id, _about(before) | _reason(reason))
+    return _event(_REVOKED[before.kind], before, _about(before) | _reason(reason))
 
 
 def self_revoked(key: Key, reason: RevocationReason) -> AuditEvent:
@@ -50,7 +50,7 @@ def self_revoked(key: Key, reason: RevocationReason) -> AuditEvent:
     attributes = {"APIKeyID": key.key_id, "metadata.initiated_by": "self"} | _reason(reason)
     if key.kind is KeyKind.IMPORTED:
         attributes["APIKeyPrefix"] = "imported"
-    return _event(_REVOKED[key.kind], key.network_id, attributes)
+    return _event(_REVOKED[key.kind], key, attributes)
 
 
 def rotated(new: Key, old_before: Key) -> AuditEvent:
@@ -61,12 +61,12 @@ def rotated(new: Key, old_before: Key) -> AuditEvent:
         "metadata.old_key_id": old_before.key_id,
         "metadata.old_expires_at": _expiry(old_before),
     }
-    return _event(EventName.ISSUED_ROTATED, new.network_id, attributes)
+    return _event(EventName.ISSUED_ROTATED, new, attributes)
 
 
 def deleted(key: Key) -> AuditEvent:
     """An imported key was deleted."""
-    return _event(EventName.IMPORTED_DELETED, key.network_id, _about(key))
+    return _event(EventName.IMPORTED_DELETED, key, _about(key))
 
 
 def derived(parent: Key, algorithm: TokenAlgorithm, ttl_ns: int) -> AuditEvent:
@@ -76,7 +76,7 @@ def derived(parent: Key, algorithm: TokenAlgorithm, ttl_ns: int) -> AuditEvent:
         "metadata.algorithm": "macaroon" if algorithm is TokenAlgorithm.MACAROON else "jwt",
         "metadata.ttl": format_go(ttl_ns),
     }
-    return _event(EventName.DERIVED_TOKEN, parent.network_id, attributes)
+    return _event(EventName.DERIVED_TOKEN, parent, attributes)
 
 
 def import_failed(
@@ -90,7 +90,7 @@ def import_failed(
         "metadata.index": str(index),
         "metadata.error_code": error_code,
     }
-    return _event(EventName.IMPORT_FAILED, network_id, attributes)
+    return AuditEvent(EventName.IMPORT_FAILED, network_id, _told(attributes))
 
 
 def verification_failed(
@@ -102,7 +102,7 @@ def verification_failed(
         "Reason": reason,
         "metadata.credential_type": credential_type.value,
     }
-    return _event(EventName.VERIFICATION_FAILED, network_id, attributes)
+    return AuditEvent(EventName.VERIFICATION_FAILED, network_id, _told(attributes))
 
 
 class VerificationFailures:
@@ -170,5 +170,9 @@ def _reason(reason: RevocationReason) -> dict[str, str]:
     return {"Reason": f"REVOCATION_REASON_{reason.name}"}
 
 
-def _event(name: EventName, network_id: str, attributes: Mapping[str, str]) -> AuditEvent:
-    return AuditEvent(name, network_id, {name: text for name, text in attributes.items() if text})
+def _event(name: EventName, key: Key, attributes: Mapping[str, str]) -> AuditEvent:
+    return AuditEvent(name, key.network_id, _told(attributes), key=key.ref, actor_id=key.actor_id)
+
+
+def _told(attributes: Mapping[str, str]) -> dict[str, str]:
+    return {name: text for name, text in attributes.items() if text}

@@ -10,7 +10,7 @@ from talos.credentials import issued
 from talos.credentials.claims import TokenClaims
 from talos.credentials.imported import imported_key_id
 from talos.domain.addresses import Caller, allows, caller_address
-from talos.domain.keys import Key, KeyKind, KeyStatus
+from talos.domain.keys import Key, KeyKind, KeyRef, KeyStatus
 from talos.domain.verification import VerificationErrorCode as Code
 from talos.services.attempt import Attempt, Possession
 from talos.services.ports import ProvedTokens
@@ -24,10 +24,10 @@ def possession(credential: str, tenant: Tenant, now_ns: int) -> Possession:
     parsed = _core.parse_issued_key(credential)
     if parsed is None:
         key_id = imported_key_id(tenant.network_id, credential)
-        return Possession((tenant.network_id, KeyKind.IMPORTED, key_id), None)
+        return Possession(KeyRef(tenant.network_id, KeyKind.IMPORTED, key_id), None)
     if not issued.checksum_valid(parsed, tenant.credentials, now_ns):
         raise unknown()
-    return Possession((tenant.network_id, KeyKind.ISSUED, parsed.key_id), parsed)
+    return Possession(KeyRef(tenant.network_id, KeyKind.ISSUED, parsed.key_id), parsed)
 
 
 def check_minting(proved: Possession, tenant: Tenant, now_ns: int) -> None:

@@ -25,8 +25,9 @@ from talos.errors import (
 from talos.services import audit
 from talos.services.issue import new_key, shown
 from talos.services.lifetimes import expiry_ns, key_lifetime_ns
-from talos.services.ports import Clock, EventEmitter, KeyRepository
+from talos.services.ports import Clock, EventEmitter
 from talos.services.tenant import Tenant
+from talos.services.writes import KeyWriter, Occasion
 
 MAX_BATCH: Final = 1_000
 
@@ -78,9 +79,9 @@ class BatchImport:
 class ImportService:
     """Takes keys over; of each only a one-way hash is kept."""
 
-    def __init__(self, keys: KeyRepository, events: EventEmitter, clock: Clock) -> None:
-        """Store in ``keys``, tell ``events``."""
-        self._keys = keys
+    def __init__(self, writer: KeyWriter, events: EventEmitter, clock: Clock) -> None:
+        """Store through ``writer``, tell ``events`` what could not be stored."""
+        self._writer = writer
         self._events = events
         self._clock = clock
 
@@ -94,13 +95,13 @@ class ImportService:
         """
         now_ns = self._clock.now_ns()
         key = replace(_record(tenant, draft, now_ns), request_id=draft.request_id or None)
+        occasion = Occasion(now_ns, requester, quota=tenant.api_keys_max)
         try:
-            inserted = self._keys.insert(key, quota=tenant.api_keys_max, now_ns=now_ns)
+            inserted = self._writer.insert(key, audit.created(key), occasion)
         except ApiKeyExists:
             raise ApiKeyExists(_DUPLICATE) from None
         if not inserted.created:
             return shown(inserted.key, now_ns)
-        self._events.emit(audit.created(inserted.key).by(requester))
         return inserted.key
 
     def import_batch(
@@ -131,21 +132,20 @@ class ImportService:
             else:
                 message = f"key already imported (duplicate detected at index {first})"
                 items[index] = _failed(index, BatchErrorCode.ALREADY_EXISTS, message)
-        items |= self._insert(tenant, records, now_ns)
+        items |= self._insert(records, Occasion(now_ns, requester, quota=tenant.api_keys_max))
         batch = BatchImport(tuple(items[index] for index in range(len(drafts))))
-        self._tell(tenant, drafts, batch, requester)
+        self._tell_of_failures(tenant, drafts, batch, requester)
         if batch.success_count == 0:
             _raise_most_frequent(batch)
         return batch
 
     def _insert(
-        self, tenant: Tenant, records: Sequence[tuple[int, Key]], now_ns: int
+        self, records: Sequence[tuple[int, Key]], occasion: Occasion
     ) -> dict[int, BatchItem]:
         if not records:
             return {}
-        outcome = self._keys.insert_batch(
-            [key for _, key in records], quota=tenant.api_keys_max, now_ns=now_ns
-        )
+        keys = [key for _, key in records]
+        outcome = self._writer.insert_batch(keys, [audit.created(key) for key in keys], occasion)
         items = {}
         for position, (index, key) in enumerate(records):
             if position in outcome.over_quota:
@@ -156,13 +156,11 @@ class ImportService:
                 items[index] = BatchItem(index, key)
         return items
 
-    def _tell(
+    def _tell_of_failures(
         self, tenant: Tenant, drafts: Sequence[KeyDraft], batch: BatchImport, requester: Requester
     ) -> None:
         for item in batch.items:
-            if item.key is not None:
-                self._events.emit(audit.created(item.key).by(requester))
-            elif item.code is not None:
+            if item.code is not None:
                 event = audit.import_failed(
                     tenant.network_id,
                     actor_id=drafts[item.index].actor_id,

@@ -11,8 +11,9 @@ from talos.domain.keys import NO_METADATA, Key, KeyKind, KeyStatus, KeyVisibilit
 from talos.errors import InvalidRequest, QuotaExceeded
 from talos.services import audit
 from talos.services.lifetimes import expiry_ns, key_lifetime_ns
-from talos.services.ports import Clock, EventEmitter, KeyRepository
+from talos.services.ports import Clock, KeyRepository
 from talos.services.tenant import Tenant
+from talos.services.writes import KeyWriter, Occasion
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,10 @@ class Issued:
 class IssueService:
     """Makes keys of the server's own format."""
 
-    def __init__(self, keys: KeyRepository, events: EventEmitter, clock: Clock) -> None:
-        """Store in ``keys``, tell ``events``."""
+    def __init__(self, writer: KeyWriter, keys: KeyRepository, clock: Clock) -> None:
+        """Store through ``writer``; ``keys`` tells whether there may be one more."""
+        self._writer = writer
         self._keys = keys
-        self._events = events
         self._clock = clock
 
     def issue(self, tenant: Tenant, draft: KeyDraft, requester: Requester = NOBODY) -> Issued:
@@ -63,10 +64,10 @@ class IssueService:
             request_id=draft.request_id or None,
             token_prefix=prefix,
         )
-        inserted = self._keys.insert(key, quota=tenant.api_keys_max, now_ns=now_ns)
+        occasion = Occasion(now_ns, requester, quota=tenant.api_keys_max)
+        inserted = self._writer.insert(key, audit.created(key), occasion)
         if not inserted.created:
             return Issued(shown(inserted.key, now_ns), secret="")
-        self._events.emit(audit.created(inserted.key).by(requester))
         return Issued(inserted.key, secret)
 
     def _prefix(self, tenant: Tenant, visibility: KeyVisibility, now_ns: int) -> str:

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from talos.credentials.claims import TokenClaims
 from talos.domain.events import AuditEvent
-from talos.domain.keys import Key, KeyKind, KeyStatus, RateLimitPolicy
+from talos.domain.keys import Key, KeyKind, KeyRef, KeyStatus, RateLimitPolicy
 from talos.domain.verification import RateLimitState, Verification
 from talos.errors import GatewayTimeout, InternalError, ServiceUnavailable
 
@@ -42,12 +42,27 @@ class Inserted:
 
 
 @dataclass(frozen=True, slots=True)
-class Rotated:
-    """Outcome of a rotation: the successor, and the old key before and after its revocation."""
+class Change:
+    """What is to become of one key, and the events that tell of it.
 
-    new: Key
-    old_before: Key
-    old_after: Key
+    ``key`` is its new record, None where it goes. ``successor`` is a new key that takes its place.
+    """
+
+    key: Key | None
+    events: tuple[AuditEvent, ...]
+    successor: Key | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Outcome of a change: the record before it, and what was stored.
+
+    ``after`` is the last record of a key that is gone.
+    """
+
+    before: Key
+    after: Key
+    events: tuple[AuditEvent, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +86,10 @@ class InternalFault:
 class KeyRepository(Protocol):
     """The keys of all networks. Each method is one transaction."""
 
-    def insert(self, key: Key, *, quota: int, now_ns: int) -> Inserted:
-        """Insert ``key``.
+    def insert(
+        self, key: Key, *, quota: int, now_ns: int, event: AuditEvent | None = None
+    ) -> Inserted:
+        """Insert ``key``, and the event that tells of it where there is one.
 
         A row with the same network, kind and ``request_id`` wins over everything else and is
         returned with ``created=False``. Raises ``ApiKeyExists`` when the id is taken, and
@@ -88,15 +105,18 @@ class KeyRepository(Protocol):
         """
         ...
 
-    def insert_batch(self, keys: Sequence[Key], *, quota: int, now_ns: int) -> BatchInserted:
+    def insert_batch(
+        self, keys: Sequence[Key], *, quota: int, now_ns: int, events: Sequence[AuditEvent] = ()
+    ) -> BatchInserted:
         """Insert imported keys with pairwise different ids in one transaction (contract 4.8).
 
-        With a quota, the first ``headroom`` positions proceed (those that turn out to exist
-        already use headroom too), the rest are ``over_quota``.
+        ``events`` has the event for each key by position, or is empty: then none is stored. With a
+        quota, the first ``headroom`` positions proceed (those that turn out to exist already use
+        headroom too), the rest are ``over_quota``.
         """
         ...
 
-    def get(self, network_id: str, kind: KeyKind, key_id: str) -> Key | None:
+    def get(self, ref: KeyRef) -> Key | None:
         """Return the key, or None. An id that the column cannot hold is None, not an error."""
         ...
 
@@ -109,30 +129,15 @@ class KeyRepository(Protocol):
         """
         ...
 
-    def change(
-        self, network_id: str, kind: KeyKind, key_id: str, change: Callable[[Key], Key]
-    ) -> Key:
-        """Replace the key by ``change(key)``, the row locked meanwhile; return the new record.
+    def change(self, ref: KeyRef, change: Callable[[Key], Change]) -> Changed:
+        """Do to the key what ``change(key)`` says, the row locked meanwhile.
 
-        A ``TalosError`` of ``change`` passes through, and nothing is written. ``change`` may be
-        called again with a newer record. Raises ``ApiKeyNotFound``. The identity (network, kind,
-        id), ``created_at_ns`` and ``last_used_at_ns`` are never written.
+        All of it is one transaction, its events last: of concurrent changes each sees the result of
+        those before. A ``TalosError`` of ``change`` passes through, and nothing is written;
+        ``change`` may be called again with a newer record. Raises ``ApiKeyNotFound``, and
+        ``ApiKeyExists`` where the id of a successor is taken. The identity (network, kind, id),
+        ``created_at_ns`` and ``last_used_at_ns`` are never written.
         """
-        ...
-
-    def rotate(
-        self, network_id: str, key_id: str, succeed: Callable[[Key], tuple[Key, Key]]
-    ) -> Rotated:
-        """Replace an issued key: ``succeed(old)`` returns (successor, revoked old record).
-
-        One transaction with the old row locked: of concurrent rotations exactly one commits and
-        the others see its result in ``old``. What ``succeed`` raises passes through.
-        Raises ``ApiKeyNotFound``.
-        """
-        ...
-
-    def delete(self, network_id: str, kind: KeyKind, key_id: str) -> Key:
-        """Remove the key and return its last record. Raises ``ApiKeyNotFound``."""
         ...
 
     def list_page(
@@ -204,9 +209,7 @@ class KeyCache(Protocol):
     Only keys that passed every rule are published. Faults of the cache never reach the caller.
     """
 
-    def get(
-        self, network_id: str, kind: KeyKind, key_id: str, *, generation: int, max_age_ns: int
-    ) -> ReadyAnswer | None:
+    def get(self, ref: KeyRef, *, generation: int, max_age_ns: int) -> ReadyAnswer | None:
         """Return what was published under the credential settings of ``generation``, or None.
 
         An answer of other settings names their issuer, and is no answer of today. Nor is one that
@@ -214,11 +217,11 @@ class KeyCache(Protocol):
         """
         ...
 
-    def lease(self, network_id: str, kind: KeyKind, key_id: str) -> Lease:
+    def lease(self, ref: KeyRef) -> Lease:
         """Take a lease. It must be taken before the row is read from the database."""
         ...
 
-    def hold(self, network_id: str, kind: KeyKind, key_id: str) -> AbstractContextManager[None]:
+    def hold(self, ref: KeyRef) -> AbstractContextManager[None]:
         """Evict the key on entry and on exit, and let nothing be published for it in between.
 
         A writer enters before its transaction starts and leaves after it has ended, so that no
@@ -228,11 +231,11 @@ class KeyCache(Protocol):
         """
         ...
 
-    def evict(self, network_id: str, kind: KeyKind, key_id: str) -> None:
+    def evict(self, ref: KeyRef) -> None:
         """Forget the key, and refuse every lease taken before now."""
         ...
 
-    def evict_if_there(self, network_id: str, kind: KeyKind, key_id: str) -> None:
+    def evict_if_there(self, ref: KeyRef) -> None:
         """Do the same where an answer about the key is there, of whatever settings and age.
 
         An eviction may take answers about other keys with it. So this is for who may be anybody.
@@ -303,3 +306,16 @@ class EventEmitter(Protocol):
     def emit(self, event: AuditEvent) -> None:
         """Emit one event."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """All that the services need from outside: one adapter for each port."""
+
+    keys: KeyRepository
+    cache: KeyCache
+    proved: ProvedTokens
+    limiter: RateLimiter
+    last_used: LastUsedMarks
+    events: EventEmitter
+    clock: Clock

@@ -6,7 +6,7 @@ from typing import Final
 from talos.domain import rules
 from talos.domain.drafts import ListQuery
 from talos.domain.filters import parse_filter
-from talos.domain.keys import Key, KeyKind
+from talos.domain.keys import Key, KeyKind, KeyRef
 from talos.services.issue import shown
 from talos.services.lookup import not_found, require_key_id
 from talos.services.page_tokens import PageTokens
@@ -39,7 +39,7 @@ class QueryService:
         raises.
         """
         require_key_id(kind, key_id)
-        key = self._keys.get(tenant.network_id, kind, key_id)
+        key = self._keys.get(KeyRef(tenant.network_id, kind, key_id))
         if key is None:
             raise not_found(kind)
         return shown(key, self._clock.now_ns())

@@ -3,10 +3,9 @@
 import threading
 from typing import Final, TypeAlias
 
-from talos.domain.keys import Key, KeyKind, KeyStatus
+from talos.domain.keys import Key, KeyRef, KeyStatus
 from talos.services.ports import KeyCache
 
-_Name: TypeAlias = tuple[str, KeyKind, str]
 _State: TypeAlias = tuple[KeyStatus, int, int | None]
 
 _ROOM: Final = 4096
@@ -26,19 +25,19 @@ class RefusedKeys:
         self._cache = cache
         self._room = room
         self._lock = threading.Lock()
-        self._states: dict[_Name, _State] = {}
+        self._states: dict[KeyRef, _State] = {}
 
     def evict(self, row: Key) -> None:
         """Forget what the cache says of a key whose row was read and refused (contract 6.8)."""
-        name = (row.network_id, row.kind, row.key_id)
+        ref = row.ref
         state = (row.status, row.updated_at_ns, row.expires_at_ns)
-        if self._states.get(name) == state:
-            self._cache.evict_if_there(*name)
+        if self._states.get(ref) == state:
+            self._cache.evict_if_there(ref)
             return
         # Before it is noted: who finds the note may rely on the eviction.
-        self._cache.evict(*name)
+        self._cache.evict(ref)
         with self._lock:
-            self._states.pop(name, None)
-            self._states[name] = state
+            self._states.pop(ref, None)
+            self._states[ref] = state
             if len(self._states) > self._room:
                 del self._states[next(iter(self._states))]

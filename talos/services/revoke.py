@@ -6,7 +6,7 @@ from talos.credentials.routing import route
 from talos.domain import rules
 from talos.domain.drafts import RevokeDraft, SelfRevokeDraft
 from talos.domain.events import NOBODY, Requester
-from talos.domain.keys import Key, KeyKind, KeyStatus, KeyVisibility, RevocationReason
+from talos.domain.keys import Key, KeyKind, KeyRef, KeyStatus, KeyVisibility, RevocationReason
 from talos.domain.verification import CredentialType
 from talos.errors import (
     ApiKeyExpired,
@@ -18,10 +18,11 @@ from talos.errors import (
 from talos.services import audit
 from talos.services.gates import check_minting, possession
 from talos.services.lifetimes import retained_until_ns
-from talos.services.lookup import absence_named, require_key_id
-from talos.services.ports import Clock, EventEmitter, KeyCache, KeyRepository
+from talos.services.lookup import require_key_id
+from talos.services.ports import Change, Clock, KeyCache, KeyRepository
 from talos.services.tenant import Tenant
 from talos.services.verdicts import Rejected
+from talos.services.writes import KeyWriter, Occasion
 
 
 class _AlreadyRevokedError(Conflict):
@@ -35,12 +36,12 @@ class RevokeService:
     """Takes keys back, for good."""
 
     def __init__(
-        self, keys: KeyRepository, cache: KeyCache, events: EventEmitter, clock: Clock
+        self, writer: KeyWriter, keys: KeyRepository, cache: KeyCache, clock: Clock
     ) -> None:
-        """Write to ``keys`` while ``cache`` is held, tell ``events``."""
+        """Write through ``writer``; ``keys`` and ``cache`` tell what need not be written."""
+        self._writer = writer
         self._keys = keys
         self._cache = cache
-        self._events = events
         self._clock = clock
 
     def revoke(
@@ -59,19 +60,17 @@ class RevokeService:
         """
         rules.raise_for(rules.revoke(draft))
         require_key_id(kind, key_id)
+        ref = KeyRef(tenant.network_id, kind, key_id)
         reason = RevocationReason(draft.reason)
         now_ns = self._clock.now_ns()
-        replaced: list[Key] = []
 
-        def take_back(key: Key) -> Key:
+        def take_back(key: Key) -> Change:
             if key.status is KeyStatus.REVOKED:
                 raise Conflict("key is already revoked")
-            replaced.append(key)
-            return revoked(key, reason, now_ns, description=draft.description)
+            after = revoked(key, reason, now_ns, description=draft.description)
+            return Change(after, (audit.revoked(key, reason),))
 
-        with self._cache.hold(tenant.network_id, kind, key_id), absence_named(kind):
-            self._keys.change(tenant.network_id, kind, key_id, take_back)
-        self._events.emit(audit.revoked(replaced[-1], reason).by(requester))
+        self._writer.change(ref, take_back, Occasion(now_ns, requester))
 
     def revoke_any(
         self, tenant: Tenant, key_id: str, draft: RevokeDraft, requester: Requester = NOBODY
@@ -104,7 +103,7 @@ class RevokeService:
             raise ApiKeyNotFound from None
         reason = RevocationReason(draft.reason)
 
-        def give_back(key: Key) -> Key:
+        def give_back(key: Key) -> Change:
             status = key.shown_status(now_ns)
             if status is KeyStatus.REVOKED:
                 raise _AlreadyRevokedError
@@ -112,21 +111,19 @@ class RevokeService:
                 raise ApiKeyExpired
             if key.visibility is KeyVisibility.PUBLIC:
                 raise Forbidden("a public key cannot be revoked by its holder")
-            return revoked(key, reason, now_ns)
+            after = revoked(key, reason, now_ns)
+            return Change(after, (audit.self_revoked(after, reason),))
 
         # Anybody may present any text here, and a key that cannot be revoked again and again: the
         # cache is held, which concerns other keys too, only where there is something to change.
-        found = self._keys.get(*proved.name)
+        found = self._keys.get(proved.ref)
         if found is None:
             raise ApiKeyNotFound
         try:
             give_back(found)
-            with self._cache.hold(*proved.name):
-                key = self._keys.change(*proved.name, give_back)
+            self._writer.change(proved.ref, give_back, Occasion(now_ns, requester))
         except _AlreadyRevokedError:
-            self._cache.evict_if_there(*proved.name)
-            return
-        self._events.emit(audit.self_revoked(key, reason).by(requester))
+            self._cache.evict_if_there(proved.ref)
 
 
 def revoked(key: Key, reason: RevocationReason, now_ns: int, *, description: str = "") -> Key:

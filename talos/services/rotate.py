@@ -7,14 +7,15 @@ from talos.credentials import issued
 from talos.domain import rules
 from talos.domain.drafts import KeyChange
 from talos.domain.events import NOBODY, Requester
-from talos.domain.keys import Key, KeyKind, KeyStatus, KeyVisibility, RevocationReason
+from talos.domain.keys import Key, KeyKind, KeyRef, KeyStatus, KeyVisibility, RevocationReason
 from talos.errors import FailedPrecondition
 from talos.services import audit
 from talos.services.issue import made_visibility, minting_prefix, shown
-from talos.services.lookup import absence_named, require_key_id
-from talos.services.ports import Clock, EventEmitter, KeyCache, KeyRepository
+from talos.services.lookup import require_key_id
+from talos.services.ports import Change, Clock
 from talos.services.revoke import revoked
 from talos.services.tenant import Tenant
+from talos.services.writes import KeyWriter, Occasion
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,9 @@ class RotatedKey:
 class RotateService:
     """Replaces issued keys."""
 
-    def __init__(
-        self, keys: KeyRepository, cache: KeyCache, events: EventEmitter, clock: Clock
-    ) -> None:
-        """Write to ``keys`` while ``cache`` is held, tell ``events``."""
-        self._keys = keys
-        self._cache = cache
-        self._events = events
+    def __init__(self, writer: KeyWriter, clock: Clock) -> None:
+        """Write through ``writer``."""
+        self._writer = writer
         self._clock = clock
 
     def rotate(
@@ -54,9 +51,10 @@ class RotateService:
         now_ns = self._clock.now_ns()
         new_id = str(uuid.uuid4())
         secret = ""
+        new: Key | None = None
 
-        def succeed(old: Key) -> tuple[Key, Key]:
-            nonlocal secret
+        def succeed(old: Key) -> Change:
+            nonlocal secret, new
             if old.status is not KeyStatus.ACTIVE:
                 raise FailedPrecondition("cannot rotate a non-active key")
             new = _successor(old, change, new_id, tenant, now_ns)
@@ -69,18 +67,13 @@ class RotateService:
                 now_ns,
                 description="rotated: replaced by new key",
             )
-            return new, old_after
+            return Change(old_after, (audit.rotated(new, old),), successor=new)
 
-        network_id = tenant.network_id
-        with (
-            self._cache.hold(network_id, KeyKind.ISSUED, key_id),
-            absence_named(KeyKind.ISSUED),
-        ):
-            rotated = self._keys.rotate(network_id, key_id, succeed)
-        self._events.emit(audit.rotated(rotated.new, rotated.old_before).by(requester))
-        return RotatedKey(
-            shown(rotated.new, now_ns), secret, _as_shown(rotated.old_before, rotated.old_after)
-        )
+        ref = KeyRef(tenant.network_id, KeyKind.ISSUED, key_id)
+        changed = self._writer.change(ref, succeed, Occasion(now_ns, requester))
+        if new is None:
+            raise RuntimeError("the key was changed without being asked to")
+        return RotatedKey(shown(new, now_ns), secret, _as_shown(changed.before, changed.after))
 
 
 def _successor(old: Key, change: KeyChange, key_id: str, tenant: Tenant, now_ns: int) -> Key:

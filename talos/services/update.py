@@ -5,25 +5,22 @@ from collections.abc import Sequence
 from talos.domain import rules
 from talos.domain.drafts import KeyChange
 from talos.domain.events import NOBODY, Requester
-from talos.domain.keys import Key, KeyKind
+from talos.domain.keys import Key, KeyKind, KeyRef
 from talos.domain.masks import covered_fields, updated
 from talos.services import audit
 from talos.services.issue import shown
-from talos.services.lookup import absence_named, require_key_id
-from talos.services.ports import Clock, EventEmitter, KeyCache, KeyRepository
+from talos.services.lookup import require_key_id
+from talos.services.ports import Change, Clock
 from talos.services.tenant import Tenant
+from talos.services.writes import KeyWriter, Occasion
 
 
 class UpdateService:
     """Changes what may change of a key: name, scopes, metadata, rate limit and allowlist."""
 
-    def __init__(
-        self, keys: KeyRepository, cache: KeyCache, events: EventEmitter, clock: Clock
-    ) -> None:
-        """Write to ``keys`` while ``cache`` is held, tell ``events``."""
-        self._keys = keys
-        self._cache = cache
-        self._events = events
+    def __init__(self, writer: KeyWriter, clock: Clock) -> None:
+        """Write through ``writer``."""
+        self._writer = writer
         self._clock = clock
 
     def update(
@@ -47,14 +44,14 @@ class UpdateService:
         require_key_id(kind, key_id)
         now_ns = self._clock.now_ns()
 
-        def apply(key: Key) -> Key:
+        def apply(key: Key) -> Change:
             if "metadata" in fields:
                 rules.raise_for(rules.metadata(change.metadata))
             if "ip_restriction" in fields:
                 rules.raise_for(rules.cidr_syntax(change.allowed_cidrs or ()))
-            return updated(key, change, fields, now_ns)
+            new = updated(key, change, fields, now_ns)
+            return Change(new, (audit.updated(new),))
 
-        with self._cache.hold(tenant.network_id, kind, key_id), absence_named(kind):
-            key = self._keys.change(tenant.network_id, kind, key_id, apply)
-        self._events.emit(audit.updated(key).by(requester))
-        return shown(key, now_ns)
+        ref = KeyRef(tenant.network_id, kind, key_id)
+        changed = self._writer.change(ref, apply, Occasion(now_ns, requester))
+        return shown(changed.after, now_ns)

@@ -53,17 +53,7 @@ from talos.services.gates import (
     possession,
     unknown,
 )
-from talos.services.ports import (
-    Clock,
-    EventEmitter,
-    InternalFault,
-    KeyCache,
-    KeyRepository,
-    LastUsedMarks,
-    ProvedTokens,
-    RateLimiter,
-    ReadyAnswer,
-)
+from talos.services.ports import InternalFault, Ports, ReadyAnswer
 from talos.services.refused import RefusedKeys
 from talos.services.tenant import Tenant
 from talos.services.verdicts import Rejected, denied, key_verified, ready_answer, token_verified
@@ -77,25 +67,16 @@ _log = logging.getLogger(__name__)
 class VerificationSteps:
     """The steps, each for one credential at a time; of single verifications and batches alike."""
 
-    def __init__(
-        self,
-        keys: KeyRepository,
-        cache: KeyCache,
-        limiter: RateLimiter,
-        last_used: LastUsedMarks,
-        events: EventEmitter,
-        clock: Clock,
-        proved: ProvedTokens,
-    ) -> None:
-        """Read from ``cache``, then ``keys``; all collaborators are shared between threads."""
-        self._keys = keys
-        self._cache = cache
-        self._refused = RefusedKeys(cache)
-        self._limiter = limiter
-        self._last_used = last_used
-        self._failures = VerificationFailures(events)
-        self._clock = clock
-        self._proved = proved
+    def __init__(self, ports: Ports) -> None:
+        """Read from the cache, then the keys; all collaborators are shared between threads."""
+        self._keys = ports.keys
+        self._cache = ports.cache
+        self._refused = RefusedKeys(ports.cache)
+        self._limiter = ports.limiter
+        self._last_used = ports.last_used
+        self._failures = VerificationFailures(ports.events)
+        self._clock = ports.clock
+        self._proved = ports.proved
 
     def attempt(
         self,
@@ -138,7 +119,7 @@ class VerificationSteps:
             return None
         generation = attempt.tenant.credentials.generation
         answer = self._cache.get(
-            *proved.name, generation=generation, max_age_ns=attempt.tenant.cache_ttl_ns
+            proved.ref, generation=generation, max_age_ns=attempt.tenant.cache_ttl_ns
         )
         if answer is None:
             return None
@@ -152,12 +133,12 @@ class VerificationSteps:
     def read(self, attempt: Attempt, proved: Possession) -> Key:
         """Steps 4 to 6 on the row of the key."""
         self.take_lease(attempt, proved)
-        return self.from_database(attempt, proved, self._keys.get(*proved.name))
+        return self.from_database(attempt, proved, self._keys.get(proved.ref))
 
     def take_lease(self, attempt: Attempt, proved: Possession) -> None:
         """Prepare a publication; this must come before the row is read."""
         if attempt.fills_cache:
-            attempt.lease = self._cache.lease(*proved.name)
+            attempt.lease = self._cache.lease(proved.ref)
 
     def from_database(
         self, attempt: Attempt, proved: Possession, row: Key | InternalFault | None
@@ -179,7 +160,7 @@ class VerificationSteps:
             if row is not None:
                 self._refused.evict(row)
             elif not attempt.reads_cache:
-                self._cache.evict_if_there(*proved.name)
+                self._cache.evict_if_there(proved.ref)
             raise
         attempt.row = row
         return row

@@ -10,16 +10,7 @@ from talos.domain.keys import Key
 from talos.domain.verification import CacheDirective, Verification
 from talos.errors import InvalidRequest
 from talos.services.gates import check_address, check_token
-from talos.services.ports import (
-    TROUBLE,
-    Clock,
-    EventEmitter,
-    KeyCache,
-    KeyRepository,
-    LastUsedMarks,
-    ProvedTokens,
-    RateLimiter,
-)
+from talos.services.ports import TROUBLE, Ports
 from talos.services.tenant import Tenant
 from talos.services.verdicts import Rejected, Verified, ready_answer
 from talos.services.verification_steps import VerificationSteps, log_fault
@@ -29,21 +20,12 @@ from talos.services.verify_batch import BatchVerifier
 class VerifyService:
     """Verifies credentials one by one and in batches, and the parents of derived tokens."""
 
-    def __init__(
-        self,
-        keys: KeyRepository,
-        cache: KeyCache,
-        limiter: RateLimiter,
-        last_used: LastUsedMarks,
-        events: EventEmitter,
-        clock: Clock,
-        proved: ProvedTokens,
-    ) -> None:
-        """Read from ``cache``, then ``keys``; all collaborators are shared between threads."""
-        self._steps = VerificationSteps(keys, cache, limiter, last_used, events, clock, proved)
-        self._batches = BatchVerifier(self._steps, keys)
-        self._last_used = last_used
-        self._proved = proved
+    def __init__(self, ports: Ports) -> None:
+        """Read from the cache, then the keys; all collaborators are shared between threads."""
+        self._steps = VerificationSteps(ports)
+        self._batches = BatchVerifier(self._steps, ports.keys)
+        self._last_used = ports.last_used
+        self._proved = ports.proved
 
     def verify(
         self,

@@ -10,7 +10,7 @@ from talos.domain import rules
 from talos.domain.addresses import Caller
 from talos.domain.drafts import VerifyDraft
 from talos.domain.events import NOBODY, Requester
-from talos.domain.keys import Key, KeyKind
+from talos.domain.keys import Key, KeyKind, KeyRef
 from talos.domain.verification import CacheDirective, Verification
 from talos.errors import InternalError, InvalidRequest
 from talos.services.attempt import Attempt
@@ -21,7 +21,7 @@ from talos.services.verification_steps import VerificationSteps, log_fault
 
 MAX_BATCH: Final = 100
 
-_Rows: TypeAlias = Mapping[tuple[str, KeyKind, str], Key | InternalFault]
+_Rows: TypeAlias = Mapping[KeyRef, Key | InternalFault]
 
 
 class BatchVerifier:
@@ -85,15 +85,15 @@ class BatchVerifier:
         for attempt in attempts:
             if attempt.proved is not None:
                 self._steps.take_lease(attempt, attempt.proved)
-                network_id, kind, key_id = attempt.proved.name
+                network_id, kind, key_id = attempt.proved.ref
                 ids.setdefault((network_id, kind), set()).add(key_id)
-        rows: dict[tuple[str, KeyKind, str], Key | InternalFault] = {}
+        rows: dict[KeyRef, Key | InternalFault] = {}
         for (network_id, kind), key_ids in ids.items():
             try:
                 read = self._keys.get_many(network_id, kind, key_ids)
             except InternalError as trouble:
                 raise InternalError(f"batch fetch {kind.value} keys") from trouble
-            rows.update(((network_id, kind, key_id), row) for key_id, row in read.items())
+            rows.update((KeyRef(network_id, kind, key_id), row) for key_id, row in read.items())
         return rows
 
     def _batch_item(
@@ -107,7 +107,7 @@ class BatchVerifier:
             if attempt.proved is None:
                 return self._steps.token(attempt)
             if answer is None:
-                row = rows.get(attempt.proved.name)
+                row = rows.get(attempt.proved.ref)
                 key = self._steps.from_database(attempt, attempt.proved, row)
                 answer = ready_answer(key, attempt.tenant)
             return self._steps.use(attempt, answer, in_batch=True)

@@ -46,7 +46,7 @@ def test_down_warns_while_a_server_runs(serve: Serve, database_dsn: str) -> None
         return migrate("down", "--steps", "99", dsn=database_dsn, code=1)
 
     said = refused()
-    assert said.startswith("This drops 1 issued key and 0 imported keys of ")
+    assert said.startswith("This drops 1 issued key and 0 imported keys and 1 event of the event ")
     assert "a server seems to run on it" in said
     assert talos.verify(credential)["is_valid"] is True
     assert talos.server.stop() == 0

@@ -5,11 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from talos.domain.keys import KeyKind
+from talos.domain.keys import KeyRef
 from talos.errors import TalosError
 from talos.services.ports import TROUBLE, Clock, ReadyAnswer
-
-Name = tuple[str, KeyKind, str]
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class Publication:
 class RecordingLease:
     """Implements ``services.ports.Lease``: worthless once the key's epoch has moved."""
 
-    def __init__(self, cache: "RecordingCache", name: Name) -> None:
+    def __init__(self, cache: "RecordingCache", name: KeyRef) -> None:
         self._cache = cache
         self._name = name
         self._epoch = cache.epochs[name]
@@ -45,20 +43,17 @@ class RecordingCache:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self.entries: dict[Name, Publication] = {}
-        self.epochs: Counter[Name] = Counter()
-        self.holds: Counter[Name] = Counter()
-        self.reads: list[Name] = []
-        self.leases: list[Name] = []
-        self.published: list[Name] = []
-        self.evictions: list[Name] = []
+        self.entries: dict[KeyRef, Publication] = {}
+        self.epochs: Counter[KeyRef] = Counter()
+        self.holds: Counter[KeyRef] = Counter()
+        self.reads: list[KeyRef] = []
+        self.leases: list[KeyRef] = []
+        self.published: list[KeyRef] = []
+        self.evictions: list[KeyRef] = []
 
-    def get(
-        self, network_id: str, kind: KeyKind, key_id: str, *, generation: int, max_age_ns: int
-    ) -> ReadyAnswer | None:
-        name = (network_id, kind, key_id)
-        self.reads.append(name)
-        entry = self.entries.get(name)
+    def get(self, ref: KeyRef, *, generation: int, max_age_ns: int) -> ReadyAnswer | None:
+        self.reads.append(ref)
+        entry = self.entries.get(ref)
         if entry is None or entry.generation != generation:
             return None
         now_ns = self._clock.now_ns()
@@ -66,16 +61,14 @@ class RecordingCache:
             return None
         return entry.answer if now_ns < entry.expires_at_ns else None
 
-    def lease(self, network_id: str, kind: KeyKind, key_id: str) -> RecordingLease:
-        name = (network_id, kind, key_id)
-        self.leases.append(name)
-        return RecordingLease(self, name)
+    def lease(self, ref: KeyRef) -> RecordingLease:
+        self.leases.append(ref)
+        return RecordingLease(self, ref)
 
     @contextmanager
-    def hold(self, network_id: str, kind: KeyKind, key_id: str) -> Iterator[None]:
-        name = (network_id, kind, key_id)
-        self.holds[name] += 1
-        self.evict(*name)
+    def hold(self, ref: KeyRef) -> Iterator[None]:
+        self.holds[ref] += 1
+        self.evict(ref)
         ended = False
         try:
             yield
@@ -84,15 +77,14 @@ class RecordingCache:
             ended = not isinstance(error, TROUBLE)
             raise
         finally:
-            self.evict(*name)
-            self.holds[name] -= ended
+            self.evict(ref)
+            self.holds[ref] -= ended
 
-    def evict(self, network_id: str, kind: KeyKind, key_id: str) -> None:
-        name = (network_id, kind, key_id)
-        self.evictions.append(name)
-        self.epochs[name] += 1
-        self.entries.pop(name, None)
+    def evict(self, ref: KeyRef) -> None:
+        self.evictions.append(ref)
+        self.epochs[ref] += 1
+        self.entries.pop(ref, None)
 
-    def evict_if_there(self, network_id: str, kind: KeyKind, key_id: str) -> None:
-        if (network_id, kind, key_id) in self.entries:
-            self.evict(network_id, kind, key_id)
+    def evict_if_there(self, ref: KeyRef) -> None:
+        if ref in self.entries:
+            self.evict(ref)

@@ -4,21 +4,12 @@ from collections.abc import Callable
 
 from talos.domain.addresses import Caller
 from talos.domain.drafts import KeyDraft, VerifyDraft
-from talos.domain.keys import Key, KeyKind
+from talos.domain.keys import Key
 from talos.domain.verification import CacheDirective, Verification, VerificationErrorCode
-from talos.services import Services
-from talos.services.delete import DeleteService
-from talos.services.derive import DeriveService
-from talos.services.import_keys import ImportService
-from talos.services.issue import IssueService
-from talos.services.ports import Clock, KeyCache
-from talos.services.query import QueryService
-from talos.services.revoke import RevokeService
-from talos.services.rotate import RotateService
+from talos.services.assembly import assemble
+from talos.services.ports import Clock, KeyCache, Ports
 from talos.services.tenant import Tenant
-from talos.services.update import UpdateService
 from talos.services.verdicts import Verified
-from talos.services.verify import VerifyService
 from tests.fakes.cache import RecordingCache
 from tests.fakes.clock import FrozenClock
 from tests.fakes.events import RecordingEvents
@@ -44,27 +35,16 @@ class House:
         self.limiter = CountingLimiter()
         self.marks = RecordingMarks()
         self.events = RecordingEvents()
-        verifier = VerifyService(
-            self.keys,
-            cache,
-            self.limiter,
-            self.marks,
-            self.events,
-            self.clock,
-            self.proved,
+        self.ports = Ports(
+            keys=self.keys,
+            cache=cache,
+            proved=self.proved,
+            limiter=self.limiter,
+            last_used=self.marks,
+            events=self.events,
+            clock=self.clock,
         )
-        writers = (self.keys, cache, self.events, self.clock)
-        self.services = Services(
-            issue=IssueService(self.keys, self.events, self.clock),
-            imports=ImportService(self.keys, self.events, self.clock),
-            verify=verifier,
-            derive=DeriveService(verifier, self.clock, self.events),
-            rotate=RotateService(*writers),
-            revoke=RevokeService(*writers),
-            update=UpdateService(*writers),
-            delete=DeleteService(*writers),
-            query=QueryService(self.keys, self.clock),
-        )
+        self.services = assemble(self.ports)
 
     def issue(self, draft: KeyDraft = DRAFT, tenant: Tenant = TENANT) -> tuple[Key, str]:
         """A fresh issued key and its secret; the event of its making is forgotten."""
@@ -102,8 +82,4 @@ class House:
 
     def row(self, key: Key) -> Key:
         """What is stored of a key."""
-        return self.keys.rows[key.network_id, key.kind, key.key_id]
-
-    def name(self, key: Key) -> tuple[str, KeyKind, str]:
-        """How the cache and the repository call a key."""
-        return (key.network_id, key.kind, key.key_id)
+        return self.keys.rows[key.ref]

@@ -4,11 +4,10 @@ import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
-from talos.domain.keys import Key, KeyKind, KeyStatus
+from talos.domain.events import AuditEvent
+from talos.domain.keys import Key, KeyKind, KeyRef, KeyStatus
 from talos.errors import ApiKeyExists, ApiKeyNotFound, QuotaExceeded, TalosError
-from talos.services.ports import BatchInserted, Inserted, InternalFault, Rotated
-
-Name = tuple[str, KeyKind, str]
+from talos.services.ports import BatchInserted, Change, Changed, Inserted, InternalFault
 
 
 class InMemoryKeys:
@@ -20,7 +19,8 @@ class InMemoryKeys:
     """
 
     def __init__(self) -> None:
-        self.rows: dict[Name, Key] = {}
+        self.rows: dict[KeyRef, Key] = {}
+        self.events: list[AuditEvent] = []
         self.reads = 0
         self.trouble: TalosError | None = None
         self.after_read: Callable[[], None] | None = None
@@ -29,7 +29,9 @@ class InMemoryKeys:
         self.broken: set[str] = set()
         self._lock = threading.RLock()
 
-    def insert(self, key: Key, *, quota: int, now_ns: int) -> Inserted:
+    def insert(
+        self, key: Key, *, quota: int, now_ns: int, event: AuditEvent | None = None
+    ) -> Inserted:
         self._fail()
         with self._lock:
             replayed = self._by_request_id(key)
@@ -37,33 +39,37 @@ class InMemoryKeys:
                 return Inserted(replayed, created=False)
             if quota > 0 and self._living(key.network_id, now_ns) >= quota:
                 raise QuotaExceeded
-            if _name(key) in self.rows:
+            if key.ref in self.rows:
                 raise ApiKeyExists
-            self.rows[_name(key)] = key
+            self.rows[key.ref] = key
+            self.events += [] if event is None else [event]
             return Inserted(key, created=True)
 
     def is_full(self, network_id: str, *, quota: int, now_ns: int) -> bool:
         self._fail()
         return self._living(network_id, now_ns) >= quota
 
-    def insert_batch(self, keys: Sequence[Key], *, quota: int, now_ns: int) -> BatchInserted:
+    def insert_batch(
+        self, keys: Sequence[Key], *, quota: int, now_ns: int, events: Sequence[AuditEvent] = ()
+    ) -> BatchInserted:
         self._fail()
         with self._lock:
             headroom = len(keys)
             if quota > 0 and keys:
                 headroom = max(quota - self._living(keys[0].network_id, now_ns), 0)
             existing = frozenset(
-                position for position, key in enumerate(keys[:headroom]) if _name(key) in self.rows
+                position for position, key in enumerate(keys[:headroom]) if key.ref in self.rows
             )
             for position, key in enumerate(keys[:headroom]):
                 if position not in existing:
-                    self.rows[_name(key)] = key
+                    self.rows[key.ref] = key
+                    self.events += events[position : position + 1]
             return BatchInserted(existing, frozenset(range(headroom, len(keys))))
 
-    def get(self, network_id: str, kind: KeyKind, key_id: str) -> Key | None:
+    def get(self, ref: KeyRef) -> Key | None:
         self._fail()
         self.reads += 1
-        row = self.rows.get((network_id, kind, key_id))
+        row = self.rows.get(ref)
         self._interleave("after_read")
         return row
 
@@ -74,7 +80,7 @@ class InMemoryKeys:
         self.reads += 1
         found: dict[str, Key | InternalFault] = {}
         for key_id in key_ids:
-            row = self.rows.get((network_id, kind, key_id))
+            row = self.rows.get(KeyRef(network_id, kind, key_id))
             if key_id in self.broken:
                 found[key_id] = InternalFault(key_id)
             elif row is not None:
@@ -82,33 +88,28 @@ class InMemoryKeys:
         self._interleave("after_read")
         return found
 
-    def change(
-        self, network_id: str, kind: KeyKind, key_id: str, change: Callable[[Key], Key]
-    ) -> Key:
+    def change(self, ref: KeyRef, change: Callable[[Key], Change]) -> Changed:
         self._fail()
         with self._lock:
-            old = self._row(network_id, kind, key_id)
-            return self._write(old, change(old))
-
-    def rotate(
-        self, network_id: str, key_id: str, succeed: Callable[[Key], tuple[Key, Key]]
-    ) -> Rotated:
-        self._fail()
-        with self._lock:
-            old = self._row(network_id, KeyKind.ISSUED, key_id)
-            new, old_after = succeed(old)
-            if _name(new) in self.rows:
+            try:
+                before = self.rows[ref]
+            except KeyError:
+                raise ApiKeyNotFound from None
+            wanted = change(before)
+            if wanted.successor is not None and wanted.successor.ref in self.rows:
                 raise ApiKeyExists
-            return Rotated(new, old, self._write(old, old_after, new))
-
-    def delete(self, network_id: str, kind: KeyKind, key_id: str) -> Key:
-        self._fail()
-        with self._lock:
-            row = self._row(network_id, kind, key_id)
             self._interleave("before_commit")
-            del self.rows[_name(row)]
+            after = before
+            if wanted.key is None:
+                del self.rows[ref]
+            else:
+                after = _with_identity_of(before, wanted.key)
+                self.rows[ref] = after
+            if wanted.successor is not None:
+                self.rows[wanted.successor.ref] = wanted.successor
+            self.events += wanted.events
             self._interleave("after_commit")
-            return row
+            return Changed(before, after, wanted.events)
 
     def list_page(
         self,
@@ -136,17 +137,17 @@ class InMemoryKeys:
         self._fail()
         with self._lock:
             for key_id, used_at_ns in uses.items():
-                row = self.rows.get((network_id, kind, key_id))
+                row = self.rows.get(KeyRef(network_id, kind, key_id))
                 if row is None:
                     continue
                 if row.status is KeyStatus.REVOKED:
                     used_at_ns = min(used_at_ns, row.updated_at_ns)
                 told_ns = max(used_at_ns, row.last_used_at_ns or used_at_ns)
-                self.rows[_name(row)] = replace(row, last_used_at_ns=told_ns)
+                self.rows[row.ref] = replace(row, last_used_at_ns=told_ns)
 
     def put(self, key: Key) -> None:
         """Write a row behind everybody's back."""
-        self.rows[_name(key)] = key
+        self.rows[key.ref] = key
 
     def _by_request_id(self, key: Key) -> Key | None:
         if key.request_id is None:
@@ -167,28 +168,6 @@ class InMemoryKeys:
             for row in self.rows.values()
         )
 
-    def _row(self, network_id: str, kind: KeyKind, key_id: str) -> Key:
-        try:
-            return self.rows[network_id, kind, key_id]
-        except KeyError:
-            raise ApiKeyNotFound from None
-
-    def _write(self, old: Key, new: Key, successor: Key | None = None) -> Key:
-        written = replace(
-            new,
-            network_id=old.network_id,
-            kind=old.kind,
-            key_id=old.key_id,
-            created_at_ns=old.created_at_ns,
-            last_used_at_ns=old.last_used_at_ns,
-        )
-        self._interleave("before_commit")
-        self.rows[_name(written)] = written
-        if successor is not None:
-            self.rows[_name(successor)] = successor
-        self._interleave("after_commit")
-        return written
-
     def _interleave(self, point: str) -> None:
         interruption = getattr(self, point)
         setattr(self, point, None)
@@ -200,5 +179,12 @@ class InMemoryKeys:
             raise self.trouble
 
 
-def _name(key: Key) -> Name:
-    return (key.network_id, key.kind, key.key_id)
+def _with_identity_of(old: Key, new: Key) -> Key:
+    return replace(
+        new,
+        network_id=old.network_id,
+        kind=old.kind,
+        key_id=old.key_id,
+        created_at_ns=old.created_at_ns,
+        last_used_at_ns=old.last_used_at_ns,
+    )

@@ -15,9 +15,8 @@ from talos.domain.keys import KeyKind
 from talos.http import all_in_one, ready_body
 from talos.http.ready_head import ready_batch_head, ready_head, ready_token_head
 from talos.services import hot_path
-from talos.services.derive import DeriveService
+from talos.services.assembly import assemble
 from talos.services.ports import RateLimiter
-from talos.services.verify import VerifyService
 from talos.serving.ends import Ends
 from talos.serving.exchange import exchange
 from tests.core.test_recogniser import request
@@ -56,17 +55,13 @@ class HotSurface(Surface):
         limiter: RateLimiter = UnenforcedLimiter()
         if self.warm_limits is not None:
             limiter = SharedRateLimiter(self.warm_limits.table)
-        verifier = VerifyService(
-            house.keys,
-            self.cache,
-            limiter,
-            house.marks,
-            house.events,
-            house.clock,
-            SharedProvedTokens(_core.KeyCache(memory), ready_body.render),
+        ports = replace(
+            house.ports,
+            cache=self.cache,
+            limiter=limiter,
+            proved=SharedProvedTokens(_core.KeyCache(memory), ready_body.render),
         )
-        derive = DeriveService(verifier, house.clock, house.events)
-        services = replace(house.services, verify=verifier, derive=derive)
+        services = assemble(ports)
         self.app = all_in_one.create_app(replace(self.deps, services=services))
         self.hot = _core.HotPath(
             _core.KeyCache(memory),

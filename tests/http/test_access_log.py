@@ -223,7 +223,8 @@ def test_every_event_carries_the_request_and_its_caller(surface: Surface) -> Non
     surface.send("POST", f"{API_KEYS}/{other}:revoke", {}, headers)
     told = surface.house.events.events
     assert set(surface.house.events.names) == set(EventName)
-    assert {event.requester for event in told} == {Requester("r-1", "203.0.113.9")}
+    caller = Requester("r-1", "203.0.113.9", user_agent="falcon-client/4.4.0")
+    assert {event.requester for event in told} == {caller}
 
 
 class TestWhatIsNotLogged:

@@ -10,7 +10,7 @@ import pytest
 
 from talos import _core
 from talos.credentials.imported import imported_key_id
-from talos.domain.keys import KeyKind
+from talos.domain.keys import KeyKind, KeyRef
 from tests.core.test_recogniser import BATCH_START, request
 from tests.http.shared_memory import HotSurface, Limits, asking
 
@@ -182,13 +182,15 @@ def test_what_looks_like_a_derived_token_is_never_an_imported_key(raw_key: str) 
     kind, generation = KeyKind.IMPORTED, tenant.credentials.generation
     known = imported_key_id(tenant.network_id, "sk_one")
     answer = surface.cache.get(
-        tenant.network_id, kind, known, generation=generation, max_age_ns=tenant.cache_ttl_ns
+        KeyRef(tenant.network_id, kind, known),
+        generation=generation,
+        max_age_ns=tenant.cache_ttl_ns,
     )
     assert answer is not None
     # No application publishes that; if it were there, it would not be looked for.
     for text in (raw_key, "mc_v2_abc"):
         key_id = imported_key_id(tenant.network_id, text)
-        lease = surface.cache.lease(tenant.network_id, kind, key_id)
+        lease = surface.cache.lease(KeyRef(tenant.network_id, kind, key_id))
         lease.publish(
             answer,
             generation=generation,
@@ -243,7 +245,7 @@ def test_a_deleted_imported_key_is_not_answered_for() -> None:
     key_id = surface.import_key("sk_one")["key_id"]
     published(surface, "sk_one")
     assert surface.by_hot_path(asking("sk_one")) is not None
-    surface.cache.evict(surface.configuration.tenant.network_id, KeyKind.IMPORTED, key_id)
+    surface.cache.evict(KeyRef(surface.configuration.tenant.network_id, KeyKind.IMPORTED, key_id))
     assert surface.by_hot_path(asking("sk_one")) is None
 
 

@@ -18,6 +18,7 @@ import pytest
 from talos.domain.keys import (
     Key,
     KeyKind,
+    KeyRef,
     KeyStatus,
     KeyVisibility,
     Metadata,
@@ -27,6 +28,7 @@ from talos.domain.keys import (
 from talos.errors import ApiKeyExists, ApiKeyNotFound, FailedPrecondition, QuotaExceeded
 from talos.services.ports import KeyRepository
 from tests.integration.sample_keys import DAY_NS, NOW_NS, make_key
+from tests.writes import change, delete, rotate
 
 KINDS = pytest.mark.parametrize("kind", list(KeyKind))
 
@@ -112,7 +114,7 @@ class RepositoryContract:
         inserted = repository.insert(key, quota=0, now_ns=NOW_NS)
         assert inserted.created
         assert inserted.key == key
-        assert repository.get(network, kind, key.key_id) == key
+        assert repository.get(KeyRef(network, kind, key.key_id)) == key
 
     @KINDS
     def test_a_key_with_little_comes_back(
@@ -120,7 +122,7 @@ class RepositoryContract:
     ) -> None:
         key = make_key(network, kind, name="", scopes=(), expires_at_ns=None)
         add(repository, key)
-        assert repository.get(network, kind, key.key_id) == key
+        assert repository.get(KeyRef(network, kind, key.key_id)) == key
 
     @KINDS
     def test_a_revoked_key_comes_back(
@@ -135,7 +137,7 @@ class RepositoryContract:
             last_used_at_ns=1,
         )
         add(repository, key)
-        assert repository.get(network, kind, key.key_id) == key
+        assert repository.get(KeyRef(network, kind, key.key_id)) == key
 
     def test_the_longest_fields_fit(self, repository: KeyRepository, network: str) -> None:
         metadata = json.dumps({"x": "m" * (65536 - 8)}, separators=(",", ":"))
@@ -151,29 +153,29 @@ class RepositoryContract:
             token_prefix="p" * 16,
         )
         add(repository, key)
-        assert repository.get(network, KeyKind.ISSUED, key.key_id) == key
+        assert repository.get(KeyRef(network, KeyKind.ISSUED, key.key_id)) == key
 
     @KINDS
     @pytest.mark.parametrize("key_id", IMPOSSIBLE_IDS)
     def test_an_impossible_id_is_no_key(
         self, repository: KeyRepository, network: str, kind: KeyKind, key_id: str
     ) -> None:
-        assert repository.get(network, kind, key_id) is None
-        assert repository.get(key_id, kind, str(uuid.uuid4())) is None
+        assert repository.get(KeyRef(network, kind, key_id)) is None
+        assert repository.get(KeyRef(key_id, kind, str(uuid.uuid4()))) is None
         assert repository.get_many(network, kind, [key_id]) == {}
         repository.mark_used(network, kind, {key_id: NOW_NS})
         with pytest.raises(ApiKeyNotFound):
-            repository.change(network, kind, key_id, lambda key: key)
+            change(repository, KeyRef(network, kind, key_id), lambda key: key)
         with pytest.raises(ApiKeyNotFound):
-            repository.delete(network, kind, key_id)
+            delete(repository, KeyRef(network, kind, key_id))
         with pytest.raises(ApiKeyNotFound):
-            repository.rotate(network, key_id, lambda key: (key, key))
+            rotate(repository, network, key_id, lambda key: (key, key))
 
     def test_ids_are_compared_by_their_bytes(self, repository: KeyRepository, network: str) -> None:
         key = make_key(network, key_id="abcdef")
         add(repository, key)
         for other in ("ABCDEF", "abcdef ", " abcdef", "abcdéf", "abcdefg", "abcde"):
-            assert repository.get(network, KeyKind.ISSUED, other) is None
+            assert repository.get(KeyRef(network, KeyKind.ISSUED, other)) is None
         add(repository, make_key(network, key_id="ABCDEF"), make_key(network, key_id="abcdef "))
 
     def test_networks_and_kinds_are_apart(
@@ -181,19 +183,21 @@ class RepositoryContract:
     ) -> None:
         key = make_key(network)
         add(repository, key)
-        assert repository.get(other_network, KeyKind.ISSUED, key.key_id) is None
-        assert repository.get(network, KeyKind.IMPORTED, key.key_id) is None
+        assert repository.get(KeyRef(other_network, KeyKind.ISSUED, key.key_id)) is None
+        assert repository.get(KeyRef(network, KeyKind.IMPORTED, key.key_id)) is None
         assert repository.get_many(other_network, KeyKind.ISSUED, [key.key_id]) == {}
         assert listed(repository, other_network) == []
         repository.mark_used(other_network, KeyKind.ISSUED, {key.key_id: NOW_NS})
         for attempt in (
-            lambda: repository.change(other_network, KeyKind.ISSUED, key.key_id, lambda k: k),
-            lambda: repository.delete(other_network, KeyKind.ISSUED, key.key_id),
-            lambda: repository.rotate(other_network, key.key_id, lambda k: (k, k)),
+            lambda: change(
+                repository, KeyRef(other_network, KeyKind.ISSUED, key.key_id), lambda k: k
+            ),
+            lambda: delete(repository, KeyRef(other_network, KeyKind.ISSUED, key.key_id)),
+            lambda: rotate(repository, other_network, key.key_id, lambda k: (k, k)),
         ):
             with pytest.raises(ApiKeyNotFound):
                 attempt()
-        assert repository.get(network, KeyKind.ISSUED, key.key_id) == key
+        assert repository.get(KeyRef(network, KeyKind.ISSUED, key.key_id)) == key
         add(repository, replace(key, network_id=other_network))
 
     # insert
@@ -206,7 +210,7 @@ class RepositoryContract:
         add(repository, key)
         with pytest.raises(ApiKeyExists):
             repository.insert(replace(key, name="another"), quota=0, now_ns=NOW_NS)
-        assert repository.get(network, kind, key.key_id) == key
+        assert repository.get(KeyRef(network, kind, key.key_id)) == key
 
     @KINDS
     def test_a_repeated_request_gets_the_stored_key(
@@ -215,8 +219,10 @@ class RepositoryContract:
         first = make_key(network, kind, request_id="r")
         taken = make_key(network, kind)
         add(repository, first, taken)
-        changed = repository.change(
-            network, kind, first.key_id, lambda key: replace(key, status=KeyStatus.REVOKED)
+        changed = change(
+            repository,
+            KeyRef(network, kind, first.key_id),
+            lambda key: replace(key, status=KeyStatus.REVOKED),
         )
         # Whatever else is wrong with the repetition: quota, an id that another key has.
         for repetition in (
@@ -310,7 +316,7 @@ class RepositoryContract:
         for round_ in range(5):
             if quota:
                 for key_id in listed(repository, network, kind):
-                    repository.delete(network, kind, key_id)
+                    delete(repository, KeyRef(network, kind, key_id))
             candidates = [make_key(network, kind, request_id=f"r{round_}") for _ in range(6)]
             outcomes = race(
                 *(
@@ -363,8 +369,8 @@ class RepositoryContract:
         outcome = repository.insert_batch(again, quota=0, now_ns=NOW_NS)
         assert outcome.existing == {1}
         assert outcome.over_quota == frozenset()
-        assert repository.get(network, KeyKind.IMPORTED, keys[1].key_id) == keys[1]
-        assert repository.get(network, KeyKind.IMPORTED, keys[2].key_id) == again[2]
+        assert repository.get(KeyRef(network, KeyKind.IMPORTED, keys[1].key_id)) == keys[1]
+        assert repository.get(KeyRef(network, KeyKind.IMPORTED, keys[2].key_id)) == again[2]
 
     def test_a_batch_stops_at_the_quota(self, repository: KeyRepository, network: str) -> None:
         keys = [make_key(network, KeyKind.IMPORTED) for _ in range(5)]
@@ -442,14 +448,14 @@ class RepositoryContract:
         )
         seen: list[Key] = []
 
-        def change(old: Key) -> Key:
+        def see(old: Key) -> Key:
             seen.append(old)
             return wanted
 
-        assert repository.change(network, kind, key.key_id, change) == wanted
+        assert change(repository, KeyRef(network, kind, key.key_id), see) == wanted
         assert seen[-1] == key
-        assert repository.get(network, kind, key.key_id) == wanted
-        assert repository.get(network, kind, bystander.key_id) == bystander
+        assert repository.get(KeyRef(network, kind, key.key_id)) == wanted
+        assert repository.get(KeyRef(network, kind, bystander.key_id)) == bystander
 
     def test_identity_is_never_rewritten(
         self, repository: KeyRepository, network: str, other_network: str
@@ -460,7 +466,9 @@ class RepositoryContract:
         stranger = make_key(
             other_network, KeyKind.IMPORTED, created_at_ns=1, last_used_at_ns=None, name="n"
         )
-        written = repository.change(network, KeyKind.ISSUED, key.key_id, lambda _: stranger)
+        written = change(
+            repository, KeyRef(network, KeyKind.ISSUED, key.key_id), lambda _: stranger
+        )
         assert (written.kind, written.network_id, written.key_id) == (
             KeyKind.ISSUED,
             network,
@@ -479,10 +487,10 @@ class RepositoryContract:
             raise FailedPrecondition("not now")
 
         with pytest.raises(FailedPrecondition, match="not now"):
-            repository.change(network, KeyKind.ISSUED, key.key_id, refuse)
-        assert repository.get(network, KeyKind.ISSUED, key.key_id) == key
+            change(repository, KeyRef(network, KeyKind.ISSUED, key.key_id), refuse)
+        assert repository.get(KeyRef(network, KeyKind.ISSUED, key.key_id)) == key
         # And nothing stays locked.
-        repository.change(network, KeyKind.ISSUED, key.key_id, lambda old: old)
+        change(repository, KeyRef(network, KeyKind.ISSUED, key.key_id), lambda old: old)
 
     def test_racing_changes_are_not_lost(self, repository: KeyRepository, network: str) -> None:
         key = make_key(network, name="")
@@ -494,14 +502,14 @@ class RepositoryContract:
         outcomes = race(
             *(
                 lambda letter=letter: [
-                    repository.change(network, KeyKind.ISSUED, key.key_id, append(letter))
+                    change(repository, KeyRef(network, KeyKind.ISSUED, key.key_id), append(letter))
                     for _ in range(10)
                 ]
                 for letter in "abcdef"
             )
         )
         assert not [outcome for outcome in outcomes if isinstance(outcome, Exception)]
-        stored = repository.get(network, KeyKind.ISSUED, key.key_id)
+        stored = repository.get(KeyRef(network, KeyKind.ISSUED, key.key_id))
         assert stored is not None
         assert sorted(stored.name) == sorted("abcdef" * 10)
 
@@ -517,10 +525,9 @@ class RepositoryContract:
             updated_at_ns=NOW_NS + 1,
             revocation_reason=RevocationReason.SUPERSEDED,
         )
-        rotated = repository.rotate(network, old.key_id, lambda _: (new, revoked))
-        assert (rotated.new, rotated.old_before, rotated.old_after) == (new, old, revoked)
-        assert repository.get(network, KeyKind.ISSUED, new.key_id) == new
-        assert repository.get(network, KeyKind.ISSUED, old.key_id) == revoked
+        assert rotate(repository, network, old.key_id, lambda _: (new, revoked)) == (old, revoked)
+        assert repository.get(KeyRef(network, KeyKind.ISSUED, new.key_id)) == new
+        assert repository.get(KeyRef(network, KeyKind.ISSUED, old.key_id)) == revoked
 
     def test_a_refused_rotation_writes_nothing(
         self, repository: KeyRepository, network: str
@@ -532,9 +539,9 @@ class RepositoryContract:
             raise FailedPrecondition
 
         with pytest.raises(FailedPrecondition):
-            repository.rotate(network, old.key_id, refuse)
+            rotate(repository, network, old.key_id, refuse)
         assert listed(repository, network) == [old.key_id]
-        assert repository.get(network, KeyKind.ISSUED, old.key_id) == old
+        assert repository.get(KeyRef(network, KeyKind.ISSUED, old.key_id)) == old
 
     def test_a_rotation_onto_a_taken_id_changes_nothing(
         self, repository: KeyRepository, network: str
@@ -542,13 +549,14 @@ class RepositoryContract:
         old, taken = make_key(network), make_key(network)
         add(repository, old, taken)
         with pytest.raises(ApiKeyExists):
-            repository.rotate(
+            rotate(
+                repository,
                 network,
                 old.key_id,
                 lambda key: (replace(taken, name="x"), replace(key, status=KeyStatus.REVOKED)),
             )
-        assert repository.get(network, KeyKind.ISSUED, old.key_id) == old
-        assert repository.get(network, KeyKind.ISSUED, taken.key_id) == taken
+        assert repository.get(KeyRef(network, KeyKind.ISSUED, old.key_id)) == old
+        assert repository.get(KeyRef(network, KeyKind.ISSUED, taken.key_id)) == taken
 
     def test_of_racing_rotations_one_succeeds(
         self, repository: KeyRepository, network: str
@@ -562,12 +570,12 @@ class RepositoryContract:
             old = make_key(network)
             add(repository, old)
             outcomes = race(
-                *[partial(repository.rotate, network, old.key_id, succeed) for _ in range(6)]
+                *[partial(rotate, repository, network, old.key_id, succeed) for _ in range(6)]
             )
             refused = [outcome for outcome in outcomes if isinstance(outcome, FailedPrecondition)]
             assert len(refused) == 5, outcomes
             assert len(listed(repository, network)) == 2 * round_
-            stored = repository.get(network, KeyKind.ISSUED, old.key_id)
+            stored = repository.get(KeyRef(network, KeyKind.ISSUED, old.key_id))
             assert stored is not None
             assert stored.status is KeyStatus.REVOKED
 
@@ -580,9 +588,9 @@ class RepositoryContract:
         key = make_key(network, kind, request_id="r", status=KeyStatus.REVOKED)
         bystander = make_key(network, kind)
         add(repository, key, bystander)
-        assert repository.delete(network, kind, key.key_id) == key
+        assert delete(repository, KeyRef(network, kind, key.key_id)) == key
         with pytest.raises(ApiKeyNotFound):
-            repository.delete(network, kind, key.key_id)
+            delete(repository, KeyRef(network, kind, key.key_id))
         assert listed(repository, network, kind) == [bystander.key_id]
         add(repository, key)
 
@@ -715,13 +723,13 @@ class RepositoryContract:
         repository.mark_used(network, kind, dict.fromkeys(ids, NOW_NS + 1))
         repository.mark_used(network, kind, {keys[1].key_id: NOW_NS + DAY_NS})
         repository.mark_used(network, kind, {})
-        found = [repository.get(network, kind, key.key_id) for key in keys]
+        found = [repository.get(KeyRef(network, kind, key.key_id)) for key in keys]
         assert found == [
             replace(keys[0], last_used_at_ns=NOW_NS + 1),
             replace(keys[1], last_used_at_ns=NOW_NS + DAY_NS),
             keys[2],
         ]
-        assert repository.get(other_network, kind, twin.key_id) == twin
+        assert repository.get(KeyRef(other_network, kind, twin.key_id)) == twin
 
     @KINDS
     def test_each_key_is_marked_with_its_own_use_and_never_back(
@@ -732,7 +740,7 @@ class RepositoryContract:
         for uses_ns in ((30, 20, 2**62), (10, 40, 20), (30, 40, 20)):
             ids = [key.key_id for key in keys]
             repository.mark_used(network, kind, dict(zip(ids, uses_ns, strict=True)))
-        found = [repository.get(network, kind, key.key_id) for key in keys]
+        found = [repository.get(KeyRef(network, kind, key.key_id)) for key in keys]
         assert [key and key.last_used_at_ns for key in found] == [30, 40, 2**62]
 
     @KINDS
@@ -746,6 +754,6 @@ class RepositoryContract:
         repository.mark_used(network, kind, {late.key_id: NOW_NS + 5, early.key_id: NOW_NS - 5})
         for used_at_ns in (NOW_NS - 9, NOW_NS + 5, NOW_NS + 7):
             repository.mark_used(network, kind, {again.key_id: used_at_ns})
-        found = [repository.get(network, kind, key.key_id) for key in (late, early, again)]
+        found = [repository.get(KeyRef(network, kind, key.key_id)) for key in (late, early, again)]
         told = [key and key.last_used_at_ns for key in found]
         assert told == [NOW_NS, NOW_NS - 5, NOW_NS]

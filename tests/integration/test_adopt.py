@@ -13,6 +13,7 @@ from talos.adapters.sql.repository import SqlKeyRepository
 from talos.domain.keys import (
     Key,
     KeyKind,
+    KeyRef,
     KeyStatus,
     KeyVisibility,
     Metadata,
@@ -21,6 +22,7 @@ from talos.domain.keys import (
 )
 from talos.errors import ConfigurationError, FailedPrecondition, SchemaBehind
 from tests.integration.old_edition import NETWORK, TIME_NS, OldEdition
+from tests.writes import change
 
 ISSUED_ID = "4f9c1a52-0000-4000-8000-00000000000a"
 IMPORTED_ID = "8b52f945087b56ec0a840c95c5e65ed48828f9f50d48b4f29a233ce856b9f43c"
@@ -40,7 +42,7 @@ def take_over(old: OldEdition, dsn: str, batch_rows: int = 500) -> Adoption:
 def stored(dsn: str, kind: KeyKind, key_id: str, network_id: str = NETWORK) -> Key | None:
     engine = create_engine(parse_dsn(dsn))
     try:
-        return SqlKeyRepository(engine).get(network_id, kind, key_id)
+        return SqlKeyRepository(engine).get(KeyRef(network_id, kind, key_id))
     finally:
         engine.dispose()
 
@@ -103,10 +105,9 @@ def test_it_can_be_run_again(old: OldEdition, database_dsn: str) -> None:
         old.add_issued(f"key-{number}")
     assert take_over(old, database_dsn, batch_rows=3).adopted == 7
     engine = create_engine(parse_dsn(database_dsn))
-    changed = SqlKeyRepository(engine).change(
-        NETWORK,
-        KeyKind.ISSUED,
-        "key-3",
+    changed = change(
+        SqlKeyRepository(engine),
+        KeyRef(NETWORK, KeyKind.ISSUED, "key-3"),
         lambda key: Key(**{**_fields(key), "name": "changed here"}),
     )
     engine.dispose()

@@ -18,12 +18,13 @@ from talos.adapters.sql.engine import create_engine
 from talos.adapters.sql.faults import explain
 from talos.adapters.sql.repository import SqlKeyRepository
 from talos.adapters.sql.transactions import Transactions
-from talos.domain.keys import NIL_NETWORK, KeyKind
+from talos.domain.keys import NIL_NETWORK, KeyKind, KeyRef
 from talos.errors import GatewayTimeout, InternalError, ServiceUnavailable, TalosError
 from tests.integration.repository_contract import add
 from tests.integration.sample_keys import make_key
 from tests.servers import MySqlService
 from tests.servers.forwarder import Forwarder
+from tests.writes import change, delete
 
 TROUBLE = (ServiceUnavailable, GatewayTimeout, InternalError)
 
@@ -78,7 +79,7 @@ def test_a_peer_that_is_no_database_is_told_of_in_words(product: str, greeting: 
         assert "test-password" not in explain(caught.value)
         for operation in (
             SqlDatabase(engine).ping,
-            lambda: SqlKeyRepository(engine).delete(NIL_NETWORK, KeyKind.ISSUED, "x"),
+            lambda: delete(SqlKeyRepository(engine), KeyRef(NIL_NETWORK, KeyKind.ISSUED, "x")),
         ):
             with pytest.raises(ServiceUnavailable):
                 operation()
@@ -149,8 +150,8 @@ def test_an_answer_that_makes_no_sense_ends_its_connection(mysql_dsn: str, spoil
         add(keys, key)
         address.spoil = spoil  # type: ignore[assignment]
         for operation in (
-            lambda: keys.get(NIL_NETWORK, KeyKind.ISSUED, key.key_id),
-            lambda: keys.change(NIL_NETWORK, KeyKind.ISSUED, key.key_id, lambda old: old),
+            lambda: keys.get(KeyRef(NIL_NETWORK, KeyKind.ISSUED, key.key_id)),
+            lambda: change(keys, KeyRef(NIL_NETWORK, KeyKind.ISSUED, key.key_id), lambda old: old),
         ):
             try:
                 operation()
@@ -161,5 +162,5 @@ def test_an_answer_that_makes_no_sense_ends_its_connection(mysql_dsn: str, spoil
         for number in range(5):
             answer = Transactions(engine).read("ask", partial(selected, number))
             assert answer == number
-        assert keys.get(NIL_NETWORK, KeyKind.ISSUED, key.key_id) == key
+        assert keys.get(KeyRef(NIL_NETWORK, KeyKind.ISSUED, key.key_id)) == key
         engine.dispose()

@@ -16,7 +16,7 @@ from talos.adapters.sql.dsn import parse_dsn
 from talos.adapters.sql.engine import create_engine
 from talos.adapters.sql.repository import SqlKeyRepository
 from talos.adapters.sql.transactions import Transactions
-from talos.domain.keys import NIL_NETWORK, KeyKind
+from talos.domain.keys import NIL_NETWORK, KeyKind, KeyRef
 from talos.errors import ServiceUnavailable
 from tests.integration.repository_contract import add
 from tests.integration.sample_keys import make_key
@@ -108,7 +108,7 @@ def test_a_demoted_primary_on_mariadb_is_left_at_the_first_refusal(
         # All of it at the first attempt, though every pooled connection is to the old one.
         after = make_key(NIL_NETWORK)
         add(keys, after)
-        assert keys.get(NIL_NETWORK, KeyKind.ISSUED, after.key_id) == after
+        assert keys.get(KeyRef(NIL_NETWORK, KeyKind.ISSUED, after.key_id)) == after
         # Readers left with the writer: the old server would say what was true once.
         with ExitStack() as connections:
             for _ in range(POOLED):
@@ -150,7 +150,7 @@ def test_a_server_that_stays_read_only_is_not_ready_and_not_dialled_for_ever(
         with pytest.raises(ServiceUnavailable):
             SqlDatabase(engine).ping()
         # Who only reads is served.
-        assert keys.get(NIL_NETWORK, KeyKind.ISSUED, key.key_id) == key
+        assert keys.get(KeyRef(NIL_NETWORK, KeyKind.ISSUED, key.key_id)) == key
         set_read_only(server, 0)
         SqlDatabase(engine).ping()
         add(keys, make_key(NIL_NETWORK))
@@ -236,7 +236,7 @@ def test_a_fenced_primary_on_postgres_is_left_for_the_promoted_standby(
         add(keys, key)
         assert server_of(engine) == new.port
         database.ping()
-        assert keys.get(NIL_NETWORK, KeyKind.ISSUED, key.key_id) == key
+        assert keys.get(KeyRef(NIL_NETWORK, KeyKind.ISSUED, key.key_id)) == key
 
 
 def until_refused(ask: Callable[[], None]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from talos.adapters.sql.last_used import BatchedLastUsed
 from talos.adapters.sql.repository import SqlKeyRepository
-from talos.domain.keys import Key, KeyKind
+from talos.domain.keys import Key, KeyKind, KeyRef
 from talos.errors import ServiceUnavailable
 from tests.fakes.keys import InMemoryKeys
 from tests.integration.repository_contract import add
@@ -257,4 +257,4 @@ def test_it_reaches_the_database(repository: SqlKeyRepository, network: str) -> 
         stored[0],
         *(replace(key, last_used_at_ns=NOW_NS) for key in stored[1:]),
     ]
-    assert [repository.get(network, key.kind, key.key_id) for key in stored] == expected
+    assert [repository.get(KeyRef(network, key.kind, key.key_id)) for key in stored] == expected

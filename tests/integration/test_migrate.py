@@ -24,6 +24,7 @@ from talos.adapters.sql.schema_version import (
     latest_version,
 )
 from talos.adapters.sql.tables import metadata
+from talos.domain.events import AuditEvent, EventName
 from talos.domain.keys import NIL_NETWORK, KeyKind
 from talos.errors import FailedPrecondition, SchemaBehind, ServiceUnavailable
 from tests.integration.repository_contract import add
@@ -100,9 +101,9 @@ def test_the_tables_of_the_migrations_are_those_of_the_queries(empty: DatabaseUr
 
 
 def test_the_keys_that_would_go_are_counted(empty: DatabaseUrl) -> None:
-    assert migrate.keys_dropped_by(empty) == migrate.DroppedKeys()
+    assert migrate.dropped_by(empty) == migrate.Dropped()
     migrate.up(empty)
-    assert migrate.keys_dropped_by(empty, LATEST) == migrate.DroppedKeys()
+    assert migrate.dropped_by(empty, LATEST) == migrate.Dropped()
     engine = create_engine(empty)
     for network in (NIL_NETWORK, "another"):
         SqlDatabase(engine).ensure_network(network)
@@ -110,17 +111,20 @@ def test_the_keys_that_would_go_are_counted(empty: DatabaseUrl) -> None:
             add(SqlKeyRepository(engine), make_key(network, kind))
     add(SqlKeyRepository(engine), make_key(NIL_NETWORK))
     engine.dispose()
-    some = migrate.DroppedKeys(issued=3, imported=2)
-    assert migrate.keys_dropped_by(empty, LATEST) == some
-    assert migrate.keys_dropped_by(empty, LATEST + 5) == some
-    if LATEST > 1:
-        assert migrate.keys_dropped_by(empty, LATEST - 1) == migrate.DroppedKeys()
+    happened = AuditEvent(EventName.ISSUED_CREATED, NIL_NETWORK)
+    engine = create_engine(empty)
+    SqlKeyRepository(engine).insert(make_key(NIL_NETWORK), quota=0, now_ns=0, event=happened)
+    engine.dispose()
+    some = migrate.Dropped(issued=4, imported=2, events=1)
+    assert migrate.dropped_by(empty, LATEST) == some
+    assert migrate.dropped_by(empty, LATEST + 5) == some
+    assert migrate.dropped_by(empty, LATEST - 1) == migrate.Dropped(events=1)
     # Asking drops nothing.
     assert migrate.status(empty).is_current
     migrate.down(empty, LATEST)
-    assert migrate.keys_dropped_by(empty) == migrate.DroppedKeys()
+    assert migrate.dropped_by(empty) == migrate.Dropped()
     with pytest.raises(ValueError, match="at least 1"):
-        migrate.keys_dropped_by(empty, 0)
+        migrate.dropped_by(empty, 0)
 
 
 def test_steps_below_one_are_refused(empty: DatabaseUrl) -> None:
@@ -162,11 +166,12 @@ def test_a_dirty_schema_stops_everything_until_forced(empty: DatabaseUrl) -> Non
 def test_a_step_can_be_repeated_over_what_it_left_half_done(empty: DatabaseUrl) -> None:
     """As after a crash between two statements where each is committed for itself."""
     migrate.up(empty)
-    run(empty, "DROP TABLE imported_api_keys")
-    migrate.force(empty, LATEST - 1)
-    migrate.up(empty)
-    required(empty)
-    run(empty, "SELECT nid FROM imported_api_keys")
+    for version, table in enumerate(("imported_api_keys", "events"), start=1):
+        run(empty, f"DROP TABLE {table}")
+        migrate.force(empty, version - 1)
+        migrate.up(empty)
+        required(empty)
+        run(empty, f"SELECT nid FROM {table}")
 
 
 def test_a_failed_step_leaves_no_trace_or_a_mark(

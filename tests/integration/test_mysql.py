@@ -11,7 +11,7 @@ from talos.adapters.sql.database import SqlDatabase
 from talos.adapters.sql.dsn import parse_dsn
 from talos.adapters.sql.engine import create_engine, writing
 from talos.adapters.sql.repository import SqlKeyRepository
-from talos.domain.keys import NIL_NETWORK, KeyKind
+from talos.domain.keys import NIL_NETWORK, KeyKind, KeyRef
 from tests.integration.repository_contract import add
 from tests.integration.sample_keys import NOW_NS, make_key
 
@@ -36,7 +36,7 @@ def test_a_read_is_one_round_trip(mysql_engine: Engine) -> None:
     add(keys, key)
     before = questions(mysql_engine)
     for _ in range(10):
-        assert keys.get(NIL_NETWORK, KeyKind.ISSUED, key.key_id) == key
+        assert keys.get(KeyRef(NIL_NETWORK, KeyKind.ISSUED, key.key_id)) == key
     assert questions(mysql_engine) - before == 11
 
 

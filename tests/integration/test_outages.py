@@ -20,7 +20,7 @@ from talos.adapters.sql.engine import create_engine
 from talos.adapters.sql.faults import explain
 from talos.adapters.sql.repository import SqlKeyRepository
 from talos.adapters.sql.transactions import Transactions
-from talos.domain.keys import NIL_NETWORK, Key, KeyKind
+from talos.domain.keys import NIL_NETWORK, Key, KeyKind, KeyRef
 from talos.errors import (
     FailedPrecondition,
     GatewayTimeout,
@@ -31,6 +31,7 @@ from talos.errors import (
 from tests.integration.repository_contract import add, race
 from tests.integration.sample_keys import NOW_NS, make_key
 from tests.servers import ServerProcess, Unavailable, mariadb, postgres
+from tests.writes import change, delete, rotate
 
 SECOND_NS = 1_000_000_000
 
@@ -100,13 +101,13 @@ def operations(keys: SqlKeyRepository, engine: Engine) -> list[Callable[[], obje
     key = make_key(NIL_NETWORK)
     kind = KeyKind.ISSUED
     return [
-        lambda: keys.get(NIL_NETWORK, kind, key.key_id),
+        lambda: keys.get(KeyRef(NIL_NETWORK, kind, key.key_id)),
         lambda: keys.get_many(NIL_NETWORK, kind, [key.key_id]),
         lambda: keys.insert(key, quota=0, now_ns=NOW_NS),
         lambda: keys.insert_batch([key], quota=1, now_ns=NOW_NS),
-        lambda: keys.change(NIL_NETWORK, kind, key.key_id, lambda old: old),
-        lambda: keys.rotate(NIL_NETWORK, key.key_id, lambda old: (old, old)),
-        lambda: keys.delete(NIL_NETWORK, kind, key.key_id),
+        lambda: change(keys, KeyRef(NIL_NETWORK, kind, key.key_id), lambda old: old),
+        lambda: rotate(keys, NIL_NETWORK, key.key_id, lambda old: (old, old)),
+        lambda: delete(keys, KeyRef(NIL_NETWORK, kind, key.key_id)),
         lambda: keys.mark_used(NIL_NETWORK, kind, {key.key_id: NOW_NS}),
         lambda: keys.list_page(
             NIL_NETWORK, kind, limit=1, before_id=None, actor_id=None, status=None, now_ns=NOW_NS
@@ -130,7 +131,7 @@ def test_a_database_that_is_down_is_unavailable_and_comes_back_by_itself(
             assert "test-password" not in explain(caught.value)
     finally:
         server.process.start()
-    assert keys.get(NIL_NETWORK, KeyKind.ISSUED, key.key_id) == key
+    assert keys.get(KeyRef(NIL_NETWORK, KeyKind.ISSUED, key.key_id)) == key
 
 
 @pytest.mark.parametrize("write", [False, True])
@@ -139,12 +140,12 @@ def test_a_restart_between_two_requests_is_not_noticed(
 ) -> None:
     """The pool is full of connections to a server that is no more."""
     key = make_key(NIL_NETWORK)
-    race(*[lambda: keys.get(NIL_NETWORK, KeyKind.ISSUED, key.key_id)] * 3)
+    race(*[lambda: keys.get(KeyRef(NIL_NETWORK, KeyKind.ISSUED, key.key_id))] * 3)
     server.process.stop()
     server.process.start()
     if write:
         add(keys, key)
-    assert keys.get(NIL_NETWORK, KeyKind.ISSUED, key.key_id) == (key if write else None)
+    assert keys.get(KeyRef(NIL_NETWORK, KeyKind.ISSUED, key.key_id)) == (key if write else None)
 
 
 def test_what_was_acknowledged_survives_a_crash_of_the_server(
@@ -192,13 +193,13 @@ def test_a_silent_server_is_a_timeout(server: Server, monkeypatch: pytest.Monkey
         os.kill(pid, signal.SIGSTOP)
         try:
             with pytest.raises(GatewayTimeout) as caught:
-                keys.get(NIL_NETWORK, KeyKind.ISSUED, key.key_id)
+                keys.get(KeyRef(NIL_NETWORK, KeyKind.ISSUED, key.key_id))
             assert caught.value.message == GatewayTimeout.default_message
         finally:
             os.kill(pid, signal.SIGCONT)
         # Whatever that connection still says is nobody's answer.
         add(keys, key)
-        assert keys.get(NIL_NETWORK, KeyKind.ISSUED, key.key_id) == key
+        assert keys.get(KeyRef(NIL_NETWORK, KeyKind.ISSUED, key.key_id)) == key
 
 
 def test_a_lock_that_stays_is_a_timeout(server: Server, keys: SqlKeyRepository) -> None:
@@ -214,11 +215,11 @@ def test_a_lock_that_stays_is_a_timeout(server: Server, keys: SqlKeyRepository) 
 
         def meanwhile(old: Key) -> Key:
             with pytest.raises(GatewayTimeout):
-                impatient.change(NIL_NETWORK, KeyKind.ISSUED, key.key_id, lambda key: key)
+                change(impatient, KeyRef(NIL_NETWORK, KeyKind.ISSUED, key.key_id), lambda key: key)
             return replace(old, name="done")
 
-        keys.change(NIL_NETWORK, KeyKind.ISSUED, key.key_id, meanwhile)
-        stored = impatient.get(NIL_NETWORK, KeyKind.ISSUED, key.key_id)
+        change(keys, KeyRef(NIL_NETWORK, KeyKind.ISSUED, key.key_id), meanwhile)
+        stored = impatient.get(KeyRef(NIL_NETWORK, KeyKind.ISSUED, key.key_id))
     assert stored == replace(key, name="done")
 
 
@@ -227,8 +228,8 @@ def test_an_exhausted_pool_is_a_timeout(server: Server, monkeypatch: pytest.Monk
     with connected(server.with_parameters("max_conns=1&max_idle_conns=1")) as engine:
         keys = SqlKeyRepository(engine)
         with engine.connect(), pytest.raises(GatewayTimeout):
-            keys.get(NIL_NETWORK, KeyKind.ISSUED, "x")
-        assert keys.get(NIL_NETWORK, KeyKind.ISSUED, "x") is None
+            keys.get(KeyRef(NIL_NETWORK, KeyKind.ISSUED, "x"))
+        assert keys.get(KeyRef(NIL_NETWORK, KeyKind.ISSUED, "x")) is None
 
 
 def test_a_wrong_password_is_unavailable_and_told_to_nobody(server: Server) -> None:
@@ -407,7 +408,7 @@ def test_a_refusal_of_ours_undoes_the_transaction(keys: SqlKeyRepository, engine
     add(keys, key)
     with pytest.raises(TalosError):
         Transactions(engine).write("work", work)
-    assert keys.get(NIL_NETWORK, KeyKind.ISSUED, key.key_id) == key
+    assert keys.get(KeyRef(NIL_NETWORK, KeyKind.ISSUED, key.key_id)) == key
 
 
 def test_postgres_prepares_nothing_when_told(server: Server) -> None:
@@ -418,7 +419,7 @@ def test_postgres_prepares_nothing_when_told(server: Server) -> None:
     with connected(server.with_parameters(parameters)) as engine:
         keys = SqlKeyRepository(engine)
         for _ in range(12):
-            keys.get(NIL_NETWORK, KeyKind.ISSUED, "x")
+            keys.get(KeyRef(NIL_NETWORK, KeyKind.ISSUED, "x"))
         if engine.dialect.name == "postgresql":
             with engine.connect() as connection:
                 driver = connection.connection.driver_connection

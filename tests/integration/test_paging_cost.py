@@ -271,7 +271,7 @@ def test_a_quota_is_counted_no_further_than_it_goes(filled: Filled) -> None:
             lambda network=network, key=key: paging_count(filled.engine, network),  # type: ignore[misc]
         )
         assert cost <= 30
-        assert repository.get(network, KIND, key.key_id) is None
+        assert repository.get(key.ref) is None
 
 
 def paging_count(engine: Engine, network: str) -> None:

@@ -14,11 +14,12 @@ from talos.adapters.sql.database import SqlDatabase
 from talos.adapters.sql.dsn import parse_dsn
 from talos.adapters.sql.engine import create_engine
 from talos.adapters.sql.repository import SqlKeyRepository
-from talos.domain.keys import NIL_NETWORK, KeyKind, KeyStatus
+from talos.domain.keys import NIL_NETWORK, KeyKind, KeyRef, KeyStatus
 from tests.integration.repository_contract import add
 from tests.integration.sample_keys import NOW_NS, make_key
 from tests.servers import PostgresService, ServerProcess, Unavailable
 from tests.servers.pgbouncer import SERVER_CONNECTIONS, behind, pgbouncer_process
+from tests.writes import change, delete, rotate
 
 CLIENTS = 4 * SERVER_CONNECTIONS
 ROUNDS = 15
@@ -54,18 +55,19 @@ def work(keys: SqlKeyRepository, database: SqlDatabase, client: int) -> None:
         batch = [make_key(NIL_NETWORK, imported) for _ in range(3)]
         assert not keys.insert_batch(batch, quota=0, now_ns=NOW_NS).existing
         assert not keys.is_full(NIL_NETWORK, quota=100_000, now_ns=NOW_NS)
-        assert keys.get(NIL_NETWORK, kind, key.key_id) == key
+        assert keys.get(KeyRef(NIL_NETWORK, kind, key.key_id)) == key
         assert len(keys.get_many(NIL_NETWORK, imported, [one.key_id for one in batch])) == 3
-        changed = keys.change(
-            NIL_NETWORK, kind, key.key_id, lambda old: replace(old, name="changed")
+        changed = change(
+            keys, KeyRef(NIL_NETWORK, kind, key.key_id), lambda old: replace(old, name="changed")
         )
         successor = make_key(NIL_NETWORK)
-        rotated = keys.rotate(
+        before, _ = rotate(
+            keys,
             NIL_NETWORK,
             key.key_id,
             lambda old, new=successor: (new, replace(old, status=KeyStatus.REVOKED)),
         )
-        assert rotated.old_before == changed
+        assert before == changed
         keys.mark_used(NIL_NETWORK, kind, {successor.key_id: NOW_NS})
         page = keys.list_page(
             NIL_NETWORK,
@@ -77,7 +79,7 @@ def work(keys: SqlKeyRepository, database: SqlDatabase, client: int) -> None:
             now_ns=NOW_NS,
         )
         assert len(page) == number + 1
-        assert keys.delete(NIL_NETWORK, kind, successor.key_id).last_used_at_ns == NOW_NS
+        assert delete(keys, KeyRef(NIL_NETWORK, kind, successor.key_id)).last_used_at_ns == NOW_NS
         database.ping()
 
 
@@ -106,7 +108,7 @@ def test_nothing_is_left_on_connections_that_others_get(
     engine = pooled(dsn, "&work_mem=7MB")
     keys = SqlKeyRepository(engine)
     for _ in range(12):
-        assert keys.get(NIL_NETWORK, KeyKind.ISSUED, "x") is None
+        assert keys.get(KeyRef(NIL_NETWORK, KeyKind.ISSUED, "x")) is None
     engine.dispose()
     with psycopg.connect(dsn, autocommit=True, prepare_threshold=None) as other:
         for setting, ours in (("work_mem", "7MB"), ("statement_timeout", "10s")):
@@ -122,7 +124,7 @@ def test_a_direct_connection_prepares_and_sets(postgres_dsn: str) -> None:
     engine = pooled(postgres_dsn, "&work_mem=7MB")
     keys = SqlKeyRepository(engine)
     for _ in range(12):
-        keys.get(NIL_NETWORK, KeyKind.ISSUED, "x")
+        keys.get(KeyRef(NIL_NETWORK, KeyKind.ISSUED, "x"))
     with engine.connect() as connection:
         assert connection.exec_driver_sql("SHOW work_mem").scalar_one() == "7MB"
         assert connection.exec_driver_sql("SHOW statement_timeout").scalar_one() == "10s"

@@ -11,11 +11,12 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from talos.adapters.sql.repository import SqlKeyRepository
-from talos.domain.keys import Key, KeyKind, KeyStatus
+from talos.domain.keys import Key, KeyKind, KeyRef, KeyStatus
 from talos.errors import ApiKeyExists, InternalError
 from talos.services.ports import InternalFault
 from tests.integration.repository_contract import add, listed
 from tests.integration.sample_keys import NOW_NS, make_key
+from tests.writes import change, delete, rotate
 
 KEY_TABLE = re.compile(r"(?:FROM|UPDATE|INTO|JOIN)\s+(?:issued|imported)_api_keys", re.IGNORECASE)
 # The network as a bound condition; each driver has its own mark for a parameter.
@@ -59,9 +60,9 @@ def test_every_statement_carries_the_network(
         repository.insert_batch([keys[0], make_key(network, kind)], quota=100, now_ns=NOW_NS)
         ids = [key.key_id for key in keys]
         repository.is_full(network, quota=10, now_ns=NOW_NS)
-        repository.get(network, kind, ids[0])
+        repository.get(KeyRef(network, kind, ids[0]))
         repository.get_many(network, kind, ids)
-        repository.change(network, kind, ids[0], lambda key: replace(key, name="new"))
+        change(repository, KeyRef(network, kind, ids[0]), lambda key: replace(key, name="new"))
         repository.mark_used(network, kind, dict.fromkeys(ids, NOW_NS))
         for status in (None, *KeyStatus):
             for actor in (None, "actor"):
@@ -76,8 +77,8 @@ def test_every_statement_carries_the_network(
                     )
                     listed(repository, network, kind, limit=0, actor_id=actor, status=status)
         if kind is KeyKind.ISSUED:
-            repository.rotate(network, ids[1], lambda key: (make_key(network), key))
-        repository.delete(network, kind, ids[2])
+            rotate(repository, network, ids[1], lambda key: (make_key(network), key))
+        delete(repository, KeyRef(network, kind, ids[2]))
 
     on_keys = [entry for entry in recorded if KEY_TABLE.search(entry[0])]
     assert len(on_keys) > 80
@@ -103,8 +104,8 @@ def test_a_network_takes_its_keys_with_it(
     add(repository, *doomed, *kept)
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM networks WHERE id = :id"), {"id": network})
-    assert [repository.get(network, key.kind, key.key_id) for key in doomed] == [None, None]
-    assert [repository.get(other_network, key.kind, key.key_id) for key in kept] == kept
+    assert [repository.get(KeyRef(network, key.kind, key.key_id)) for key in doomed] == [None, None]
+    assert [repository.get(KeyRef(other_network, key.kind, key.key_id)) for key in kept] == kept
 
 
 def test_a_key_needs_its_network(repository: SqlKeyRepository) -> None:
@@ -154,10 +155,10 @@ def test_a_row_that_cannot_be_read_fails_alone(
     found = repository.get_many(network, KeyKind.ISSUED, [good.key_id, bad.key_id])
     assert found == {good.key_id: good, bad.key_id: InternalFault(bad.key_id)}
     with pytest.raises(InternalError, match="read API key"):
-        repository.get(network, KeyKind.ISSUED, bad.key_id)
+        repository.get(KeyRef(network, KeyKind.ISSUED, bad.key_id))
     with pytest.raises(InternalError):
-        repository.change(network, KeyKind.ISSUED, bad.key_id, lambda key: key)
-    assert repository.get(network, KeyKind.ISSUED, good.key_id) == good
+        change(repository, KeyRef(network, KeyKind.ISSUED, bad.key_id), lambda key: key)
+    assert repository.get(KeyRef(network, KeyKind.ISSUED, good.key_id)) == good
     assert bad.key_id in caplog.text
     assert column in caplog.text
     # It can still be got rid of, by hand, like any other.
@@ -188,4 +189,4 @@ def test_a_row_that_the_driver_cannot_read_fails_alone(
     found = repository.get_many(network, KeyKind.ISSUED, [good.key_id, bad.key_id])
     assert found == {good.key_id: good, bad.key_id: InternalFault(bad.key_id)}
     with pytest.raises(InternalError):
-        repository.get(network, KeyKind.ISSUED, bad.key_id)
+        repository.get(KeyRef(network, KeyKind.ISSUED, bad.key_id))

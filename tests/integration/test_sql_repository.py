@@ -8,9 +8,10 @@ from sqlalchemy.engine import Connection, Engine
 
 from talos.adapters.sql import paging
 from talos.adapters.sql.repository import SqlKeyRepository
-from talos.domain.keys import KeyKind, KeyStatus
+from talos.domain.keys import KeyKind, KeyRef, KeyStatus
 from tests.integration.repository_contract import RepositoryContract, add, listed
 from tests.integration.sample_keys import make_key
+from tests.writes import change
 
 
 class TestSqlRepository(RepositoryContract):
@@ -48,10 +49,9 @@ class TestSqlRepositoryWalking:
         ) -> None:
             if " IN (" in statement and not interrupted:
                 interrupted.append(statement)
-                repository.change(
-                    network,
-                    KeyKind.ISSUED,
-                    ids[0],
+                change(
+                    repository,
+                    KeyRef(network, KeyKind.ISSUED, ids[0]),
                     lambda key: replace(key, status=KeyStatus.REVOKED),
                 )
 

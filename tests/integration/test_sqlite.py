@@ -18,10 +18,11 @@ from talos.adapters.sql.database import SqlDatabase
 from talos.adapters.sql.dsn import parse_dsn
 from talos.adapters.sql.engine import create_engine
 from talos.adapters.sql.repository import SqlKeyRepository
-from talos.domain.keys import NIL_NETWORK, KeyKind
+from talos.domain.keys import NIL_NETWORK, KeyKind, KeyRef
 from talos.errors import ConfigurationError, GatewayTimeout, SchemaBehind, ServiceUnavailable
 from tests.integration.repository_contract import add
 from tests.integration.sample_keys import NOW_NS, make_key
+from tests.writes import change
 
 REPOSITORY_ROOT = Path(__file__).parents[2]
 
@@ -72,7 +73,7 @@ def test_readers_do_not_wait_for_a_writer(
     add(keys, key)
     other_process.execute("BEGIN IMMEDIATE")
     other_process.execute("UPDATE issued_api_keys SET name = 'not committed'")
-    assert keys.get(NIL_NETWORK, KeyKind.ISSUED, key.key_id) == key
+    assert keys.get(KeyRef(NIL_NETWORK, KeyKind.ISSUED, key.key_id)) == key
     other_process.execute("ROLLBACK")
 
 
@@ -83,10 +84,10 @@ def test_writers_wait_for_another_process(
     other_process.execute("BEGIN IMMEDIATE")
     writer = threading.Thread(target=add, args=(keys, key))
     writer.start()
-    assert keys.get(NIL_NETWORK, KeyKind.ISSUED, key.key_id) is None
+    assert keys.get(KeyRef(NIL_NETWORK, KeyKind.ISSUED, key.key_id)) is None
     other_process.execute("COMMIT")
     writer.join()
-    assert keys.get(NIL_NETWORK, KeyKind.ISSUED, key.key_id) == key
+    assert keys.get(KeyRef(NIL_NETWORK, KeyKind.ISSUED, key.key_id)) == key
 
 
 def test_a_lock_that_stays_is_a_timeout(
@@ -112,18 +113,13 @@ def test_a_change_reads_what_the_one_before_it_wrote(
     other_process.execute("BEGIN IMMEDIATE")
     other_process.execute("UPDATE issued_api_keys SET name = 'theirs'")
     writer = threading.Thread(
-        target=keys.change,
-        args=(
-            NIL_NETWORK,
-            KeyKind.ISSUED,
-            key.key_id,
-            lambda old: replace(old, name=f"{old.name} and ours"),
-        ),
+        target=change,
+        args=(keys, key.ref, lambda old: replace(old, name=f"{old.name} and ours")),
     )
     writer.start()
     other_process.execute("COMMIT")
     writer.join()
-    changed = keys.get(NIL_NETWORK, KeyKind.ISSUED, key.key_id)
+    changed = keys.get(KeyRef(NIL_NETWORK, KeyKind.ISSUED, key.key_id))
     assert changed is not None
     assert changed.name == "theirs and ours"
 
@@ -138,7 +134,7 @@ def test_a_file_that_is_gone_is_unavailable_and_not_made_anew(
     with pytest.raises(ServiceUnavailable):
         database.ping()
     with pytest.raises(ServiceUnavailable):
-        keys.get(NIL_NETWORK, KeyKind.ISSUED, "x")
+        keys.get(KeyRef(NIL_NETWORK, KeyKind.ISSUED, "x"))
     with pytest.raises(ServiceUnavailable):
         keys.insert(make_key(NIL_NETWORK), quota=0, now_ns=NOW_NS)
     with pytest.raises(SchemaBehind, match="talos migrate up"):

@@ -20,7 +20,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from talos import _core
-from talos.adapters.cache.null import NullProvedTokens
+from talos.adapters.cache.null import NullKeyCache, NullProvedTokens
 from talos.adapters.cache.shared import KIND_NUMBERS, BodyFormat, SharedKeyCache
 from talos.adapters.clock import SystemClock
 from talos.adapters.observability.counters import Counter
@@ -32,19 +32,15 @@ from talos.adapters.sql.dsn import DatabaseUrl, parse_dsn
 from talos.adapters.sql.engine import create_engine
 from talos.adapters.sql.repository import SqlKeyRepository
 from talos.domain.drafts import KeyChange, RevokeDraft, VerifyDraft
-from talos.domain.keys import Key, KeyKind, KeyStatus
+from talos.domain.keys import Key, KeyKind, KeyRef, KeyStatus
 from talos.domain.verification import CacheDirective
 from talos.errors import TalosError
 from talos.http import ready_body
 from talos.http.ready_head import ready_head
 from talos.services import hot_path
-from talos.services.delete import DeleteService
-from talos.services.import_keys import ImportService
-from talos.services.issue import IssueService
-from talos.services.revoke import RevokeService
-from talos.services.rotate import RotateService
+from talos.services.assembly import assemble
+from talos.services.ports import KeyCache, Ports
 from talos.services.tenant import HttpSettings
-from talos.services.verify import VerifyService
 from tests.core.test_recogniser import request
 from tests.e2e.processes import eventually
 from tests.fakes.events import RecordingEvents
@@ -109,9 +105,9 @@ class StoppingCache(SharedKeyCache):
         self._stop = stop
 
     @contextmanager
-    def hold(self, network_id: str, kind: KeyKind, key_id: str) -> Iterator[None]:
+    def hold(self, ref: KeyRef) -> Iterator[None]:
         self._stop("not held")
-        with super().hold(network_id, kind, key_id):
+        with super().hold(ref):
             self._stop("held")
             yield
             self._stop("committed")
@@ -125,10 +121,25 @@ class StoppingKeys(SqlKeyRepository):
         super().__init__(engine)
         self._stop = stop
 
-    def get(self, network_id: str, kind: KeyKind, key_id: str) -> Key | None:
-        row = super().get(network_id, kind, key_id)
+    def get(self, ref: KeyRef) -> Key | None:
+        row = super().get(ref)
         self._stop("read")
         return row
+
+
+def ports(
+    keys: SqlKeyRepository, cache: KeyCache, events: RecordingEvents, clock: SystemClock
+) -> Ports:
+    """All that the services need; nothing but keys and cache matters here."""
+    return Ports(
+        keys=keys,
+        cache=cache,
+        proved=NullProvedTokens(),
+        limiter=UnenforcedLimiter(),
+        last_used=RecordingMarks(),
+        events=events,
+        clock=clock,
+    )
 
 
 class Worker:
@@ -152,12 +163,7 @@ class Worker:
         assert hot_path.configure(self._hot, self._tenant, HttpSettings())
         keys, clock = StoppingKeys(self.engine, self._stop), SystemClock()
         cache, events = StoppingCache(memory, self._stop), RecordingEvents()
-        self._verify = VerifyService(
-            keys, cache, UnenforcedLimiter(), RecordingMarks(), events, clock, NullProvedTokens()
-        )
-        self._revoke = RevokeService(keys, cache, events, clock)
-        self._rotate = RotateService(keys, cache, events, clock)
-        self._delete = DeleteService(keys, cache, events, clock)
+        self._services = assemble(ports(keys, cache, events, clock))
 
     def _stop(self, step: str) -> None:
         if step == self._step:
@@ -174,7 +180,7 @@ class Worker:
                 self._told.send(type(error).__name__)
 
     def verify(self, credential: str) -> Answer:
-        answer = self._verify.verify(
+        answer = self._services.verify.verify(
             self._tenant, VerifyDraft(credential), CALLER, CacheDirective.DEFAULT
         )
         asked = request(body=b'{"credential":"%b"}' % credential.encode())
@@ -182,7 +188,7 @@ class Worker:
         return Answer(answer.cache.value, answer.verification.is_valid, bool(at_once))
 
     def revoke(self, kind: str, key_id: str, credential: str) -> None:
-        self._revoke.revoke(self._tenant, KeyKind(kind), key_id, RevokeDraft())
+        self._services.revoke.revoke(self._tenant, KeyKind(kind), key_id, RevokeDraft())
 
     def revoke_in_haste(self, kind: str, key_id: str, credential: str) -> None:
         """Revoke, and wait for the answer to the commit but shortly."""
@@ -194,10 +200,10 @@ class Worker:
         self.revoke(kind, key_id, credential)
 
     def rotate(self, kind: str, key_id: str, credential: str) -> None:
-        self._rotate.rotate(self._tenant, key_id, KeyChange())
+        self._services.rotate.rotate(self._tenant, key_id, KeyChange())
 
     def delete(self, kind: str, key_id: str, credential: str) -> None:
-        self._delete.delete(self._tenant, key_id)
+        self._services.delete.delete(self._tenant, key_id)
 
 
 class Site:
@@ -228,16 +234,18 @@ class Site:
             self.end(process)
 
     def make(self, kind: KeyKind) -> tuple[Key, str]:
-        owner, clock, events = tenant(network_id=self._network), SystemClock(), RecordingEvents()
+        owner = tenant(network_id=self._network)
+        adapters = ports(self._keys, NullKeyCache(), RecordingEvents(), SystemClock())
+        services = assemble(adapters)
         if kind is KeyKind.ISSUED:
-            issued = IssueService(self._keys, events, clock).issue(owner, DRAFT)
+            issued = services.issue.issue(owner, DRAFT)
             return issued.key, issued.secret
         draft = replace(DRAFT, raw_key=RAW_KEY)
-        return ImportService(self._keys, events, clock).import_key(owner, draft), RAW_KEY
+        return services.imports.import_key(owner, draft), RAW_KEY
 
     def is_good(self, key: Key) -> bool:
         """What the database says."""
-        row = self._keys.get(key.network_id, key.kind, key.key_id)
+        row = self._keys.get(key.ref)
         return row is not None and row.status is KeyStatus.ACTIVE
 
     def agree(self, key: Key, credential: str) -> list[Answer]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from talos.credentials.claims import TokenClaims
-from talos.domain.keys import KeyKind
+from talos.domain.keys import KeyRef
 from talos.domain.verification import Verification
 from talos.services.ports import ReadyAnswer
 
@@ -23,25 +23,23 @@ class NullKeyCache:
 
     _LEASE = NullLease()
 
-    def get(
-        self, network_id: str, kind: KeyKind, key_id: str, *, generation: int, max_age_ns: int
-    ) -> ReadyAnswer | None:
+    def get(self, ref: KeyRef, *, generation: int, max_age_ns: int) -> ReadyAnswer | None:
         """Return None: nothing is ever published."""
         return None
 
-    def lease(self, network_id: str, kind: KeyKind, key_id: str) -> NullLease:
+    def lease(self, ref: KeyRef) -> NullLease:
         """Return a lease that publishes nothing."""
         return self._LEASE
 
     @contextmanager
-    def hold(self, network_id: str, kind: KeyKind, key_id: str) -> Iterator[None]:
+    def hold(self, ref: KeyRef) -> Iterator[None]:
         """Hold nothing: no reader can be given what was never kept."""
         yield
 
-    def evict(self, network_id: str, kind: KeyKind, key_id: str) -> None:
+    def evict(self, ref: KeyRef) -> None:
         """Evict nothing."""
 
-    def evict_if_there(self, network_id: str, kind: KeyKind, key_id: str) -> None:
+    def evict_if_there(self, ref: KeyRef) -> None:
         """Evict nothing."""
 
 

@@ -16,7 +16,7 @@ import msgspec
 from talos import _core
 from talos.adapters.observability.seldom import Seldom
 from talos.domain.durations import NS_PER_S
-from talos.domain.keys import KeyKind
+from talos.domain.keys import KeyKind, KeyRef
 from talos.domain.verification import Verification
 from talos.errors import TalosError
 from talos.services.ports import TROUBLE, Clock, ReadyAnswer
@@ -70,13 +70,11 @@ class SharedKeyCache:
         self.bodies = bodies
         self._seldom = Seldom()
 
-    def get(
-        self, network_id: str, kind: KeyKind, key_id: str, *, generation: int, max_age_ns: int
-    ) -> ReadyAnswer | None:
+    def get(self, ref: KeyRef, *, generation: int, max_age_ns: int) -> ReadyAnswer | None:
         """See ``KeyCache.get``."""
         try:
-            number, now_ns = KIND_NUMBERS[kind], self.clock.now_ns()
-            payload = self.core.get(network_id, number, key_id, now_ns=now_ns)
+            now_ns = self.clock.now_ns()
+            payload = self.core.get(*_name(ref), now_ns=now_ns)
             parts = None if payload is None else _core.unpack_answer(payload)
             if parts is None:
                 return None
@@ -90,19 +88,19 @@ class SharedKeyCache:
             self.tell_of(error)
             return None
 
-    def lease(self, network_id: str, kind: KeyKind, key_id: str) -> "_SharedLease":
+    def lease(self, ref: KeyRef) -> "_SharedLease":
         """See ``KeyCache.lease``."""
         try:
-            number = self.core.lease(network_id, KIND_NUMBERS[kind], key_id)
+            number = self.core.lease(*_name(ref))
         except Exception as error:
             self.tell_of(error)
             number = _NO_LEASE
-        return _SharedLease(self, number, network_id, kind, key_id)
+        return _SharedLease(self, number, ref)
 
     @contextmanager
-    def hold(self, network_id: str, kind: KeyKind, key_id: str) -> Iterator[None]:
+    def hold(self, ref: KeyRef) -> Iterator[None]:
         """See ``KeyCache.hold``; it lapses after ``HOLD_NS``."""
-        name = (network_id, KIND_NUMBERS[kind], key_id)
+        name = _name(ref)
         token = self.core.hold(*name, for_ns=HOLD_NS)
         ended = False
         try:
@@ -117,13 +115,13 @@ class SharedKeyCache:
             else:
                 self.core.evict(*name)
 
-    def evict(self, network_id: str, kind: KeyKind, key_id: str) -> None:
+    def evict(self, ref: KeyRef) -> None:
         """See ``KeyCache.evict``."""
-        self.core.evict(network_id, KIND_NUMBERS[kind], key_id)
+        self.core.evict(*_name(ref))
 
-    def evict_if_there(self, network_id: str, kind: KeyKind, key_id: str) -> None:
+    def evict_if_there(self, ref: KeyRef) -> None:
         """See ``KeyCache.evict_if_there``."""
-        name = (network_id, KIND_NUMBERS[kind], key_id)
+        name = _name(ref)
         if self.core.get(*name, now_ns=0) is not None:
             self.core.evict(*name)
 
@@ -143,19 +141,21 @@ class SharedKeyCache:
 _NO_LEASE: Final = 0
 
 
+def _name(ref: KeyRef) -> tuple[str, int, str]:
+    """Return how the compiled core calls a key."""
+    network_id, kind, key_id = ref
+    return network_id, KIND_NUMBERS[kind], key_id
+
+
 class _SharedLease:
     """Implements ``services.ports.Lease``."""
 
-    __slots__ = ("_cache", "_key_id", "_kind", "_network_id", "_number")
+    __slots__ = ("_cache", "_number", "_ref")
 
-    def __init__(
-        self, cache: SharedKeyCache, number: int, network_id: str, kind: KeyKind, key_id: str
-    ) -> None:
+    def __init__(self, cache: SharedKeyCache, number: int, ref: KeyRef) -> None:
         self._cache = cache
         self._number = number
-        self._network_id = network_id
-        self._kind = kind
-        self._key_id = key_id
+        self._ref = ref
 
     def publish(
         self, answer: ReadyAnswer, *, generation: int, published_at_ns: int, expires_at_ns: int
@@ -178,9 +178,7 @@ class _SharedLease:
             )
             cache.core.publish(
                 self._number,
-                self._network_id,
-                KIND_NUMBERS[self._kind],
-                self._key_id,
+                *_name(self._ref),
                 payload,
                 expires_at_ns=expires_at_ns,
                 now_ns=cache.clock.now_ns(),

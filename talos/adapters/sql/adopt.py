@@ -170,7 +170,7 @@ class _Copy:
 
     def _insert_one(self, key: Key) -> None:
         try:
-            if self._repository.get(key.network_id, key.kind, key.key_id) is not None:
+            if self._repository.get(key.ref) is not None:
                 self._already_there += 1
             elif self._repository.insert(key, quota=0, now_ns=0).created:
                 self._adopted += 1

@@ -18,7 +18,7 @@ from typing import Final
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import func, select, text
+from sqlalchemy import Table, func, select, text
 from sqlalchemy.engine import Connection
 
 from talos.adapters.sql.dsn import DatabaseUrl, Product
@@ -34,18 +34,18 @@ from talos.adapters.sql.schema_version import (
     revision_of,
 )
 from talos.adapters.sql.sqlite_file import SqliteFile
-from talos.adapters.sql.tables import KEY_TABLES
+from talos.adapters.sql.tables import KEY_TABLES, events
 from talos.domain.keys import KeyKind
 from talos.errors import FailedPrecondition, ServiceUnavailable
 
 __all__ = [
     "NOT_INITIALISED",
-    "DroppedKeys",
+    "Dropped",
     "Migrated",
     "SchemaStatus",
     "down",
+    "dropped_by",
     "force",
-    "keys_dropped_by",
     "status",
     "up",
 ]
@@ -53,8 +53,10 @@ __all__ = [
 NOT_INITIALISED: Final = -1
 """The version to ``force`` for a database without any."""
 
-_TABLES_VERSION: Final = 1
+_KEYS_VERSION: Final = 1
 """The version that makes the tables of keys; undoing it drops them."""
+_EVENTS_VERSION: Final = 2
+"""The version that makes the event log."""
 _LOCK_NAME: Final = "talos_schema"
 _LOCK_TIMEOUT_S: Final = 60
 
@@ -119,37 +121,43 @@ def down(url: DatabaseUrl, steps: int = 1) -> Migrated:
 
 
 @dataclass(frozen=True, slots=True)
-class DroppedKeys:
-    """How many keys of all networks a step drops."""
+class Dropped:
+    """How much of all networks a step drops: keys, and events of the event log."""
 
     issued: int = 0
     imported: int = 0
+    events: int = 0
 
 
-def keys_dropped_by(url: DatabaseUrl, steps: int = 1) -> DroppedKeys:
-    """Return how many keys of all networks ``down`` would drop with ``steps``.
+def dropped_by(url: DatabaseUrl, steps: int = 1) -> Dropped:
+    """Return what ``down`` would drop with ``steps``.
 
-    Nothing is changed, and the answer is of this moment: a running server may add keys until
+    Nothing is changed, and the answer is of this moment: a running server may add to it until
     ``down`` begins. Raises ``ValueError`` for fewer than one step, and ``FailedPrecondition`` where
     ``down`` would.
     """
     if steps < 1:
         raise ValueError("the number of steps must be at least 1")
     if url.path is not None and not url.path.exists():
-        return DroppedKeys()
+        return Dropped()
     engine = create_engine(url)
     try:
         with translated("count API keys"), engine.connect() as connection:
             state = read_status(connection)
             _require_steppable(state)
             version = state.version or 0
-            if not version - steps < _TABLES_VERSION <= version:
-                return DroppedKeys()
-            issued, imported = (
-                int(connection.execute(select(func.count()).select_from(table)).scalar_one())
-                for table in (KEY_TABLES[KeyKind.ISSUED], KEY_TABLES[KeyKind.IMPORTED])
+
+            def counted(table: Table, made_by: int) -> int:
+                if not version - steps < made_by <= version:
+                    return 0
+                count = select(func.count()).select_from(table)
+                return int(connection.execute(count).scalar_one())
+
+            return Dropped(
+                issued=counted(KEY_TABLES[KeyKind.ISSUED], _KEYS_VERSION),
+                imported=counted(KEY_TABLES[KeyKind.IMPORTED], _KEYS_VERSION),
+                events=counted(events, _EVENTS_VERSION),
             )
-            return DroppedKeys(issued, imported)
     finally:
         engine.dispose()
 

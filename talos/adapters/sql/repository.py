@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Row, and_, bindparam, case, delete, insert, or_, select, update
 from sqlalchemy.engine import Connection, Engine
 
+from talos.adapters.sql.event_log import append
 from talos.adapters.sql.health import DatabaseHealth
 from talos.adapters.sql.paging import PageQuery, count_live, read_page
 from talos.adapters.sql.rows import (
@@ -27,18 +28,15 @@ from talos.adapters.sql.tables import (
 )
 from talos.adapters.sql.transactions import Transactions
 from talos.adapters.sql.turns import Shares
-from talos.domain.keys import Key, KeyKind, KeyStatus
+from talos.domain.events import AuditEvent
+from talos.domain.keys import Key, KeyKind, KeyRef, KeyStatus
 from talos.errors import ApiKeyExists, ApiKeyNotFound, InternalError, QuotaExceeded
-from talos.services.ports import BatchInserted, Inserted, InternalFault, Rotated
+from talos.services.ports import BatchInserted, Change, Changed, Inserted, InternalFault
 
 _ROUNDS: Final = 8
 """How often an insert starts over when others keep making and removing the row in its way."""
 _IDS_PER_STATEMENT: Final = 500
 
-_NOT_FOUND_TEXT: Final = {
-    KeyKind.ISSUED: "API key not found",
-    KeyKind.IMPORTED: "imported key not found",
-}
 _logger = logging.getLogger(__name__)
 
 
@@ -64,12 +62,14 @@ class SqlKeyRepository:
         }
         self._mark_used = {kind: _mark_used(kind) for kind in KeyKind}
 
-    def insert(self, key: Key, *, quota: int, now_ns: int) -> Inserted:
+    def insert(
+        self, key: Key, *, quota: int, now_ns: int, event: AuditEvent | None = None
+    ) -> Inserted:
         """See ``KeyRepository.insert``."""
         for _ in range(_ROUNDS):
             inserted = self._transactions.write(
                 "create API key",
-                lambda connection: _insert(connection, key, quota, now_ns),
+                lambda connection: _insert(connection, key, event, quota, now_ns),
                 on_conflict=lambda: None,
             )
             if inserted is None:
@@ -87,14 +87,16 @@ class SqlKeyRepository:
             lambda connection: _live_keys(connection, network_id, now_ns, quota) >= quota,
         )
 
-    def insert_batch(self, keys: Sequence[Key], *, quota: int, now_ns: int) -> BatchInserted:
+    def insert_batch(
+        self, keys: Sequence[Key], *, quota: int, now_ns: int, events: Sequence[AuditEvent] = ()
+    ) -> BatchInserted:
         """See ``KeyRepository.insert_batch``. The keys are of one network and one kind."""
         if not keys:
             return BatchInserted(frozenset(), frozenset())
         for _ in range(_ROUNDS):
             inserted = self._transactions.write(
                 "create API keys",
-                lambda connection: _insert_batch(connection, keys, quota, now_ns),
+                lambda connection: _insert_batch(connection, keys, events, quota, now_ns),
                 # Another transaction made one of the keys: the next round sees it.
                 on_conflict=lambda: None,
             )
@@ -102,22 +104,23 @@ class SqlKeyRepository:
                 return inserted
         raise InternalError("create API keys")
 
-    def get(self, network_id: str, kind: KeyKind, key_id: str) -> Key | None:
+    def get(self, ref: KeyRef) -> Key | None:
         """See ``KeyRepository.get``."""
-        if not _addressable(network_id, kind, key_id):
+        if not _addressable(ref):
             return None
-        parameters = {"network": network_id, "key": key_id}
+        parameters = {"network": ref.network_id, "key": ref.key_id}
         row = self._transactions.read(
             "read API key",
-            lambda connection: connection.execute(self._by_id[kind], parameters).first(),
+            lambda connection: connection.execute(self._by_id[ref.kind], parameters).first(),
         )
-        return None if row is None else _decoded(kind, row, "read API key")
+        return None if row is None else _decoded(ref.kind, row, "read API key")
 
     def get_many(
         self, network_id: str, kind: KeyKind, key_ids: Collection[str]
     ) -> Mapping[str, Key | InternalFault]:
         """See ``KeyRepository.get_many``."""
-        wanted = [key_id for key_id in set(key_ids) if _addressable(network_id, kind, key_id)]
+        refs = [KeyRef(network_id, kind, key_id) for key_id in set(key_ids)]
+        wanted = [ref.key_id for ref in refs if _addressable(ref)]
         try:
             rows = self._transactions.read(
                 "read API keys",
@@ -132,53 +135,31 @@ class SqlKeyRepository:
             return {
                 key_id: found
                 for key_id in wanted
-                if (found := self._get_or_fault(network_id, kind, key_id)) is not None
+                if (found := self._get_or_fault(KeyRef(network_id, kind, key_id))) is not None
             }
         return {row.key_id: _decoded_or_fault(kind, row) for row in rows}
 
-    def change(
-        self, network_id: str, kind: KeyKind, key_id: str, change: Callable[[Key], Key]
-    ) -> Key:
+    def change(self, ref: KeyRef, change: Callable[[Key], Change]) -> Changed:
         """See ``KeyRepository.change``."""
 
-        def work(connection: Connection) -> Key:
-            old = self._locked(connection, network_id, kind, key_id)
-            new = with_identity_of(old, change(old))
-            _write(connection, new)
-            return new
+        def work(connection: Connection) -> Changed:
+            before = self._locked(connection, ref)
+            wanted = change(before)
+            after = before
+            if wanted.successor is not None:
+                connection.execute(insert(KEY_TABLES[ref.kind]), encode(wanted.successor))
+            if wanted.key is None:
+                _delete(connection, ref)
+            else:
+                after = with_identity_of(before, wanted.key)
+                _write(connection, after)
+            append(connection, wanted.events)
+            return Changed(before, after, wanted.events)
 
-        return self._transactions.write("update API key", work)
-
-    def rotate(
-        self, network_id: str, key_id: str, succeed: Callable[[Key], tuple[Key, Key]]
-    ) -> Rotated:
-        """See ``KeyRepository.rotate``."""
-
-        def work(connection: Connection) -> Rotated:
-            old = self._locked(connection, network_id, KeyKind.ISSUED, key_id)
-            successor, revoked = succeed(old)
-            revoked = with_identity_of(old, revoked)
-            connection.execute(insert(KEY_TABLES[KeyKind.ISSUED]), encode(successor))
-            _write(connection, revoked)
-            return Rotated(new=successor, old_before=old, old_after=revoked)
-
-        def taken() -> Rotated:
+        def taken() -> Changed:
             raise ApiKeyExists
 
-        return self._transactions.write("rotate API key", work, on_conflict=taken)
-
-    def delete(self, network_id: str, kind: KeyKind, key_id: str) -> Key:
-        """See ``KeyRepository.delete``."""
-
-        def work(connection: Connection) -> Key:
-            key = self._locked(connection, network_id, kind, key_id)
-            columns = KEY_TABLES[kind].c
-            connection.execute(
-                delete(KEY_TABLES[kind]).where(columns.nid == network_id, columns.key_id == key_id)
-            )
-            return key
-
-        return self._transactions.write("delete API key", work)
+        return self._transactions.write("change API key", work, on_conflict=taken)
 
     def list_page(
         self,
@@ -211,7 +192,7 @@ class SqlKeyRepository:
         marks = [
             {"network": network_id, "key": key_id, "used": used_at_ns}
             for key_id, used_at_ns in sorted(uses.items())
-            if _addressable(network_id, kind, key_id)
+            if _addressable(KeyRef(network_id, kind, key_id))
         ]
         if marks:
             self._transactions.write(
@@ -219,15 +200,15 @@ class SqlKeyRepository:
                 lambda connection: connection.execute(self._mark_used[kind], marks),
             )
 
-    def _locked(self, connection: Connection, network_id: str, kind: KeyKind, key_id: str) -> Key:
+    def _locked(self, connection: Connection, ref: KeyRef) -> Key:
         """Read a key and keep others from changing it until the transaction ends."""
         row = None
-        if _addressable(network_id, kind, key_id):
-            parameters = {"network": network_id, "key": key_id}
-            row = connection.execute(self._by_id_locked[kind], parameters).first()
+        if _addressable(ref):
+            parameters = {"network": ref.network_id, "key": ref.key_id}
+            row = connection.execute(self._by_id_locked[ref.kind], parameters).first()
         if row is None:
-            raise ApiKeyNotFound(_NOT_FOUND_TEXT[kind])
-        return _decoded(kind, row, "read API key")
+            raise ApiKeyNotFound
+        return _decoded(ref.kind, row, "read API key")
 
     def _in_the_way(self, connection: Connection, key: Key) -> Inserted | None:
         """Return the row that an insert of ``key`` repeats; None when there is none any more.
@@ -242,16 +223,16 @@ class SqlKeyRepository:
             raise ApiKeyExists
         return None
 
-    def _get_or_fault(
-        self, network_id: str, kind: KeyKind, key_id: str
-    ) -> Key | InternalFault | None:
+    def _get_or_fault(self, ref: KeyRef) -> Key | InternalFault | None:
         try:
-            return self.get(network_id, kind, key_id)
+            return self.get(ref)
         except InternalError:
-            return InternalFault(key_id)
+            return InternalFault(ref.key_id)
 
 
-def _insert(connection: Connection, key: Key, quota: int, now_ns: int) -> Inserted:
+def _insert(
+    connection: Connection, key: Key, event: AuditEvent | None, quota: int, now_ns: int
+) -> Inserted:
     if quota > 0:
         _lock_network(connection, key.network_id)
     repeated = _by_request_id(connection, key)
@@ -260,11 +241,16 @@ def _insert(connection: Connection, key: Key, quota: int, now_ns: int) -> Insert
     if quota > 0 and _live_keys(connection, key.network_id, now_ns, quota) >= quota:
         raise QuotaExceeded
     connection.execute(insert(KEY_TABLES[key.kind]), encode(key))
+    append(connection, () if event is None else (event,))
     return Inserted(key, created=True)
 
 
 def _insert_batch(
-    connection: Connection, keys: Sequence[Key], quota: int, now_ns: int
+    connection: Connection,
+    keys: Sequence[Key],
+    events: Sequence[AuditEvent],
+    quota: int,
+    now_ns: int,
 ) -> BatchInserted:
     network_id, kind = keys[0].network_id, keys[0].kind
     headroom = len(keys)
@@ -284,6 +270,11 @@ def _insert_batch(
     new = sorted((key for key in proceeding if key.key_id not in taken), key=lambda key: key.key_id)
     if new:
         connection.execute(insert(KEY_TABLES[kind]), [encode(key) for key in new])
+    # Without events, ``zip`` ends at once.
+    append(
+        connection,
+        [event for key, event in zip(proceeding, events, strict=False) if key.key_id not in taken],
+    )
     return BatchInserted(
         existing=frozenset(
             position for position, key in enumerate(proceeding) if key.key_id in taken
@@ -360,6 +351,15 @@ def _write(connection: Connection, key: Key) -> None:
     )
 
 
+def _delete(connection: Connection, ref: KeyRef) -> None:
+    columns = KEY_TABLES[ref.kind].c
+    connection.execute(
+        delete(KEY_TABLES[ref.kind]).where(
+            columns.nid == ref.network_id, columns.key_id == ref.key_id
+        )
+    )
+
+
 def _decoded(kind: KeyKind, row: Row[Any], operation: str) -> Key:
     try:
         return decode(kind, row)
@@ -380,9 +380,11 @@ def _report(kind: KeyKind, row: Row[Any], error: UndecodableRow) -> None:
     _logger.error("stored %s key %s of network %s: %s", kind.value, row.key_id, row.nid, error)
 
 
-def _addressable(network_id: str, kind: KeyKind, key_id: str) -> bool:
+def _addressable(ref: KeyRef) -> bool:
     """Tell whether a row with this identity can exist at all."""
-    return _storable(network_id, NETWORK_ID_LENGTH) and _storable(key_id, KEY_ID_LENGTHS[kind])
+    return _storable(ref.network_id, NETWORK_ID_LENGTH) and _storable(
+        ref.key_id, KEY_ID_LENGTHS[ref.kind]
+    )
 
 
 def _storable(text: str, length: int) -> bool:

@@ -33,6 +33,8 @@ KEY_ID_LENGTHS: Final = {KeyKind.ISSUED: 36, KeyKind.IMPORTED: 64}
 NETWORK_ID_LENGTH: Final = 36
 REQUEST_ID_LENGTH: Final = 36
 NAME_LENGTH: Final = 255
+EVENT_TEXT_LENGTH: Final = 256
+"""How much is kept of what a request says of itself."""
 _UTF8_BYTES_PER_CHARACTER: Final = 4
 
 
@@ -147,3 +149,25 @@ issued_api_keys: Final = _key_table(
 imported_api_keys: Final = _key_table(KeyKind.IMPORTED)
 
 KEY_TABLES: Final = {KeyKind.ISSUED: issued_api_keys, KeyKind.IMPORTED: imported_api_keys}
+
+events: Final = Table(
+    "events",
+    metadata,
+    # No foreign key: the log outlives what it tells of.
+    Column("nid", _byte_text(NETWORK_ID_LENGTH), primary_key=True),
+    Column("event_id", _byte_text(36), primary_key=True),
+    Column("time_ns", BigInteger, nullable=False),
+    Column("name", _byte_text(64), nullable=False),
+    Column("key_kind", _byte_text(16)),
+    Column("key_id", _byte_text(max(KEY_ID_LENGTHS.values()))),
+    Column("actor_id", _byte_text(NAME_LENGTH), nullable=False),
+    Column("caller", _byte_text(EVENT_TEXT_LENGTH), nullable=False),
+    Column("address", _byte_text(EVENT_TEXT_LENGTH), nullable=False),
+    Column("user_agent", _byte_text(EVENT_TEXT_LENGTH), nullable=False),
+    Column("request_id", _byte_text(EVENT_TEXT_LENGTH), nullable=False),
+    Column("changed", _long_text(), nullable=False),
+    Column("details", _long_text(), nullable=False),
+    mysql_engine="InnoDB",
+)
+"""What happened to keys: rows are added and never changed, and their ids grow with the time."""
+Index("events_key", events.c.nid, events.c.key_id, events.c.event_id)

@@ -18,7 +18,7 @@ from talos.http.wire import (
     derived_token,
     verification,
 )
-from talos.services import Services
+from talos.services.assembly import Services
 from talos.services.ports import Clock
 
 _RATE_LIMITED: Final = VerificationErrorCode.RATE_LIMITED

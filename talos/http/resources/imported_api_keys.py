@@ -12,7 +12,7 @@ from talos.http.request import Request, requester
 from talos.http.resources.verbs import split_verb
 from talos.http.responses import created, no_content, ok
 from talos.http.wire import ImportedApiKey, ListImportedApiKeysResponse, api_key, batch_import
-from talos.services import Services
+from talos.services.assembly import Services
 
 PATH: Final = "/v2alpha1/admin/importedApiKeys"
 

@@ -18,7 +18,7 @@ from talos.http.wire import (
     RotateIssuedApiKeyResponse,
     api_key,
 )
-from talos.services import Services
+from talos.services.assembly import Services
 
 PATH: Final = "/v2alpha1/admin/issuedApiKeys"
 

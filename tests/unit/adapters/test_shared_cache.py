@@ -14,6 +14,7 @@ from talos.adapters.sql.dsn import mysql, postgres
 from talos.domain.keys import (
     NIL_NETWORK,
     KeyKind,
+    KeyRef,
     KeyStatus,
     KeyVisibility,
     Metadata,
@@ -41,10 +42,11 @@ TOLD = Verification(
     status=KeyStatus.ACTIVE,
 )
 ANSWER = ReadyAnswer(TOLD)
-NAMES = [(NIL_NETWORK, KeyKind.ISSUED, KEY_ID), (NIL_NETWORK, KeyKind.IMPORTED, IMPORTED_ID)]
+NAMES = [
+    KeyRef(NIL_NETWORK, KeyKind.ISSUED, KEY_ID),
+    KeyRef(NIL_NETWORK, KeyKind.IMPORTED, IMPORTED_ID),
+]
 BODIES = BodyFormat(ready_body.render, ready_body.read)
-
-Name = tuple[str, KeyKind, str]
 
 
 class Host:
@@ -59,12 +61,12 @@ class Host:
     def publish(
         self,
         answer: ReadyAnswer = ANSWER,
-        name: Name = NAMES[0],
+        name: KeyRef = NAMES[0],
         *,
         generation: int = GENERATION,
         life_ns: int = 300 * S,
     ) -> None:
-        lease = self.cache.lease(*name)
+        lease = self.cache.lease(name)
         self.publish_under(lease, answer, generation=generation, life_ns=life_ns)
 
     def publish_under(
@@ -85,12 +87,12 @@ class Host:
 
     def get(
         self,
-        name: Name = NAMES[0],
+        name: KeyRef = NAMES[0],
         *,
         generation: int = GENERATION,
         max_age_ns: int = 3_600 * S,
     ) -> ReadyAnswer | None:
-        return self.cache.get(*name, generation=generation, max_age_ns=max_age_ns)
+        return self.cache.get(name, generation=generation, max_age_ns=max_age_ns)
 
 
 @pytest.fixture
@@ -109,7 +111,7 @@ def host() -> Host:
         ReadyAnswer(replace(TOLD, expires_at_ns=250_000_000_000 * S)),
     ],
 )
-def test_what_is_published_is_given_back(host: Host, name: Name, answer: ReadyAnswer) -> None:
+def test_what_is_published_is_given_back(host: Host, name: KeyRef, answer: ReadyAnswer) -> None:
     assert host.get(name) is None
     host.publish(answer, name)
     assert host.get(name) == answer
@@ -158,10 +160,10 @@ def test_an_answer_is_given_for_as_long_as_is_asked_now(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_eviction_forgets_and_refuses_earlier_leases(host: Host, name: Name) -> None:
+def test_eviction_forgets_and_refuses_earlier_leases(host: Host, name: KeyRef) -> None:
     host.publish(name=name)
-    lease = host.cache.lease(*name)
-    host.cache.evict(*name)
+    lease = host.cache.lease(name)
+    host.cache.evict(name)
     assert host.get(name) is None
     host.publish_under(lease)
     assert host.get(name) is None
@@ -177,14 +179,14 @@ def test_flushing_forgets_every_key(host: Host) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_hold_evicts_on_both_sides_and_lets_nothing_in_between(host: Host, name: Name) -> None:
+def test_a_hold_evicts_on_both_sides_and_lets_nothing_in_between(host: Host, name: KeyRef) -> None:
     host.publish(name=name)
-    early = host.cache.lease(*name)
-    with host.cache.hold(*name):
+    early = host.cache.lease(name)
+    with host.cache.hold(name):
         assert host.get(name) is None
         host.publish_under(early)
         host.publish(name=name)
-        late = host.cache.lease(*name)
+        late = host.cache.lease(name)
         assert host.get(name) is None
     host.publish_under(late)
     assert host.get(name) is None
@@ -206,7 +208,7 @@ def test_a_hold_evicts_on_both_sides_and_lets_nothing_in_between(host: Host, nam
 def test_a_hold_stays_where_the_commit_may_be_on_its_way(
     host: Host, error: BaseException, stands: bool
 ) -> None:
-    with pytest.raises(type(error)), host.cache.hold(*NAMES[0]):
+    with pytest.raises(type(error)), host.cache.hold(NAMES[0]):
         raise error
     host.publish()
     assert (host.get() is None) is stands
@@ -252,14 +254,14 @@ def test_a_typical_answer_takes_at_most_700_bytes() -> None:
     ]
     now_ns = clock.now_ns()
     for name in names:
-        cache.lease(*name).publish(
+        cache.lease(name).publish(
             typical,
             generation=GENERATION,
             published_at_ns=now_ns,
             expires_at_ns=now_ns + 300 * S,
         )
     held = sum(
-        cache.get(*name, generation=GENERATION, max_age_ns=300 * S) is not None for name in names
+        cache.get(name, generation=GENERATION, max_age_ns=300 * S) is not None for name in names
     )
     assert held >= 10_000
 
@@ -273,9 +275,9 @@ def test_an_answer_over_4_kib_is_not_kept(host: Host, caplog: pytest.LogCaptureF
 
 @pytest.mark.parametrize("step_s", [-3_600, 3_600])
 def test_a_step_of_the_clock_brings_nothing_evicted_back(host: Host, step_s: int) -> None:
-    early = host.cache.lease(*NAMES[0])
+    early = host.cache.lease(NAMES[0])
     host.publish()
-    with host.cache.hold(*NAMES[0]):
+    with host.cache.hold(NAMES[0]):
         host.clock.advance(s=step_s)
         assert host.get() is None
     host.publish_under(early, life_ns=300 * S)
@@ -353,24 +355,24 @@ def test_a_process_without_a_place_to_write_reads_and_evicts(host: Host) -> None
     """Leases of a process that did not attach come to nothing; the rest works."""
     memory = _core.SharedMemory(2 << 20)
     cache = SharedKeyCache(memory, BODIES, host.clock)
-    host.publish_under(cache.lease(*NAMES[0]))
-    assert cache.get(*NAMES[0], generation=GENERATION, max_age_ns=S) is None
-    with cache.hold(*NAMES[0]):
-        cache.evict(*NAMES[0])
+    host.publish_under(cache.lease(NAMES[0]))
+    assert cache.get(NAMES[0], generation=GENERATION, max_age_ns=S) is None
+    with cache.hold(NAMES[0]):
+        cache.evict(NAMES[0])
 
 
-WRITES: list[Callable[[SharedKeyCache, Name], None]] = [
-    lambda cache, name: cache.evict(*name),
-    lambda cache, name: cache.hold(*name).__enter__(),
+WRITES: list[Callable[[SharedKeyCache, KeyRef], None]] = [
+    lambda cache, name: cache.evict(name),
+    lambda cache, name: cache.hold(name).__enter__(),
 ]
 
 
 @pytest.mark.parametrize("write", WRITES)
 @pytest.mark.parametrize("key_id", ["", "not an id", KEY_ID.upper(), "\0", "\udc80", "é" * 64])
 def test_ids_of_another_spelling_are_never_kept(
-    host: Host, key_id: str, write: Callable[[SharedKeyCache, Name], None]
+    host: Host, key_id: str, write: Callable[[SharedKeyCache, KeyRef], None]
 ) -> None:
-    name = (NIL_NETWORK, KeyKind.ISSUED, key_id)
+    name = KeyRef(NIL_NETWORK, KeyKind.ISSUED, key_id)
     host.publish(name=name)
     write(host.cache, name)
     assert host.get(name) is None

@@ -80,7 +80,7 @@ def test_a_public_import_needs_no_prefix(house: House) -> None:
 
 def test_the_event(house: House) -> None:
     key = house.services.imports.import_key(TENANT, DRAFT)
-    assert house.events.only() == AuditEvent(
+    assert house.events.logged() == AuditEvent(
         EventName.IMPORTED_CREATED,
         NIL_NETWORK,
         {

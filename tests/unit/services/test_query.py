@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from talos.domain.drafts import ListQuery, RevokeDraft
-from talos.domain.keys import Key, KeyKind, KeyStatus
+from talos.domain.keys import Key, KeyKind, KeyRef, KeyStatus
 from talos.errors import ApiKeyNotFound, InvalidRequest, ServiceUnavailable, TalosError
 from talos.services.query import KeyPage
 from tests.fakes.house import DRAFT, House
@@ -19,7 +19,7 @@ S = 1_000_000_000
 
 def stock(house: House, count: int, **changes: object) -> list[Key]:
     key, _ = house.issue()
-    del house.keys.rows[house.name(key)]
+    del house.keys.rows[key.ref]
     made = [replace(key, key_id=str(uuid.UUID(int=n)), **changes) for n in range(count)]  # type: ignore[arg-type]
     for row in made:
         house.keys.put(row)
@@ -133,7 +133,7 @@ def test_no_row_that_stays_is_skipped_or_repeated(
             put(coming)
         elif data.draw(st.booleans()):
             for key_id in put(coming) - stays:
-                del house.keys.rows[TENANT.network_id, KeyKind.ISSUED, key_id]
+                del house.keys.rows[KeyRef(TENANT.network_id, KeyKind.ISSUED, key_id)]
     assert len(seen) == len(set(seen))
     assert stays <= set(seen)
     assert seen == sorted(seen, reverse=True)
@@ -142,7 +142,7 @@ def test_no_row_that_stays_is_skipped_or_repeated(
 def test_the_row_of_a_token_may_be_gone(house: House) -> None:
     keys = stock(house, 4)
     first = page(house, 2)
-    house.keys.rows.pop(house.name(keys[1]))
+    house.keys.rows.pop(keys[1].ref)
     assert [key.key_id for key in page(house, 2, first.next_page_token).keys] == [
         keys[2].key_id,
         keys[3].key_id,

@@ -149,7 +149,7 @@ def test_the_quota_is_not_checked(house: House) -> None:
 def test_the_event(house: House) -> None:
     old, _ = house.issue()
     rotated = rotate(house, old.key_id)
-    assert house.events.only() == AuditEvent(
+    assert house.events.logged() == AuditEvent(
         EventName.ISSUED_ROTATED,
         NIL_NETWORK,
         {

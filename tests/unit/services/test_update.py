@@ -50,8 +50,8 @@ def test_an_update_without_effect_is_still_an_update(
     key = made(house, kind)
     house.clock.advance(s=5)
     assert update(house, key, KeyChange()).updated_at_ns == house.clock.now_ns()
-    assert house.cache.evictions == [house.name(key)] * 2
-    assert house.events.only() == AuditEvent(
+    assert house.cache.evictions == [key.ref] * 2
+    assert house.events.logged() == AuditEvent(
         name,
         NIL_NETWORK,
         {

@@ -77,7 +77,7 @@ def test_a_wrong_checksum_never_looks_into_the_cache(house: House) -> None:
 
 def test_unknown_keys_are_misses(house: House) -> None:
     key, secret = house.issue()
-    del house.keys.rows[house.name(key)]
+    del house.keys.rows[key.ref]
     assert house.verified(secret).cache.value == "MISS"
     assert house.verified("never imported").cache.value == "MISS"
     assert house.verified("never imported", tenant=OFF).cache.value == "SKIP"
@@ -98,15 +98,8 @@ def test_age_and_prefix_hold_on_hits_too(house: House, stricter: Tenant) -> None
 
 def test_the_noop_cache_misses_always(house: House) -> None:
     _, secret = house.issue()
-    service = VerifyService(
-        house.keys,
-        NullKeyCache(),
-        house.limiter,
-        house.marks,
-        house.events,
-        house.clock,
-        NullProvedTokens(),
-    )
+    ports = replace(house.ports, cache=NullKeyCache(), proved=NullProvedTokens())
+    service = VerifyService(ports)
     house.services = replace(house.services, verify=service)
     assert outcomes(house, secret, TENANT, TENANT, OFF) == ["MISS", "MISS", "SKIP"]
 
@@ -128,7 +121,7 @@ def test_no_cache_skips_the_read_and_still_writes(house: House, kind: str) -> No
     key, credential = make(house, kind)
     assert house.verified(credential, directive=Directive.NO_CACHE).cache.value == "SKIP"
     assert house.cache.reads == []
-    assert house.cache.published == [house.name(key)]
+    assert house.cache.published == [key.ref]
     assert house.verified(credential).cache.value == "HIT"
 
 
@@ -188,7 +181,7 @@ def test_an_entry_lives_no_longer_than_its_key(
     expires_at_ns = None if life_ns is None else now_ns + life_ns
     house.keys.put(replace(key, expires_at_ns=expires_at_ns))
     house.verified(secret, tenant=tenant(cache_ttl_ns=cache_ttl_ns))
-    entry = house.cache.entries.get(house.name(key))
+    entry = house.cache.entries.get(key.ref)
     if entry_ns is None:
         assert entry is None
     else:
@@ -199,10 +192,10 @@ def test_an_entry_lives_no_longer_than_its_key(
 def test_a_stale_hit_falls_through_and_is_a_miss(house: House) -> None:
     key, secret = house.issue()
     house.verified(secret)
-    entry = house.cache.entries[house.name(key)]
+    entry = house.cache.entries[key.ref]
     told = replace(entry.answer.verification, expires_at_ns=house.clock.now_ns() - 1)
     expired = replace(entry.answer, verification=told)
-    house.cache.entries[house.name(key)] = replace(entry, answer=expired)
+    house.cache.entries[key.ref] = replace(entry, answer=expired)
     answer = house.verified(secret)
     assert (answer.verification.error, answer.cache.value) == (None, "MISS")
     assert house.keys.reads == 2
@@ -264,7 +257,7 @@ def test_the_same_in_a_batch(house: House, kind: str, write: Callable[[House, Ke
 def test_a_write_evicts(house: House, kind: str, write: Callable[[House, Key], None]) -> None:
     key, credential = make(house, kind)
     house.verified(credential)
-    assert house.name(key) in house.cache.entries
+    assert key.ref in house.cache.entries
     write(house, key)
     assert house.cache.entries == {}
 
@@ -276,19 +269,16 @@ def test_while_a_write_is_under_way_nothing_is_published(
     """A reader that comes between the start of the transaction and its end."""
     key, credential = make(house, kind)
     seen: list[str] = []
-    original = house.keys._row
 
-    def read_in_between(*name: str) -> Key:
-        house.keys._row = original  # type: ignore[method-assign]
+    def read_in_between() -> None:
         seen.append(house.verified(credential).cache.value)
-        assert house.cache.holds[house.name(key)] == 1
-        return original(*name)  # type: ignore[arg-type]
+        assert house.cache.holds[key.ref] == 1
 
-    house.keys._row = read_in_between  # type: ignore[method-assign,assignment]
+    house.keys.before_commit = read_in_between
     write(house, key)
     assert seen == ["MISS"]
     assert house.cache.published == []
-    assert not house.cache.holds[house.name(key)]
+    assert not house.cache.holds[key.ref]
 
 
 @pytest.mark.parametrize(("kind", "write"), WRITERS)
@@ -303,7 +293,7 @@ def test_a_write_that_ends_in_trouble_leaves_its_hold(
     with pytest.raises(type(trouble)):
         write(house, key)
     house.keys.trouble = None
-    assert house.cache.holds[house.name(key)] == 1
+    assert house.cache.holds[key.ref] == 1
     assert outcomes(house, credential, TENANT, TENANT) == ["MISS", "MISS"]
 
 
@@ -330,7 +320,7 @@ def test_a_write_that_is_refused_lifts_its_hold(
 ) -> None:
     key, _ = make(house, "imported")
     refused(house, key)
-    assert not house.cache.holds[house.name(key)]
+    assert not house.cache.holds[key.ref]
 
 
 # Settings of another time
@@ -407,7 +397,7 @@ def test_a_refusal_by_the_database_evicts_what_the_cache_still_says(house: House
 def test_the_same_for_a_row_that_is_gone(house: House, kind: str, directive: Directive) -> None:
     key, credential = make(house, kind)
     house.verified(credential)
-    del house.keys.rows[house.name(key)]
+    del house.keys.rows[key.ref]
     assert house.verdict(credential, directive=directive) is Code.NOT_FOUND
     assert house.verdict(credential) is Code.NOT_FOUND
 
@@ -464,7 +454,7 @@ def test_the_holder_of_a_refused_key_does_not_disturb_the_cache(
     for _ in range(20):
         house.verified(credential, tenant=seen_by, directive=directive)
     house.batch(*[credential] * 20, tenant=seen_by, directive=directive)
-    assert house.cache.evictions == [house.name(key)]
+    assert house.cache.evictions == [key.ref]
 
 
 def test_every_change_of_a_refused_key_evicts_again(house: House) -> None:
@@ -474,7 +464,7 @@ def test_every_change_of_a_refused_key_evicts_again(house: House) -> None:
             replace(key, status=KeyStatus.REVOKED, updated_at_ns=key.updated_at_ns + step)
         )
         assert house.verdict(secret) is Code.REVOKED
-    assert house.cache.evictions.count(house.name(key)) == 3
+    assert house.cache.evictions.count(key.ref) == 3
 
 
 def test_a_refused_key_is_evicted_whenever_it_is_there_again(house: House) -> None:
@@ -496,9 +486,9 @@ def test_of_more_refused_keys_than_are_remembered_each_is_evicted(house: House) 
     house.cache.evictions.clear()
     for _ in range(2):
         for key, _ in made_:
-            refused.evict(house.keys.rows[house.name(key)])
-    assert house.cache.evictions == [house.name(key) for key, _ in made_] * 2
-    refused.evict(house.keys.rows[house.name(made_[-1][0])])
+            refused.evict(house.keys.rows[key.ref])
+    assert house.cache.evictions == [key.ref for key, _ in made_] * 2
+    refused.evict(house.keys.rows[made_[-1][0].ref])
     assert len(house.cache.evictions) == 10
 
 
@@ -519,7 +509,7 @@ def test_who_still_publishes_under_a_longer_life_does_not_bring_it_back(house: H
     """A request that began before the edit, and publishes after the cache was emptied."""
     long, short = (tenant(cache_ttl_ns=ttl_ns) for ttl_ns in (300 * S, 10 * S))
     key, secret = house.issue()
-    house.cache.evict(*house.name(key))
+    house.cache.evict(key.ref)
     assert outcomes(house, secret, long) == ["MISS"]
     house.clock.advance(ns=10 * S - 1)
     assert outcomes(house, secret, short) == ["HIT"]
@@ -532,7 +522,7 @@ def test_the_parent_check_of_derive_reads_no_cache_and_fills_it(house: House) ->
     draft = DeriveDraft(secret)
     house.services.derive.derive(TENANT, draft, CALLER, Directive.DEFAULT)
     assert house.cache.reads == []
-    assert house.cache.published == [house.name(key)]
+    assert house.cache.published == [key.ref]
     house.services.derive.derive(TENANT, draft, CALLER, Directive.NO_STORE)
     assert len(house.cache.published) == 1
 

@@ -8,7 +8,7 @@ import pytest
 from talos.credentials.secrets import Retired, Secret, SecretRing
 from talos.domain.addresses import Caller
 from talos.domain.drafts import KeyDraft, RateLimitDraft, VerifyDraft
-from talos.domain.keys import Key, KeyKind, KeyVisibility, Metadata, RateLimitPolicy
+from talos.domain.keys import Key, KeyRef, KeyVisibility, Metadata, RateLimitPolicy
 from talos.domain.keys import KeyStatus as Status
 from talos.domain.verification import CacheDirective, CredentialType, Verification
 from talos.domain.verification import VerificationErrorCode as Code
@@ -194,9 +194,9 @@ def test_the_time_of_recovery_counts_from_the_decision(
     _, secret = house.issue(LIMITED)
     get = house.keys.get
 
-    def get_slowly(network_id: str, kind: KeyKind, key_id: str) -> Key | None:
+    def get_slowly(ref: KeyRef) -> Key | None:
         house.clock.advance(s=5)
-        return get(network_id, kind, key_id)
+        return get(ref)
 
     monkeypatch.setattr(house.keys, "get", get_slowly)
     state = house.verified(secret).verification.limit_state

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 from talos import _core
 from talos.adapters.cache.shared import BodyFormat, SharedKeyCache
 from talos.domain.drafts import DeriveDraft, KeyChange, RevokeDraft, SelfRevokeDraft
-from talos.domain.keys import Key, KeyKind
+from talos.domain.keys import Key, KeyKind, KeyRef
 from talos.domain.verification import CacheDirective, CacheOutcome, Verification
 from talos.errors import FailedPrecondition, TalosError
 from talos.http import ready_body
@@ -262,13 +262,13 @@ class KeysUnderChange(RuleBasedStateMachine):
         now_ns = self.house.clock.now_ns()
         self.last_filled_ns[credential] = max(self.last_filled_ns.get(credential, now_ns), now_ns)
 
-    def cached(self, name: tuple[str, KeyKind, str]) -> bool:
-        return name in self.house.cache.entries
+    def cached(self, ref: KeyRef) -> bool:
+        return ref in self.house.cache.entries
 
     @invariant()
     def the_cache_holds_no_dead_key(self) -> None:
         for credential in self.dead:
-            assert not self.cached(self.house.name(self.keys[credential]))
+            assert not self.cached(self.keys[credential].ref)
 
 
 class KeysUnderChangeInSharedMemory(KeysUnderChange):
@@ -283,9 +283,9 @@ class KeysUnderChangeInSharedMemory(KeysUnderChange):
         self.shared = SharedKeyCache(memory, BodyFormat(ready_body.render, ready_body.read), clock)
         return self.shared
 
-    def cached(self, name: tuple[str, KeyKind, str]) -> bool:
+    def cached(self, ref: KeyRef) -> bool:
         generation, max_age_ns = PATIENT.credentials.generation, PATIENT.cache_ttl_ns
-        return self.shared.get(*name, generation=generation, max_age_ns=max_age_ns) is not None
+        return self.shared.get(ref, generation=generation, max_age_ns=max_age_ns) is not None
 
     @rule(step_s=st.sampled_from([-3_600, 3_600]))
     def step(self, step_s: int) -> None:

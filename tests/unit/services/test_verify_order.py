@@ -31,7 +31,7 @@ class World:
     audiences: tuple[str, ...] = ()
 
     def change_row(self, **changes: object) -> None:
-        row = self.house.keys.rows.get(self.house.name(self.key))
+        row = self.house.keys.rows.get(self.key.ref)
         if row is not None:
             self.house.keys.put(replace(row, **changes))  # type: ignore[arg-type]
 
@@ -54,7 +54,7 @@ def wrong_prefix(world: World) -> None:
 
 
 def no_row(world: World) -> None:
-    world.house.keys.rows.pop(world.house.name(world.key), None)
+    world.house.keys.rows.pop(world.key.ref, None)
 
 
 def revoked(world: World) -> None:

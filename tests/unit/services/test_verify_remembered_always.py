@@ -29,7 +29,7 @@ from talos.domain.verification import CacheDirective, Verification
 from talos.http.ready_body import render
 from talos.http.ready_head import ready_head, ready_token_head
 from talos.services import hot_path
-from talos.services.ports import ProvedTokens
+from talos.services.ports import Ports, ProvedTokens
 from talos.services.tenant import HttpSettings, Tenant
 from talos.services.verdicts import Verified
 from talos.services.verify import VerifyService
@@ -124,13 +124,15 @@ CAVEATS: Final = st.lists(
 
 def service(clock: FrozenClock, proved: ProvedTokens) -> VerifyService:
     return VerifyService(
-        InMemoryKeys(),
-        NullKeyCache(),
-        CountingLimiter(),
-        RecordingMarks(),
-        RecordingEvents(),
-        clock,
-        proved,
+        Ports(
+            keys=InMemoryKeys(),
+            cache=NullKeyCache(),
+            proved=proved,
+            limiter=CountingLimiter(),
+            last_used=RecordingMarks(),
+            events=RecordingEvents(),
+            clock=clock,
+        )
     )
 
 

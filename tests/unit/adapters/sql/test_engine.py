@@ -61,4 +61,9 @@ def test_every_dialect_can_say_what_we_ask(dialect: str) -> None:
     page = str(_of_few(query, KeyStatus.ACTIVE).compile(engine))
     for statement in (counted, page):
         assert ("FORCE INDEX (issued_api_keys_actor_state)" in statement) is (dialect == "mysql")
-    assert set(metadata.tables) == {"networks", "issued_api_keys", "imported_api_keys"}
+    assert set(metadata.tables) == {
+        "networks",
+        "issued_api_keys",
+        "imported_api_keys",
+        "events",
+    }
