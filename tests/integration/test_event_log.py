@@ -9,6 +9,8 @@ import pytest
 from sqlalchemy import Row, event, func, select, text
 from sqlalchemy.engine import Connection, Engine
 
+from talos.adapters.sql.engine import writing
+from talos.adapters.sql.event_log import append
 from talos.adapters.sql.repository import SqlKeyRepository
 from talos.adapters.sql.tables import events
 from talos.domain.events import AuditEvent, EventName, Requester
@@ -204,8 +206,13 @@ def test_the_event_is_the_last_statement_before_the_commit(
         repository.change(key.ref, lambda old: Change(old, (told(old),)))
     finally:
         event.remove(engine, "before_cursor_execute", note)
-    assert statements[-2].startswith("INSERT INTO events")
     assert statements[-1] == "COMMIT"
+    if engine.dialect.name == "postgresql":
+        # What was read, and then nothing: the rest is sent with the commit.
+        assert statements[-2].startswith("SELECT ")
+    else:
+        assert statements[-2].startswith("INSERT INTO events")
+    assert len(logged(engine, network)) == 1
 
 
 def test_events_of_one_instant_are_all_kept(
@@ -216,3 +223,27 @@ def test_events_of_one_instant_are_all_kept(
     with engine.connect() as connection:
         counted = select(func.count()).select_from(events).where(events.c.nid == network)
         assert connection.execute(counted).scalar_one() == 1000
+
+
+def test_what_an_undone_transaction_left_is_not_sent_by_the_next_one(
+    repository: SqlKeyRepository, engine: Engine, network: str
+) -> None:
+    key, other = make_key(network), make_key(network)
+    with pytest.raises(FailedPrecondition), writing(engine).begin() as connection:
+        append(connection, [told(key)])
+        raise FailedPrecondition
+    with writing(engine).begin() as connection:
+        append(connection, [told(other)])
+    assert [row.key_id for row in logged(engine, network)] == [other.key_id]
+
+
+def test_a_conflict_is_no_warning(
+    repository: SqlKeyRepository, network: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The driver logs an error that it meets twice."""
+    key = make_key(network)
+    repository.insert(key, quota=0, now_ns=NOW_NS, event=told(key))
+    with pytest.raises(ApiKeyExists):
+        repository.insert(key, quota=0, now_ns=NOW_NS, event=told(key))
+    assert repository.get(key.ref) == key
+    assert not caplog.records

@@ -10,6 +10,7 @@ from sqlalchemy import event, text
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from talos.adapters.sql.last_statements import last_statements
 from talos.adapters.sql.repository import SqlKeyRepository
 from talos.domain.keys import Key, KeyKind, KeyRef, KeyStatus
 from talos.errors import ApiKeyExists, InternalError
@@ -39,9 +40,14 @@ def recorded(engine: Engine) -> Iterator[list[tuple[str, Any]]]:
     ) -> None:
         statements.append((" ".join(statement.split()), parameters))
 
+    def record_last(connection: Connection) -> None:
+        statements.extend((text, list(rows)) for text, rows in last_statements(connection))
+
     event.listen(engine, "before_cursor_execute", record)
+    event.listen(engine, "commit", record_last)
     yield statements
     event.remove(engine, "before_cursor_execute", record)
+    event.remove(engine, "commit", record_last)
 
 
 def test_every_statement_carries_the_network(

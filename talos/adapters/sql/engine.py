@@ -24,6 +24,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePoo
 
 from talos.adapters.observability.seldom import Seldom
 from talos.adapters.sql.dsn import DatabaseUrl, Product
+from talos.adapters.sql.last_statements import forget_last_statements, send_with_commit
 from talos.adapters.sql.schema_version import VERSION_TABLE
 from talos.adapters.sql.wrong_server import end_connections_to_wrong_servers
 from talos.errors import ConfigurationError
@@ -80,6 +81,7 @@ def create_engine(url: DatabaseUrl) -> Engine:
     if url.pool.max_idle_time_s is not None:
         _retire_idle(engine, url.pool.max_idle_time_s)
     end_connections_to_wrong_servers(engine)
+    send_with_commit(engine)
     _engines.add(engine)
     return engine
 
@@ -93,6 +95,7 @@ def writing(engine: Engine) -> Engine:
     statement = _BEGIN[engine.dialect.name]
 
     def begin(connection: Connection) -> None:
+        forget_last_statements(connection)
         connection.exec_driver_sql(statement)
 
     view = engine.execution_options()

@@ -7,10 +7,11 @@ import msgspec
 from sqlalchemy import insert
 from sqlalchemy.engine import Connection
 
+from talos.adapters.sql.last_statements import Statement, write_last
 from talos.adapters.sql.tables import EVENT_TEXT_LENGTH, events
 from talos.domain.events import AuditEvent, event_id
 
-_INSERT: Final = insert(events)
+_INSERT: Final = Statement(insert(events), [column.name for column in events.c])
 
 
 def append(connection: Connection, happened: Sequence[AuditEvent]) -> None:
@@ -18,11 +19,7 @@ def append(connection: Connection, happened: Sequence[AuditEvent]) -> None:
 
     They are committed with what they tell of, or not at all.
     """
-    if len(happened) == 1:
-        # Not as a list: a driver sends that another way, which is slower for one.
-        connection.execute(_INSERT, _row(happened[0]))
-    elif happened:
-        connection.execute(_INSERT, [_row(event) for event in happened])
+    write_last(connection, _INSERT, [_row(event) for event in happened])
 
 
 def _row(event: AuditEvent) -> dict[str, Any]:

@@ -4,11 +4,20 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Row, and_, bindparam, case, delete, insert, or_, select, update
+from sqlalchemy import Row, select
 from sqlalchemy.engine import Connection, Engine
 
 from talos.adapters.sql.event_log import append
 from talos.adapters.sql.health import DatabaseHealth
+from talos.adapters.sql.key_statements import (
+    INSERT,
+    UPDATE,
+    by_id,
+    by_ids,
+    delete_by_ref,
+    mark_used,
+)
+from talos.adapters.sql.last_statements import write_last
 from talos.adapters.sql.paging import PageQuery, count_live, read_page
 from talos.adapters.sql.rows import (
     UndecodableRow,
@@ -56,11 +65,11 @@ class SqlKeyRepository:
             writing_turns=shares.writing if shares else None,
             health=health,
         )
-        self._by_id = {kind: _by_id(kind) for kind in KeyKind}
+        self._by_id = {kind: by_id(kind) for kind in KeyKind}
         self._by_id_locked = {
             kind: statement.with_for_update() for kind, statement in self._by_id.items()
         }
-        self._mark_used = {kind: _mark_used(kind) for kind in KeyKind}
+        self._mark_used = {kind: mark_used(kind) for kind in KeyKind}
 
     def insert(
         self, key: Key, *, quota: int, now_ns: int, event: AuditEvent | None = None
@@ -127,7 +136,7 @@ class SqlKeyRepository:
                 lambda connection: [
                     row
                     for some in _portions(wanted)
-                    for row in connection.execute(_by_ids(network_id, kind, some))
+                    for row in connection.execute(by_ids(network_id, kind, some))
                 ],
             )
         except InternalError:
@@ -147,9 +156,9 @@ class SqlKeyRepository:
             wanted = change(before)
             after = before
             if wanted.successor is not None:
-                connection.execute(insert(KEY_TABLES[ref.kind]), encode(wanted.successor))
+                write_last(connection, INSERT[ref.kind], [encode(wanted.successor)])
             if wanted.key is None:
-                _delete(connection, ref)
+                connection.execute(delete_by_ref(ref))
             else:
                 after = with_identity_of(before, wanted.key)
                 _write(connection, after)
@@ -240,7 +249,7 @@ def _insert(
         return Inserted(repeated, created=False)
     if quota > 0 and _live_keys(connection, key.network_id, now_ns, quota) >= quota:
         raise QuotaExceeded
-    connection.execute(insert(KEY_TABLES[key.kind]), encode(key))
+    write_last(connection, INSERT[key.kind], [encode(key)])
     append(connection, () if event is None else (event,))
     return Inserted(key, created=True)
 
@@ -269,7 +278,7 @@ def _insert_batch(
     # In one order everywhere, so that two batches never wait for each other.
     new = sorted((key for key in proceeding if key.key_id not in taken), key=lambda key: key.key_id)
     if new:
-        connection.execute(insert(KEY_TABLES[kind]), [encode(key) for key in new])
+        write_last(connection, INSERT[kind], [encode(key) for key in new])
     # Without events, ``zip`` ends at once.
     append(
         connection,
@@ -314,50 +323,9 @@ def _by_request_id(connection: Connection, key: Key) -> Key | None:
     return None if row is None else _decoded(key.kind, row, "read API key")
 
 
-def _by_id(kind: KeyKind) -> Any:
-    columns = KEY_TABLES[kind].c
-    return select(*key_columns(kind)).where(
-        columns.nid == bindparam("network"), columns.key_id == bindparam("key")
-    )
-
-
-def _mark_used(kind: KeyKind) -> Any:
-    columns = KEY_TABLES[kind].c
-    used = bindparam("used", type_=columns.last_used_at_ns.type)
-    revoked = and_(columns.status == KeyStatus.REVOKED.value, columns.updated_at_ns < used)
-    told = case((revoked, columns.updated_at_ns), else_=used)
-    return (
-        update(KEY_TABLES[kind])
-        .where(
-            columns.nid == bindparam("network"),
-            columns.key_id == bindparam("key"),
-            or_(columns.last_used_at_ns.is_(None), columns.last_used_at_ns < told),
-        )
-        .values(last_used_at_ns=told)
-    )
-
-
-def _by_ids(network_id: str, kind: KeyKind, key_ids: Sequence[str]) -> Any:
-    columns = KEY_TABLES[kind].c
-    return select(*key_columns(kind)).where(columns.nid == network_id, columns.key_id.in_(key_ids))
-
-
 def _write(connection: Connection, key: Key) -> None:
-    columns = KEY_TABLES[key.kind].c
-    connection.execute(
-        update(KEY_TABLES[key.kind])
-        .where(columns.nid == key.network_id, columns.key_id == key.key_id)
-        .values(encode_change(key))
-    )
-
-
-def _delete(connection: Connection, ref: KeyRef) -> None:
-    columns = KEY_TABLES[ref.kind].c
-    connection.execute(
-        delete(KEY_TABLES[ref.kind]).where(
-            columns.nid == ref.network_id, columns.key_id == ref.key_id
-        )
-    )
+    identity = {"network": key.network_id, "key": key.key_id}
+    write_last(connection, UPDATE[key.kind], [encode_change(key) | identity])
 
 
 def _decoded(kind: KeyKind, row: Row[Any], operation: str) -> Key:

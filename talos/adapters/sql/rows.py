@@ -40,6 +40,8 @@ _NAMES: Final = (
     "last_used_at_ns",
 )
 _NEVER_REWRITTEN: Final = frozenset({"nid", "key_id", "created_at_ns", "last_used_at_ns"})
+WRITABLE: Final = frozenset(_NAMES) - _NEVER_REWRITTEN
+"""The columns that a change of a stored key may write."""
 _STORED_STATUS: Final = {status.value: status for status in (KeyStatus.ACTIVE, KeyStatus.REVOKED)}
 _VISIBILITY: Final = {
     visibility.value: visibility for visibility in (KeyVisibility.SECRET, KeyVisibility.PUBLIC)
@@ -151,7 +153,7 @@ def encode(key: Key) -> dict[str, Any]:
 
 def encode_change(key: Key) -> dict[str, Any]:
     """Return the values that a change of a stored key may write, by column."""
-    return {name: value for name, value in encode(key).items() if name not in _NEVER_REWRITTEN}
+    return {name: value for name, value in encode(key).items() if name in WRITABLE}
 
 
 def with_identity_of(stored: Key, changed: Key) -> Key:

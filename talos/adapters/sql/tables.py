@@ -170,4 +170,3 @@ events: Final = Table(
     mysql_engine="InnoDB",
 )
 """What happened to keys: rows are added and never changed, and their ids grow with the time."""
-Index("events_key", events.c.nid, events.c.key_id, events.c.event_id)

@@ -121,7 +121,9 @@ class Transactions:
                 if isinstance(error, exc.IntegrityError) and on_conflict is not None:
                     break
                 wrong_server = is_wrong_server(error)
-                unharmed = is_lost_connection(error) and not committing
+                # A statement may have been sent with the commit. Where the server refused it for
+                # being read-only, nothing was committed.
+                unharmed = wrong_server or (is_lost_connection(error) and not committing)
                 in_vain = attempt == ATTEMPTS or (wrong_server and redialled)
                 redialled = redialled or wrong_server
                 if in_vain or not (unharmed or is_retriable(error)):

@@ -36,10 +36,6 @@ def upgrade() -> None:
         if_not_exists=True,
         mysql_engine="InnoDB",
     )
-    # MySQL has no CREATE INDEX IF NOT EXISTS.
-    present = {index["name"] for index in sa.inspect(op.get_bind()).get_indexes("events")}
-    if "events_key" not in present:
-        op.create_index("events_key", "events", ["nid", "key_id", "event_id"])
 
 
 def downgrade() -> None:
