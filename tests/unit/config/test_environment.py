@@ -524,7 +524,9 @@ def test_a_file_that_is_named_and_not_read(tmp_path: Path) -> None:
     assert loaded(tmp_path, tree(), {"TALOS_CONFIG": "talos.yaml"}).warnings == ()
 
 
-items = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), min_size=1))
+# Nor what stands for a value: <it>, ${IT}.
+letters = st.characters(codec="utf-8", exclude_characters="\r\n\0<$")
+items = st.lists(st.text(letters, min_size=1))
 
 
 @given(items)
