@@ -21,7 +21,7 @@ A command group is written with these classes and nothing else::
 
 import importlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -172,9 +172,25 @@ class Group(_Common, click.Group):
         """Return the subcommand that ``args`` starts with; an unknown one is a usage error."""
         name = args[0]
         if self.get_command(ctx, name) is None and not ctx.resilient_parsing:
-            known = [*self.list_commands(ctx), *self.aliases]
-            raise click.UsageError(_unknown_command(ctx.command_path, name, known), ctx)
+            raise click.UsageError(self._unknown(ctx, name), ctx)
         return super().resolve_command(ctx, args)
+
+    def _unknown(self, ctx: click.Context, name: str) -> str:
+        """Say that there is no such subcommand, and which ones may have been meant."""
+        from difflib import get_close_matches
+
+        names = self.list_commands(ctx)
+        known = get_close_matches(name, [*names, *self.aliases], n=3)
+        if not known:
+            groups = [(each, self.get_command(ctx, each)) for each in names]
+            known = [
+                f'"{each} {name}"'
+                for each, group in groups
+                if isinstance(group, click.Group) and group.get_command(ctx, name) is not None
+            ]
+        hint = f"; did you mean {' or '.join(known)}?" if known else ""
+        shown = f' "{name}"' if _COMMAND_LIKE.fullmatch(name) else ""
+        return f'unknown command{shown} for "{ctx.command_path}"{hint}'
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the subcommands, then the options."""
@@ -250,15 +266,6 @@ def _shown(error: click.ClickException) -> str:
         return text
     usage = error.ctx.get_usage()
     return f'{text}\n\n{usage}\nSee "{error.ctx.command_path} --help".'
-
-
-def _unknown_command(command_path: str, name: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches
-
-    shown = f' "{name}"' if _COMMAND_LIKE.fullmatch(name) else ""
-    close = get_close_matches(name, list(known), n=3)
-    hint = f"; did you mean {' or '.join(close)}?" if close else ""
-    return f'unknown command{shown} for "{command_path}"{hint}'
 
 
 def _count(number: int, noun: str) -> str:

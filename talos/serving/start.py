@@ -85,6 +85,7 @@ def _serve(
     for name, listener in zip(SERVERS, listeners, strict=True):
         _log.info("listening", extra={"fields": {"server": name, "addr": address_of(listener)}})
     _warn_of_trust(surface, listeners[0])
+    _warn_of_settings_without_effect(config, worker_class)
     if shared.memory is not None and config.flag("cache.enabled"):
         _warn_of_other_servers(surface, config)
     server = Server(
@@ -132,6 +133,18 @@ def prepare(surface: Surface, source: ConfigSource, workers: int = 1) -> None:
     _log.info("starting", extra={"fields": fields})
     _tell_about(source)
     _prepare_database(config, workers)
+
+
+def _warn_of_settings_without_effect(config: Config, worker_class: str) -> None:
+    """Say which settings gunicorn's own workers know nothing of."""
+    if worker_class == "talos":
+        return
+    for name in ("serve.http.max_connections_per_peer", "serve.http.idle_timeout"):
+        if config.was_set(name):
+            _log.warning(
+                "a setting has no effect with this worker class",
+                extra={"fields": {"setting": name, "worker_class": worker_class}},
+            )
 
 
 def _end_quietly_when_told() -> None:

@@ -52,3 +52,18 @@ def test_an_unknown_worker_class_ends_the_start(tmp_path_factory: pytest.TempPat
     with Server(command, folder, port=free_ports(1)[0], metrics_port=None) as server:
         assert server.wait() == 1
         assert "gthread" in server.log
+
+
+@pytest.mark.parametrize("name", ["talos", "gthread"])
+def test_settings_that_a_stock_worker_ignores_are_named_at_the_start(
+    serve: Serve, name: str
+) -> None:
+    over = {"serve": {"http": {"idle_timeout": "90s", "max_connections_per_peer": 5}}}
+    talos = serve("--worker-class", name, over=over)
+    said = [
+        (record["setting"], record["worker_class"])
+        for record in talos.server.records
+        if record["msg"] == "a setting has no effect with this worker class"
+    ]
+    ignored = ["serve.http.max_connections_per_peer", "serve.http.idle_timeout"]
+    assert said == ([] if name == "talos" else [(setting, name) for setting in ignored])

@@ -212,6 +212,12 @@ def test_the_module_runs_as_a_program() -> None:
     assert result.stderr.splitlines()[0] == said
 
 
+def test_a_command_of_subgroups_is_suggested_with_them() -> None:
+    result = in_a_process("-m", "talos", "keys", "list")
+    said = 'unknown command "list" for "talos keys"; did you mean "issued list" or "imported list"?'
+    assert result.stderr.splitlines()[0] == said
+
+
 HEAVY = {"sqlalchemy", "alembic", "falcon", "gunicorn", "jsonschema", "rich", "yaml", "joserfc",
          "cryptography", "structlog", "msgspec", "watchfiles"}  # fmt: skip
 
