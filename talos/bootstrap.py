@@ -22,15 +22,15 @@ from talos.adapters.observability.counters import Counter
 from talos.adapters.observability.events import LogEventEmitter
 from talos.adapters.ratelimit.null import UnenforcedLimiter
 from talos.adapters.ratelimit.shared import SharedRateLimiter
+from talos.adapters.sql.bulkheads import Bulkheads
 from talos.adapters.sql.database import SqlDatabase
+from talos.adapters.sql.driver_errors import explain
 from talos.adapters.sql.dsn import DatabaseUrl, parse_dsn
 from talos.adapters.sql.engine import create_engine
-from talos.adapters.sql.faults import explain
 from talos.adapters.sql.health import DatabaseHealth
 from talos.adapters.sql.last_used import FLUSH_TIMEOUT_S, BatchedLastUsed
 from talos.adapters.sql.repository import SqlKeyRepository
 from talos.adapters.sql.sqlite_file import exposures
-from talos.adapters.sql.turns import Shares
 from talos.config.directory import SingleTenantSource
 from talos.config.reload import ConfigSource, ConfigWatcher
 from talos.config.snapshot import Snapshot
@@ -205,10 +205,10 @@ def build(
     url = database_url(config).for_worker(worker, workers)
     engine = create_engine(url)
     # A file is there or not; who finds it locked waits for its turn at the lock.
-    shares = Shares.of(config.integer("serve.http.threads")) if url.path is None else None
+    bulkheads = Bulkheads.of(config.integer("serve.http.threads")) if url.path is None else None
     health = shared.health or DatabaseHealth(url)
-    database = SqlDatabase(engine, probing=shares.probing if shares else None, health=health)
-    keys = SqlKeyRepository(engine, shares, health)
+    database = SqlDatabase(engine, probing=bulkheads.probing if bulkheads else None, health=health)
+    keys = SqlKeyRepository(engine, bulkheads, health)
     last_used = BatchedLastUsed(
         keys,
         queue_size=config.integer("last_used.queue_size"),

@@ -49,7 +49,7 @@ def chosen_database(flag: str | None) -> "DatabaseUrl":
 @contextmanager
 def explained() -> Iterator[None]:
     """Turn the errors of the database and of the configuration into lines for the operator."""
-    from talos.adapters.sql.faults import explain
+    from talos.adapters.sql.driver_errors import explain
     from talos.errors import (
         ConfigurationError,
         GatewayTimeout,

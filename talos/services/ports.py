@@ -17,7 +17,7 @@ from talos.domain.keys import Key, KeyKind, KeyRef, KeyStatus, RateLimitPolicy
 from talos.domain.verification import RateLimitState, Verification
 from talos.errors import GatewayTimeout, InternalError, ServiceUnavailable
 
-TROUBLE: Final = (ServiceUnavailable, GatewayTimeout, InternalError)
+STORAGE_ERRORS: Final = (ServiceUnavailable, GatewayTimeout, InternalError)
 """What storage methods raise when the database fails; whether it commits all the same is open."""
 
 
@@ -77,7 +77,7 @@ class BatchInserted:
 
 
 @dataclass(frozen=True, slots=True)
-class InternalFault:
+class UnreadableRow:
     """A stored row that could not be read; ``key_id`` names it for the log."""
 
     key_id: str
@@ -122,10 +122,10 @@ class KeyRepository(Protocol):
 
     def get_many(
         self, network_id: str, kind: KeyKind, key_ids: Collection[str]
-    ) -> Mapping[str, Key | InternalFault]:
+    ) -> Mapping[str, Key | UnreadableRow]:
         """Return those of the keys that exist, by id, in one read.
 
-        A row that cannot be decoded is an ``InternalFault`` in its place (contract 16, 29).
+        A row that cannot be decoded is an ``UnreadableRow`` in its place (contract 16, 29).
         """
         ...
 
@@ -225,9 +225,9 @@ class KeyCache(Protocol):
         """Evict the key on entry and on exit, and let nothing be published for it in between.
 
         A writer enters before its transaction starts and leaves after it has ended, so that no
-        reader can be given what the database has taken back. Where it leaves with ``TROUBLE`` or
-        with no error of ours, its commit may still be on the way: the hold then stays until it
-        lapses, which is after every time-out of the database.
+        reader can be given what the database has taken back. Where it leaves with one of
+        ``STORAGE_ERRORS`` or with no error of ours, its commit may still be on the way: the hold
+        then stays until it lapses, which is after every time-out of the database.
         """
         ...
 

@@ -53,7 +53,7 @@ from talos.services.gates import (
     possession,
     unknown,
 )
-from talos.services.ports import InternalFault, Ports, ReadyAnswer
+from talos.services.ports import Ports, ReadyAnswer, UnreadableRow
 from talos.services.refused import RefusedKeys
 from talos.services.tenant import Tenant
 from talos.services.verdicts import Rejected, denied, key_verified, ready_answer, token_verified
@@ -141,10 +141,10 @@ class VerificationSteps:
             attempt.lease = self._cache.lease(proved.ref)
 
     def from_database(
-        self, attempt: Attempt, proved: Possession, row: Key | InternalFault | None
+        self, attempt: Attempt, proved: Possession, row: Key | UnreadableRow | None
     ) -> Key:
         """Steps 4 to 6 on what the database says."""
-        if isinstance(row, InternalFault):
+        if isinstance(row, UnreadableRow):
             raise InternalError("read API key")
         # The database may have taken its time, and the key may have expired meanwhile.
         attempt.now_ns = self._clock.now_ns()

@@ -10,7 +10,7 @@ from talos.domain.keys import Key
 from talos.domain.verification import CacheDirective, Verification
 from talos.errors import InvalidRequest
 from talos.services.gates import check_address, check_token
-from talos.services.ports import TROUBLE, Ports
+from talos.services.ports import STORAGE_ERRORS, Ports
 from talos.services.tenant import Tenant
 from talos.services.verdicts import Rejected, Verified, ready_answer
 from talos.services.verification_steps import VerificationSteps, log_fault
@@ -45,7 +45,7 @@ class VerifyService:
                 verification = self._steps.use(attempt, self._steps.find(attempt))
         except Rejected as refusal:
             verification = self._steps.refuse(attempt, refusal)
-        except TROUBLE as trouble:
+        except STORAGE_ERRORS as trouble:
             log_fault(attempt, trouble)
             verification = self._steps.trouble(attempt)
         return Verified(verification, attempt.cache, attempt.type, attempt.key_id)

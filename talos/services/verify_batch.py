@@ -14,14 +14,14 @@ from talos.domain.keys import Key, KeyKind, KeyRef
 from talos.domain.verification import CacheDirective, Verification
 from talos.errors import InternalError, InvalidRequest
 from talos.services.attempt import Attempt
-from talos.services.ports import TROUBLE, InternalFault, KeyRepository, ReadyAnswer
+from talos.services.ports import STORAGE_ERRORS, KeyRepository, ReadyAnswer, UnreadableRow
 from talos.services.tenant import Tenant
 from talos.services.verdicts import Rejected, denied, ready_answer
 from talos.services.verification_steps import VerificationSteps, log_fault
 
 MAX_BATCH: Final = 100
 
-_Rows: TypeAlias = Mapping[KeyRef, Key | InternalFault]
+_Rows: TypeAlias = Mapping[KeyRef, Key | UnreadableRow]
 
 
 class BatchVerifier:
@@ -87,7 +87,7 @@ class BatchVerifier:
                 self._steps.take_lease(attempt, attempt.proved)
                 network_id, kind, key_id = attempt.proved.ref
                 ids.setdefault((network_id, kind), set()).add(key_id)
-        rows: dict[KeyRef, Key | InternalFault] = {}
+        rows: dict[KeyRef, Key | UnreadableRow] = {}
         for (network_id, kind), key_ids in ids.items():
             try:
                 read = self._keys.get_many(network_id, kind, key_ids)
@@ -113,7 +113,7 @@ class BatchVerifier:
             return self._steps.use(attempt, answer, in_batch=True)
         except Rejected as refusal:
             return self._steps.refuse(attempt, refusal)
-        except TROUBLE as trouble:
+        except STORAGE_ERRORS as trouble:
             # One line for all of them: who sends a byte must not have many written.
             faults.append((attempt, trouble))
             return self._steps.trouble(attempt)

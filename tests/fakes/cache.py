@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from talos.domain.keys import KeyRef
 from talos.errors import TalosError
-from talos.services.ports import TROUBLE, Clock, ReadyAnswer
+from talos.services.ports import STORAGE_ERRORS, Clock, ReadyAnswer
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class RecordingCache:
             yield
             ended = True
         except TalosError as error:
-            ended = not isinstance(error, TROUBLE)
+            ended = not isinstance(error, STORAGE_ERRORS)
             raise
         finally:
             self.evict(ref)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from talos.domain.events import AuditEvent
 from talos.domain.keys import Key, KeyKind, KeyRef, KeyStatus
 from talos.errors import ApiKeyExists, ApiKeyNotFound, QuotaExceeded, TalosError
-from talos.services.ports import BatchInserted, Change, Changed, Inserted, InternalFault
+from talos.services.ports import BatchInserted, Change, Changed, Inserted, UnreadableRow
 
 
 class InMemoryKeys:
@@ -75,14 +75,14 @@ class InMemoryKeys:
 
     def get_many(
         self, network_id: str, kind: KeyKind, key_ids: Collection[str]
-    ) -> Mapping[str, Key | InternalFault]:
+    ) -> Mapping[str, Key | UnreadableRow]:
         self._fail()
         self.reads += 1
-        found: dict[str, Key | InternalFault] = {}
+        found: dict[str, Key | UnreadableRow] = {}
         for key_id in key_ids:
             row = self.rows.get(KeyRef(network_id, kind, key_id))
             if key_id in self.broken:
-                found[key_id] = InternalFault(key_id)
+                found[key_id] = UnreadableRow(key_id)
             elif row is not None:
                 found[key_id] = row
         self._interleave("after_read")

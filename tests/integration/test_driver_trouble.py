@@ -13,9 +13,9 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from talos.adapters.sql.database import SqlDatabase
+from talos.adapters.sql.driver_errors import explain
 from talos.adapters.sql.dsn import parse_dsn
 from talos.adapters.sql.engine import create_engine
-from talos.adapters.sql.faults import explain
 from talos.adapters.sql.repository import SqlKeyRepository
 from talos.adapters.sql.transactions import Transactions
 from talos.domain.keys import NIL_NETWORK, KeyKind, KeyRef
@@ -26,7 +26,7 @@ from tests.servers import MySqlService
 from tests.servers.forwarder import Forwarder
 from tests.writes import change, delete
 
-TROUBLE = (ServiceUnavailable, GatewayTimeout, InternalError)
+STORAGE_ERRORS = (ServiceUnavailable, GatewayTimeout, InternalError)
 
 GREETINGS = [
     pytest.param(b"", id="nothing"),
@@ -156,7 +156,7 @@ def test_an_answer_that_makes_no_sense_ends_its_connection(mysql_dsn: str, spoil
             try:
                 operation()
             except TalosError as error:
-                assert isinstance(error, TROUBLE)
+                assert isinstance(error, STORAGE_ERRORS)
         address.spoil = bytes
         # What that connection still says is nobody's answer.
         for number in range(5):

@@ -302,7 +302,7 @@ def test_sqlite_files_that_cannot_be(tmp_path: Path) -> None:
 
 
 def migrate_text(error: BaseException) -> str:
-    from talos.adapters.sql.faults import explain
+    from talos.adapters.sql.driver_errors import explain
 
     return explain(error)
 

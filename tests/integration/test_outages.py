@@ -15,9 +15,9 @@ from sqlalchemy.engine import Connection, Engine
 from talos.adapters.sql import engine as engine_module
 from talos.adapters.sql import migrate
 from talos.adapters.sql.database import SqlDatabase
+from talos.adapters.sql.driver_errors import explain
 from talos.adapters.sql.dsn import parse_dsn
 from talos.adapters.sql.engine import create_engine
-from talos.adapters.sql.faults import explain
 from talos.adapters.sql.repository import SqlKeyRepository
 from talos.adapters.sql.transactions import Transactions
 from talos.domain.keys import NIL_NETWORK, Key, KeyKind, KeyRef

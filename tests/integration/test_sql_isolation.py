@@ -14,7 +14,7 @@ from talos.adapters.sql.last_statements import last_statements
 from talos.adapters.sql.repository import SqlKeyRepository
 from talos.domain.keys import Key, KeyKind, KeyRef, KeyStatus
 from talos.errors import ApiKeyExists, InternalError
-from talos.services.ports import InternalFault
+from talos.services.ports import UnreadableRow
 from tests.integration.repository_contract import add, listed
 from tests.integration.sample_keys import NOW_NS, make_key
 from tests.writes import change, delete, rotate
@@ -159,7 +159,7 @@ def test_a_row_that_cannot_be_read_fails_alone(
     add(repository, good, bad)
     broken(engine, bad, column, value)
     found = repository.get_many(network, KeyKind.ISSUED, [good.key_id, bad.key_id])
-    assert found == {good.key_id: good, bad.key_id: InternalFault(bad.key_id)}
+    assert found == {good.key_id: good, bad.key_id: UnreadableRow(bad.key_id)}
     with pytest.raises(InternalError, match="read API key"):
         repository.get(KeyRef(network, KeyKind.ISSUED, bad.key_id))
     with pytest.raises(InternalError):
@@ -193,6 +193,6 @@ def test_a_row_that_the_driver_cannot_read_fails_alone(
     with engine.begin() as connection:
         connection.execute(statement, {"id": bad.key_id})
     found = repository.get_many(network, KeyKind.ISSUED, [good.key_id, bad.key_id])
-    assert found == {good.key_id: good, bad.key_id: InternalFault(bad.key_id)}
+    assert found == {good.key_id: good, bad.key_id: UnreadableRow(bad.key_id)}
     with pytest.raises(InternalError):
         repository.get(KeyRef(network, KeyKind.ISSUED, bad.key_id))

@@ -19,7 +19,7 @@ from talos.domain.durations import NS_PER_S
 from talos.domain.keys import KeyKind, KeyRef
 from talos.domain.verification import Verification
 from talos.errors import TalosError
-from talos.services.ports import TROUBLE, Clock, ReadyAnswer
+from talos.services.ports import STORAGE_ERRORS, Clock, ReadyAnswer
 
 KIND_NUMBERS: Final = {KeyKind.ISSUED: 0, KeyKind.IMPORTED: 1}
 """How the compiled cache tells the kinds apart."""
@@ -107,7 +107,7 @@ class SharedKeyCache:
             yield
             ended = True
         except TalosError as error:
-            ended = not isinstance(error, TROUBLE)
+            ended = not isinstance(error, STORAGE_ERRORS)
             raise
         finally:
             if ended:

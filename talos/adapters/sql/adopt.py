@@ -19,7 +19,7 @@ from talos.adapters.sql.dsn import DatabaseUrl, Product
 from talos.adapters.sql.engine import create_engine
 from talos.adapters.sql.old_file import LONGEST_VALUE_BYTES, OldFile, Row
 from talos.adapters.sql.repository import SqlKeyRepository
-from talos.adapters.sql.rows import UndecodableRow
+from talos.adapters.sql.rows import RowDecodeError
 from talos.adapters.sql.tables import NETWORK_ID_LENGTH
 from talos.domain.keys import Key, KeyKind
 from talos.errors import ConfigurationError, FailedPrecondition, InternalError
@@ -151,7 +151,7 @@ class _Copy:
         for row in batch:
             try:
                 keys.append(key_of(kind, dict(row)))
-            except UndecodableRow as error:
+            except RowDecodeError as error:
                 self._fault(kind, _readable(row["nid"]), _readable(row["key_id"]), str(error))
         keys.sort(key=lambda key: key.network_id)
         for _, of_network in itertools.groupby(keys, key=lambda key: key.network_id):

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from talos.adapters.sql.rows import UndecodableRow
+from talos.adapters.sql.rows import RowDecodeError
 from talos.adapters.sql.tables import (
     KEY_ID_LENGTHS,
     NAME_LENGTH,
@@ -70,7 +70,7 @@ def parse_time(text: str) -> int:
 
 
 def key_of(kind: KeyKind, row: Mapping[str, Any]) -> Key:
-    """Return the key that a row of the old database holds. Raises ``UndecodableRow``.
+    """Return the key that a row of the old database holds. Raises ``RowDecodeError``.
 
     A policy with a quota or a window missing or not positive was never shown nor enforced, and
     does not become one. A revocation reason outside the known set becomes UNSPECIFIED, an unknown
@@ -81,7 +81,7 @@ def key_of(kind: KeyKind, row: Mapping[str, Any]) -> Key:
     visibility = columns.integer("visibility")
     created_at_ns = columns.time("created_at")
     if created_at_ns is None:
-        raise UndecodableRow("column created_at is empty")
+        raise RowDecodeError("column created_at is empty")
     updated_at_ns = columns.time("updated_at")
     return Key(
         kind=kind,
@@ -121,7 +121,7 @@ class _Columns:
     def text(self, name: str, length: int) -> str:
         value = self.optional_text(name, length)
         if value is None:
-            raise UndecodableRow(f"column {name} is empty")
+            raise RowDecodeError(f"column {name} is empty")
         return value
 
     def optional_text(self, name: str, length: int | None) -> str | None:
@@ -129,21 +129,21 @@ class _Columns:
         if value is None:
             return None
         if not isinstance(value, bytes):
-            raise UndecodableRow(f"column {name} holds no text")
+            raise RowDecodeError(f"column {name} holds no text")
         try:
             text = value.decode()
         except UnicodeDecodeError:
-            raise UndecodableRow(f"column {name} is not UTF-8") from None
+            raise RowDecodeError(f"column {name} is not UTF-8") from None
         if "\0" in text:
-            raise UndecodableRow(f"column {name} holds a NUL, which no other database takes")
+            raise RowDecodeError(f"column {name} holds a NUL, which no other database takes")
         if length is not None and len(text) > length:
-            raise UndecodableRow(f"column {name} is longer than {length} characters")
+            raise RowDecodeError(f"column {name} is longer than {length} characters")
         return text
 
     def integer(self, name: str) -> int | None:
         value = self._row[name]
         if value is not None and not isinstance(value, int):
-            raise UndecodableRow(f"column {name} holds no number")
+            raise RowDecodeError(f"column {name} holds no number")
         return value
 
     def time(self, name: str) -> int | None:
@@ -151,12 +151,12 @@ class _Columns:
         try:
             return None if text is None else parse_time(text)
         except ValueError:
-            raise UndecodableRow(f"column {name} holds no time") from None
+            raise RowDecodeError(f"column {name} holds no time") from None
 
     def status(self) -> KeyStatus:
         status = _STATUS.get(self.integer("status") or 0)
         if status is None:
-            raise UndecodableRow("column status is neither active nor revoked")
+            raise RowDecodeError("column status is neither active nor revoked")
         return status
 
     def policy(self) -> RateLimitPolicy | None:
@@ -170,7 +170,7 @@ class _Columns:
         try:
             return () if text is None else _texts.decode(text)
         except msgspec.MsgspecError:
-            raise UndecodableRow(f"column {name} is not a JSON list of strings") from None
+            raise RowDecodeError(f"column {name} is not a JSON list of strings") from None
 
     def object(self, name: str) -> Metadata:
         """Return the JSON text as it stands: it is the caller's."""
@@ -180,5 +180,5 @@ class _Columns:
         try:
             _object.decode(text)
         except (msgspec.MsgspecError, RecursionError):
-            raise UndecodableRow(f"column {name} is not a JSON object") from None
+            raise RowDecodeError(f"column {name} is not a JSON object") from None
         return Metadata(text)

@@ -10,12 +10,12 @@ from sqlalchemy import exc, insert, select
 from sqlalchemy.engine import Connection, Engine
 
 from talos.adapters.sql import write_probe
-from talos.adapters.sql.faults import explain
+from talos.adapters.sql.bulkheads import Bulkhead
+from talos.adapters.sql.driver_errors import explain
 from talos.adapters.sql.health import DatabaseHealth
 from talos.adapters.sql.schema_version import SchemaStatus, read_status
 from talos.adapters.sql.tables import networks
 from talos.adapters.sql.transactions import Transactions
-from talos.adapters.sql.turns import Turns
 from talos.domain.durations import NS_PER_S
 from talos.errors import SchemaBehind, ServiceUnavailable, TalosError
 
@@ -36,14 +36,14 @@ class SqlDatabase:
         engine: Engine,
         now_ns: Callable[[], int] = time.time_ns,
         *,
-        probing: Turns | None = None,
+        probing: Bulkhead | None = None,
         health: DatabaseHealth | None = None,
     ) -> None:
-        """Use ``engine``, each in its turn of ``probing``, and dispose of it at ``close``."""
+        """Use ``engine``, within the bulkhead ``probing``, and dispose of it at ``close``."""
         self._engine = engine
         self._health = health
         self._transactions = Transactions(
-            engine, reading_turns=probing, writing_turns=probing, health=health
+            engine, reading_bulkhead=probing, writing_bulkhead=probing, health=health
         )
         self._now_ns = now_ns
 

@@ -21,9 +21,9 @@ from alembic.config import Config
 from sqlalchemy import Table, func, select, text
 from sqlalchemy.engine import Connection
 
+from talos.adapters.sql.driver_errors import translated
 from talos.adapters.sql.dsn import DatabaseUrl, Product
 from talos.adapters.sql.engine import create_engine, writing
-from talos.adapters.sql.faults import translated
 from talos.adapters.sql.schema_version import (
     MIGRATIONS,
     STEP_TABLE,

@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Row, select
 from sqlalchemy.engine import Connection, Engine
 
+from talos.adapters.sql.bulkheads import Bulkheads
 from talos.adapters.sql.event_log import append
 from talos.adapters.sql.health import DatabaseHealth
 from talos.adapters.sql.key_statements import (
@@ -20,7 +21,7 @@ from talos.adapters.sql.key_statements import (
 from talos.adapters.sql.last_statements import write_last
 from talos.adapters.sql.paging import PageQuery, count_live, read_page
 from talos.adapters.sql.rows import (
-    UndecodableRow,
+    RowDecodeError,
     decode,
     encode,
     encode_change,
@@ -36,11 +37,10 @@ from talos.adapters.sql.tables import (
     networks,
 )
 from talos.adapters.sql.transactions import Transactions
-from talos.adapters.sql.turns import Shares
 from talos.domain.events import AuditEvent
 from talos.domain.keys import Key, KeyKind, KeyRef, KeyStatus
 from talos.errors import ApiKeyExists, ApiKeyNotFound, InternalError, QuotaExceeded
-from talos.services.ports import BatchInserted, Change, Changed, Inserted, InternalFault
+from talos.services.ports import BatchInserted, Change, Changed, Inserted, UnreadableRow
 
 _ROUNDS: Final = 8
 """How often an insert starts over when others keep making and removing the row in its way."""
@@ -55,14 +55,14 @@ class SqlKeyRepository:
     def __init__(
         self,
         engine: Engine,
-        shares: Shares | None = None,
+        bulkheads: Bulkheads | None = None,
         health: DatabaseHealth | None = None,
     ) -> None:
-        """Use ``engine``, which stays the caller's to dispose of, within ``shares`` if given."""
+        """Use ``engine``, which stays the caller's to dispose of, within ``bulkheads`` if given."""
         self._transactions = Transactions(
             engine,
-            reading_turns=shares.reading if shares else None,
-            writing_turns=shares.writing if shares else None,
+            reading_bulkhead=bulkheads.reading if bulkheads else None,
+            writing_bulkhead=bulkheads.writing if bulkheads else None,
             health=health,
         )
         self._by_id = {kind: by_id(kind) for kind in KeyKind}
@@ -126,7 +126,7 @@ class SqlKeyRepository:
 
     def get_many(
         self, network_id: str, kind: KeyKind, key_ids: Collection[str]
-    ) -> Mapping[str, Key | InternalFault]:
+    ) -> Mapping[str, Key | UnreadableRow]:
         """See ``KeyRepository.get_many``."""
         refs = [KeyRef(network_id, kind, key_id) for key_id in set(key_ids)]
         wanted = [ref.key_id for ref in refs if _addressable(ref)]
@@ -144,9 +144,9 @@ class SqlKeyRepository:
             return {
                 key_id: found
                 for key_id in wanted
-                if (found := self._get_or_fault(KeyRef(network_id, kind, key_id))) is not None
+                if (found := self._get_or_unreadable(KeyRef(network_id, kind, key_id))) is not None
             }
-        return {row.key_id: _decoded_or_fault(kind, row) for row in rows}
+        return {row.key_id: _decoded_or_unreadable(kind, row) for row in rows}
 
     def change(self, ref: KeyRef, change: Callable[[Key], Change]) -> Changed:
         """See ``KeyRepository.change``."""
@@ -232,11 +232,11 @@ class SqlKeyRepository:
             raise ApiKeyExists
         return None
 
-    def _get_or_fault(self, ref: KeyRef) -> Key | InternalFault | None:
+    def _get_or_unreadable(self, ref: KeyRef) -> Key | UnreadableRow | None:
         try:
             return self.get(ref)
         except InternalError:
-            return InternalFault(ref.key_id)
+            return UnreadableRow(ref.key_id)
 
 
 def _insert(
@@ -331,20 +331,20 @@ def _write(connection: Connection, key: Key) -> None:
 def _decoded(kind: KeyKind, row: Row[Any], operation: str) -> Key:
     try:
         return decode(kind, row)
-    except UndecodableRow as error:
+    except RowDecodeError as error:
         _report(kind, row, error)
         raise InternalError(operation) from error
 
 
-def _decoded_or_fault(kind: KeyKind, row: Row[Any]) -> Key | InternalFault:
+def _decoded_or_unreadable(kind: KeyKind, row: Row[Any]) -> Key | UnreadableRow:
     try:
         return decode(kind, row)
-    except UndecodableRow as error:
+    except RowDecodeError as error:
         _report(kind, row, error)
-        return InternalFault(row.key_id)
+        return UnreadableRow(row.key_id)
 
 
-def _report(kind: KeyKind, row: Row[Any], error: UndecodableRow) -> None:
+def _report(kind: KeyKind, row: Row[Any], error: RowDecodeError) -> None:
     _logger.error("stored %s key %s of network %s: %s", kind.value, row.key_id, row.nid, error)
 
 

@@ -51,7 +51,7 @@ _texts: Final = msgspec.json.Decoder(tuple[str, ...])
 _object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-class UndecodableRow(ValueError):
+class RowDecodeError(ValueError):
     """A row that holds what no key can hold. The text names the column and never its value."""
 
 
@@ -62,7 +62,7 @@ def key_columns(kind: KeyKind) -> Sequence[ColumnElement[Any]]:
 
 
 def decode(kind: KeyKind, row: Sequence[Any]) -> Key:
-    """Return the key of a row of ``key_columns``. Raises ``UndecodableRow``."""
+    """Return the key of a row of ``key_columns``. Raises ``RowDecodeError``."""
     (
         network_id,
         key_id,
@@ -98,7 +98,7 @@ def decode(kind: KeyKind, row: Sequence[Any]) -> Key:
         column = "revocation_reason"
         decoded_reason = RevocationReason(revocation_reason)
     except (msgspec.MsgspecError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UndecodableRow(f"column {column} cannot be read") from error
+        raise RowDecodeError(f"column {column} cannot be read") from error
     return Key(
         kind=kind,
         network_id=network_id,

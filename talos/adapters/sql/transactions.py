@@ -9,17 +9,17 @@ from typing import Final, TypeVar
 from sqlalchemy import exc
 from sqlalchemy.engine import Connection, Engine
 
-from talos.adapters.sql.engine import writing
-from talos.adapters.sql.faults import (
+from talos.adapters.sql.bulkheads import Bulkhead
+from talos.adapters.sql.driver_errors import (
     forget_locals,
     is_lost_connection,
     is_retriable,
-    is_storage_fault,
+    is_storage_failure,
     is_wrong_server,
     translate,
 )
+from talos.adapters.sql.engine import writing
 from talos.adapters.sql.health import DatabaseHealth
-from talos.adapters.sql.turns import Turns
 from talos.errors import TalosError
 
 ATTEMPTS: Final = 8
@@ -40,11 +40,11 @@ class Transactions:
         self,
         engine: Engine,
         *,
-        reading_turns: Turns | None = None,
-        writing_turns: Turns | None = None,
+        reading_bulkhead: Bulkhead | None = None,
+        writing_bulkhead: Bulkhead | None = None,
         health: DatabaseHealth | None = None,
     ) -> None:
-        """Use the connections of ``engine``, each in its turn where there are turns.
+        """Use the connections of ``engine``, each kind within its bulkhead where there is one.
 
         With ``health`` an SQLite file that was replaced is refused, and a write that storage
         refuses is noted.
@@ -52,17 +52,17 @@ class Transactions:
         self._health = health
         self._reading = engine
         self._writing = writing(engine)
-        self._reading_turns: AbstractContextManager[None] = reading_turns or nullcontext()
-        self._writing_turns: AbstractContextManager[None] = writing_turns or nullcontext()
+        self._reading_bulkhead: AbstractContextManager[None] = reading_bulkhead or nullcontext()
+        self._writing_bulkhead: AbstractContextManager[None] = writing_bulkhead or nullcontext()
 
     def read(self, operation: str, work: Callable[[Connection], _T]) -> _T:
         """Return ``work(connection)``, each statement of which sees what is committed.
 
         A pooled connection that turns out dead, as after a restart of the database, or whose
-        server takes no writes, is replaced once. Raises as ``faults.translated`` does, with
+        server takes no writes, is replaced once. Raises as ``driver_errors.translated`` does, with
         ``operation`` for an ``InternalError``.
         """
-        with self._reading_turns:
+        with self._reading_bulkhead:
             return self._read(operation, work)
 
     def _read(self, operation: str, work: Callable[[Connection], _T]) -> _T:
@@ -95,9 +95,9 @@ class Transactions:
         commit was sent, and once one whose server takes no writes. After that nobody knows, and it
         is told as ``ServiceUnavailable``; so is a commit to an SQLite file that was replaced.
         A broken constraint leads to ``on_conflict`` where it is given, called after the
-        transaction was undone. Raises as ``faults.translated`` does.
+        transaction was undone. Raises as ``driver_errors.translated`` does.
         """
-        with self._writing_turns:
+        with self._writing_bulkhead:
             return self._write(operation, work, on_conflict)
 
     def _write(
@@ -144,7 +144,7 @@ class Transactions:
             self._health.require_same_file()
 
     def _note_failed_write(self, error: exc.SQLAlchemyError) -> None:
-        if self._health is not None and is_storage_fault(error):
+        if self._health is not None and is_storage_failure(error):
             self._health.note_failed_write()
 
 

@@ -10,11 +10,11 @@ from tests.unit.cli.answers import invalid, verification
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fake_server import FakeServer
 
-TROUBLE = invalid("INTERNAL", "the database does not answer")
+STORAGE_ERRORS = invalid("INTERNAL", "the database does not answer")
 
 
 def test_a_server_that_cannot_decide(server: FakeServer, ask: Run) -> None:
-    server.answer(TROUBLE)
+    server.answer(STORAGE_ERRORS)
     result = ask("keys", "verify", "c1")
     assert result.exit_code == 3
     assert "IS VALID\tUNKNOWN\t" in result.stdout
@@ -22,7 +22,7 @@ def test_a_server_that_cannot_decide(server: FakeServer, ask: Run) -> None:
     assert result.stderr == (
         "API key is UNKNOWN (VERIFICATION_ERROR_INTERNAL: the database does not answer)\n"
     )
-    server.answer(TROUBLE)
+    server.answer(STORAGE_ERRORS)
     result = ask("keys", "verify", "c1", "--format", "json")
     assert result.exit_code == 3
     assert json.loads(result.stdout)["error_code"] == "VERIFICATION_ERROR_INTERNAL"
@@ -121,7 +121,7 @@ def test_mistakes_on_the_command_line_are_exit_code_1(talos: Run, line: str) -> 
 
 
 def test_a_batch_shows_what_could_not_be_decided(server: FakeServer, ask: Run) -> None:
-    server.answer({"results": [verification(), invalid("REVOKED"), TROUBLE]})
+    server.answer({"results": [verification(), invalid("REVOKED"), STORAGE_ERRORS]})
     result = ask("keys", "batch-verify", "c1", "c2", "c3")
     assert result.exit_code == 0
     shown = [line.split("\t") for line in result.stdout.splitlines()[1:]]

@@ -114,14 +114,14 @@ def is_wrong_server(error: exc.SQLAlchemyError) -> bool:
     return isinstance(error, exc.DBAPIError) and says_wrong_server(error.orig)
 
 
-def is_storage_fault(error: BaseException) -> bool:
+def is_storage_failure(error: BaseException) -> bool:
     """Tell whether the storage under the database failed: a disk is full, or cannot be written."""
     driver = error.orig if isinstance(error, exc.DBAPIError) else error
     match driver:
         case psycopg.Error():
             return (driver.sqlstate or "").startswith(_POSTGRES_STORAGE)
         case pymysql.MySQLError():
-            return _is_mysql_storage_fault(driver)
+            return _is_mysql_storage_failure(driver)
         case sqlite3.Error():
             return _sqlite_code(driver) in _SQLITE_STORAGE
         case _:
@@ -191,7 +191,7 @@ def _judge_mysql(driver: pymysql.MySQLError, operation: str) -> TalosError:
     if code in _MYSQL_LOST_CONNECTION:
         # The driver has one code for a dead and for a silent server, and tells them apart in text.
         return GatewayTimeout() if "timed out" in str(driver) else ServiceUnavailable()
-    if code in _MYSQL_UNREACHABLE or says_wrong_server(driver) or _is_mysql_storage_fault(driver):
+    if code in _MYSQL_UNREACHABLE or says_wrong_server(driver) or _is_mysql_storage_failure(driver):
         return ServiceUnavailable()
     return InternalError(operation)
 
@@ -205,7 +205,7 @@ def _judge_sqlite(driver: sqlite3.Error, operation: str) -> TalosError:
     return InternalError(operation)
 
 
-def _is_mysql_storage_fault(driver: pymysql.MySQLError) -> bool:
+def _is_mysql_storage_failure(driver: pymysql.MySQLError) -> bool:
     code = _mysql_code(driver)
     if code in _MYSQL_ENGINE_ERRORS:
         return _MYSQL_ERRNO.search(str(driver.args[-1])) is not None

@@ -6,7 +6,7 @@ from threading import Event
 
 import pytest
 
-from talos.adapters.sql.turns import Shares, Turns
+from talos.adapters.sql.bulkheads import Bulkhead, Bulkheads
 from talos.errors import ApiKeyNotFound, GatewayTimeout, ServiceUnavailable, TalosError
 
 LONG_S = 60.0
@@ -23,16 +23,16 @@ class Clock:
 
 
 class House:
-    """Turns with two places and a patience of 5 s."""
+    """Bulkhead with two places and a patience of 5 s."""
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.turns = Turns(2, patience_s=5, now_s=self.clock)
+        self.bulkhead = Bulkhead(2, patience_s=5, now_s=self.clock)
         self._inside: list[AbstractContextManager[None]] = []
 
     def enter(self) -> None:
-        self.turns.__enter__()
-        self._inside.append(self.turns)
+        self.bulkhead.__enter__()
+        self._inside.append(self.bulkhead)
 
     def leave(self, error: TalosError | None = None) -> None:
         self._inside.pop().__exit__(type(error), error, None)
@@ -108,26 +108,26 @@ def test_when_nobody_asks_any_more_what_was_is_forgotten() -> None:
 
 
 def test_a_wait_ends_even_if_others_get_on() -> None:
-    turns = Turns(1, longest_wait_s=0.01)
-    with turns, ThreadPoolExecutor(1) as one, pytest.raises(GatewayTimeout):
-        one.submit(turns.__enter__).result(timeout=LONG_S)
+    bulkhead = Bulkhead(1, longest_wait_s=0.01)
+    with bulkhead, ThreadPoolExecutor(1) as one, pytest.raises(GatewayTimeout):
+        one.submit(bulkhead.__enter__).result(timeout=LONG_S)
 
 
 def test_a_single_place_that_fails_is_left_by_nobody_who_got_on() -> None:
-    turns = Turns(1, patience_s=5, now_s=(clock := Clock()))
-    with suppress(GatewayTimeout), turns:
+    bulkhead = Bulkhead(1, patience_s=5, now_s=(clock := Clock()))
+    with suppress(GatewayTimeout), bulkhead:
         clock.now_s += 60
         raise GatewayTimeout
-    with turns, ThreadPoolExecutor(1) as one, pytest.raises(ServiceUnavailable):
-        one.submit(turns.__enter__).result(timeout=LONG_S)
+    with bulkhead, ThreadPoolExecutor(1) as one, pytest.raises(ServiceUnavailable):
+        one.submit(bulkhead.__enter__).result(timeout=LONG_S)
 
 
 def test_all_who_wait_are_turned_away_when_patience_ends() -> None:
-    turns = Turns(1, patience_s=0.05)
+    bulkhead = Bulkhead(1, patience_s=0.05)
     silent = Event()
 
     def ask() -> bool:
-        with suppress(ServiceUnavailable), turns:
+        with suppress(ServiceUnavailable), bulkhead:
             silent.wait(LONG_S)
             return True
         return False
@@ -143,12 +143,12 @@ def test_all_who_wait_are_turned_away_when_patience_ends() -> None:
 
 @pytest.mark.parametrize("threads", [4, 5, 8, 16, 100])
 def test_a_thread_stays_free_whatever_is_asked(threads: int) -> None:
-    shares = Shares.of(threads)
-    assert shares.reading.places + shares.writing.places + shares.probing.places < threads
+    bulkheads = Bulkheads.of(threads)
+    assert bulkheads.reading.places + bulkheads.writing.places + bulkheads.probing.places < threads
 
 
 def test_each_kind_of_question_can_be_asked_with_a_single_thread() -> None:
-    shares = Shares.of(1)
-    for turns in (shares.reading, shares.writing, shares.probing):
-        with turns:
+    bulkheads = Bulkheads.of(1)
+    for bulkhead in (bulkheads.reading, bulkheads.writing, bulkheads.probing):
+        with bulkhead:
             pass

@@ -1,4 +1,4 @@
-"""Keeps threads free while the database is silent.
+"""Bulkheads: they keep threads free while the database is silent.
 
 A thread that asks a database which does not answer waits for many seconds. If all did, what needs
 no database would wait with them: derived tokens, answers from memory, probes. So only some may wait
@@ -23,7 +23,7 @@ _NOT_STUCK: Final = math.inf
 _LONG_AGO: Final = -math.inf
 
 
-class Turns:
+class Bulkhead:
     """A context for each question to the database; at most ``places`` are open at once.
 
     Who finds every place taken waits while others get on. Where nobody has been answered for
@@ -87,15 +87,17 @@ class Turns:
 
 
 @dataclass(frozen=True, slots=True)
-class Shares:
-    """Turns of one process, a kind of question each, so that none waits for another kind."""
+class Bulkheads:
+    """Bulkhead of one process, a kind of question each, so that none waits for another kind."""
 
-    reading: Turns
-    writing: Turns
-    probing: Turns
+    reading: Bulkhead
+    writing: Bulkhead
+    probing: Bulkhead
 
     @classmethod
     def of(cls, threads: int) -> Self:
         """Divide so many threads, of which one at least stays free if there are four or more."""
         writing = max(1, threads // 4)
-        return cls(Turns(max(1, threads - writing - _PROBES - 1)), Turns(writing), Turns(_PROBES))
+        return cls(
+            Bulkhead(max(1, threads - writing - _PROBES - 1)), Bulkhead(writing), Bulkhead(_PROBES)
+        )
