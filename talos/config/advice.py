@@ -11,12 +11,12 @@ from talos.config import schema
 from talos.config.faults import Fault
 from talos.config.snapshot import (
     DEFAULT_CLOCK_SKEW_NS,
-    LARGEST_CLOCK_SKEW_NS,
     SIGNING_KEY_ID,
     SIGNING_KEY_URLS,
     Snapshot,
 )
 from talos.config.values import Config
+from talos.domain.units import MAX_CLOCK_SKEW_NS
 from talos.services.tenant import PEER_SOURCES, HttpSettings
 
 _API_KEY_PREFIXES: Final = (
@@ -54,7 +54,7 @@ def warnings(snapshot: Snapshot) -> tuple[str, ...]:
 
 def _clock_skew(config: Config) -> Iterator[str]:
     configured_ns = config.duration_ns("credentials.clock_skew")
-    if configured_ns > LARGEST_CLOCK_SKEW_NS:
+    if configured_ns > MAX_CLOCK_SKEW_NS:
         yield "credentials.clock_skew is above 10m and acts as 10m"
     if configured_ns == 0:
         minutes = DEFAULT_CLOCK_SKEW_NS // 60_000_000_000

@@ -5,18 +5,11 @@ warning, so that a slip in an old entry never takes the others down with it; the
 list and the index, never the value.
 """
 
-import datetime
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
-from talos.domain.durations import NS_PER_S
-
-_RFC3339: Final = re.compile(
-    r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:\.(\d{1,9})\d*)?(Z|[+-]\d{2}:\d{2})", re.ASCII
-)
-_EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+from talos.domain.timestamps import parse_rfc3339
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +32,6 @@ def warnings(path: str, entries: Sequence[Any]) -> tuple[str, ...]:
     return tuple(
         f"{path}[{index}]: skipped; {entry}" for index, entry in read if isinstance(entry, str)
     )
-
-
-def parse_rfc3339(text: str) -> int:
-    """Return an RFC 3339 time in ns since the Unix epoch, decimals beyond the ninth cut.
-
-    Raises ValueError, without quoting the text.
-    """
-    match = _RFC3339.fullmatch(text)
-    if match is None:
-        raise ValueError("not a time as RFC 3339 has it")
-    try:
-        moment = datetime.datetime.fromisoformat(match[1] + match[3])
-        # Subtraction in integers: a float would lose the nanoseconds.
-        since = moment - _EPOCH
-    except (ValueError, OverflowError):
-        raise ValueError("not a time as RFC 3339 has it") from None
-    fraction_ns = int((match[2] or "").ljust(9, "0"))
-    return (since.days * 86_400 + since.seconds) * NS_PER_S + fraction_ns
 
 
 def _read(entry: object) -> RetiredEntry | str:

@@ -9,14 +9,13 @@ from talos.config.values import Config
 from talos.credentials.jwk import SigningKeys
 from talos.credentials.secrets import Retired, Secret, SecretRing
 from talos.credentials.settings import CredentialSettings
-from talos.domain.durations import NS_PER_S
 from talos.domain.hosts import AllowedHosts
 from talos.domain.keys import NIL_NETWORK
 from talos.domain.proxies import TrustedProxies
+from talos.domain.units import MAX_CLOCK_SKEW_NS, NS_PER_S
 from talos.services.tenant import HttpSettings, Tenant
 
 DEFAULT_CLOCK_SKEW_NS: Final = 300 * NS_PER_S
-LARGEST_CLOCK_SKEW_NS: Final = 600 * NS_PER_S
 
 SIGNING_KEY_URLS: Final = "credentials.derived_tokens.jwt.signing_keys.urls"
 SIGNING_KEY_ID: Final = "credentials.derived_tokens.jwt.signing_key_id"
@@ -118,7 +117,7 @@ def clock_skew_ns(config: Config) -> int:
     Contract 5.2 and 16, 32.
     """
     configured_ns = config.duration_ns("credentials.clock_skew")
-    return min(configured_ns or DEFAULT_CLOCK_SKEW_NS, LARGEST_CLOCK_SKEW_NS)
+    return min(configured_ns or DEFAULT_CLOCK_SKEW_NS, MAX_CLOCK_SKEW_NS)
 
 
 def _credential_settings(config: Config, keys: SigningKeys) -> CredentialSettings:

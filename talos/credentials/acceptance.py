@@ -4,8 +4,8 @@ from talos.credentials.claims import TokenClaims
 from talos.credentials.rejection import TokenRejected
 from talos.credentials.secrets import Retired, Secret
 from talos.credentials.settings import CredentialSettings
+from talos.domain.units import NS_PER_S
 
-_NS_PER_S = 1_000_000_000
 _TOKEN_TYPES = ("", "derived")
 
 
@@ -34,7 +34,7 @@ def proof_ends_ns(settings: CredentialSettings, now_ns: int) -> int | None:
 
 def begun(instant_s: int | None, settings: CredentialSettings, now_ns: int) -> bool:
     """Tell whether ``nbf`` or ``iat`` has come, the clock skew granted; absent counts as come."""
-    return instant_s is None or now_ns + settings.clock_skew_ns >= instant_s * _NS_PER_S
+    return instant_s is None or now_ns + settings.clock_skew_ns >= instant_s * NS_PER_S
 
 
 def check_type(claims: TokenClaims) -> None:

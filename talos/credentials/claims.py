@@ -14,6 +14,7 @@ from uuid import uuid4
 from talos.credentials import json_text
 from talos.credentials.numeric_date import exact_seconds, lenient_seconds
 from talos.domain.keys import Key, KeyVisibility, Metadata
+from talos.domain.units import NS_PER_S
 
 MAX_TOKEN_BYTES: Final = 8192
 """The longest credential that verify accepts, hence the longest token worth minting (4.0, 4.13)."""
@@ -26,7 +27,6 @@ RESERVED_CLAIMS: Final = frozenset(
 )
 """Names that a caller's custom claims cannot take; such claims are dropped silently (14.14)."""
 
-_NS_PER_S: Final = 1_000_000_000
 # ``oid`` is kept from callers and has no meaning of its own when read back (5.4).
 _KNOWN_MEMBERS: Final = RESERVED_CLAIMS - {"oid"}
 # Made once: ``json.dumps`` with options makes one at every call, which costs as much as the rest.
@@ -73,12 +73,12 @@ class TokenClaims:
     @property
     def expires_at_ns(self) -> int | None:
         """The whole second at which the token ends, in nanoseconds; None if it never does."""
-        return None if self.exp_s is None else self.exp_s * _NS_PER_S
+        return None if self.exp_s is None else self.exp_s * NS_PER_S
 
     @property
     def begins_at_ns(self) -> int:
         """The later of ``nbf`` and ``iat``, 0 where there is neither: then both have come."""
-        return max(self.nbf_s or 0, self.iat_s or 0) * _NS_PER_S
+        return max(self.nbf_s or 0, self.iat_s or 0) * NS_PER_S
 
     @property
     def shown_when_derived(self) -> dict[str, object]:
@@ -134,14 +134,14 @@ def derive(
     ``scopes`` are the effective ones, already held against the parent's. Custom claims with a
     reserved name are dropped. Raises ValueError when the parent's metadata cannot be read.
     """
-    now_s = now_ns // _NS_PER_S
+    now_s = now_ns // NS_PER_S
     return TokenClaims(
         jti=str(uuid4()),
         sub=parent.key_id,
         iss=issuer,
         iat_s=now_s,
         nbf_s=now_s,
-        exp_s=(now_ns + ttl_ns) // _NS_PER_S,
+        exp_s=(now_ns + ttl_ns) // NS_PER_S,
         act=parent.actor_id,
         nid=parent.network_id,
         scp=tuple(scopes),

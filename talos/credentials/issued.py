@@ -1,14 +1,10 @@
 """Issued keys: minting, and the three checks that need no database (contract 5.1, 5.2, 6.2)."""
 
-from typing import Final
-
 from talos import _core
 from talos.credentials.settings import CredentialSettings
 from talos.domain.keys import KeyVisibility
+from talos.domain.units import MAX_CLOCK_SKEW_NS, NS_PER_S
 from talos.errors import InvalidRequest
-
-_NS_PER_S: Final = 1_000_000_000
-_MOST_SKEW_NS: Final = 10 * 60 * _NS_PER_S
 
 
 def mint(settings: CredentialSettings, visibility: KeyVisibility, key_id: str, now_ns: int) -> str:
@@ -18,9 +14,7 @@ def mint(settings: CredentialSettings, visibility: KeyVisibility, key_id: str, n
     InvalidRequest for PUBLIC when no public prefix is configured (4.1, 6).
     """
     prefix = public_prefix(settings) if visibility is KeyVisibility.PUBLIC else settings.prefix
-    return _core.mint_issued_key(
-        prefix, now_ns // _NS_PER_S, key_id, settings.hmac.current.reveal()
-    )
+    return _core.mint_issued_key(prefix, now_ns // NS_PER_S, key_id, settings.hmac.current.reveal())
 
 
 def public_prefix(settings: CredentialSettings) -> str:
@@ -53,8 +47,8 @@ def age_valid(parsed: _core.UnverifiedIssuedKey, settings: CredentialSettings, n
 
     The clock skew counts for at most 10 minutes here; a ``max_ttl`` of 0 sets no limit.
     """
-    age_ns = now_ns - parsed.timestamp_s * _NS_PER_S
-    if age_ns < -min(settings.clock_skew_ns, _MOST_SKEW_NS):
+    age_ns = now_ns - parsed.timestamp_s * NS_PER_S
+    if age_ns < -min(settings.clock_skew_ns, MAX_CLOCK_SKEW_NS):
         return False
     return settings.max_ttl_ns <= 0 or age_ns <= settings.max_ttl_ns
 

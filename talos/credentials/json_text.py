@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import NoReturn
 
-MAX_DEPTH = 256
-"""Levels of arrays and objects, the outermost included."""
+from talos._core import measure_json
+from talos.domain.units import MAX_JSON_DEPTH
 
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _LONGEST_PLAIN_INTEGER = 18
@@ -26,8 +26,8 @@ def decode_object(data: bytes) -> dict[str, object]:
     Integers keep every digit up to 64 bits, larger ones become floats (contract 16, 17). Raises
     ValueError, never anything else, when ``data`` is not exactly one acceptable object.
     """
-    if data.count(b"[") + data.count(b"{") > MAX_DEPTH:
-        _check_depth(data)
+    if measure_json(data)[1] > MAX_JSON_DEPTH:
+        raise ValueError("nested too deeply")
     try:
         value = _DECODER.decode(data.decode())
     except RecursionError:
@@ -51,28 +51,6 @@ def encode_object(members: Mapping[str, object]) -> bytes:
     )
     # Outside of strings none of these characters can occur.
     return text.translate(_ESCAPES).encode()
-
-
-def _check_depth(data: bytes) -> None:
-    """Raise ValueError for deep nesting before the recursive decoder sees it."""
-    depth = 0
-    in_string = escaped = False
-    for byte in data:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:  # backslash
-                escaped = True
-            elif byte == 0x22:  # quotation mark
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte in b"[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise ValueError("nested too deeply")
-        elif byte in b"]}":
-            depth -= 1
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -1,8 +1,10 @@
 """The times of tokens: whole seconds since the Unix epoch (contract 5.4, 5.5, 6.4)."""
 
 import re
-from datetime import UTC, datetime, timedelta
 from typing import Final
+
+from talos.domain.timestamps import parse_rfc3339
+from talos.domain.units import NS_PER_S
 
 EARLIEST_S: Final = -62_135_596_800
 """0001-01-01T00:00:00Z."""
@@ -10,11 +12,6 @@ LATEST_S: Final = 253_402_300_799
 """9999-12-31T23:59:59Z: the last second that an answer can show."""
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]*)?")
-_RFC3339 = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]+)?"
-    r"(Z|[+-][0-9]{2}:[0-9]{2})"
-)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def exact_seconds(value: object) -> int:
@@ -41,8 +38,4 @@ def lenient_seconds(value: object) -> int:
         return exact_seconds(value)
     if _NUMBER.fullmatch(value):
         return exact_seconds(int(value.partition(".")[0]))
-    match = _RFC3339.fullmatch(value)
-    if match is None:
-        raise ValueError("not a time")
-    instant = datetime.fromisoformat(match[1] + match[3])
-    return exact_seconds((instant - _EPOCH) // timedelta(seconds=1))
+    return exact_seconds(parse_rfc3339(value) // NS_PER_S)

@@ -12,8 +12,9 @@ All raise ``ValueError`` with a text that says what was expected and never echoe
 import re
 from typing import Final
 
-NS_PER_S: Final = 1_000_000_000
-MAX_DURATION_NS: Final = 2**63 - 1
+from talos.domain.units import INT64_MAX, NS_PER_S
+
+MAX_DURATION_NS: Final = INT64_MAX
 """The longest duration there is, about 292 years."""
 
 MAX_JSON_SECONDS: Final = 315_576_000_000

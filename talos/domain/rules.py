@@ -20,7 +20,7 @@ from talos.domain.drafts import (
     SelfRevokeDraft,
     VerifyDraft,
 )
-from talos.domain.durations import MAX_DURATION_NS, NS_PER_S
+from talos.domain.durations import MAX_DURATION_NS
 from talos.domain.keys import (
     KeyVisibility,
     Metadata,
@@ -28,6 +28,7 @@ from talos.domain.keys import (
     RevocationReason,
     TokenAlgorithm,
 )
+from talos.domain.units import INT64_MAX, NS_PER_S
 from talos.errors import InvalidRequest
 
 MAX_TEXT_CHARACTERS: Final = 255
@@ -39,7 +40,7 @@ MAX_REQUEST_ID_CHARACTERS: Final = 36
 MAX_DESCRIPTION_CHARACTERS: Final = 500
 MAX_METADATA_BYTES: Final = 65_536
 MAX_CREDENTIAL_BYTES: Final = 8_192
-MAX_QUOTA: Final = 2**63 - 1
+MAX_QUOTA: Final = INT64_MAX
 MIN_TTL_NS: Final = NS_PER_S
 MAX_TTL_NS: Final = 315_360_000 * NS_PER_S
 MAX_WINDOW_S: Final = MAX_DURATION_NS // NS_PER_S

@@ -15,10 +15,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Final, NoReturn, TypeAlias
 
 from talos._core import measure_json
+from talos.domain.units import MAX_JSON_DEPTH
 from talos.errors import InvalidRequest
-
-MAX_DEPTH: Final = 256
-"""Levels of objects and arrays, the outermost included (contract 16, 36)."""
 
 JsonObject: TypeAlias = tuple[tuple[str, "JsonValue"], ...]
 JsonValue: TypeAlias = bool | int | Decimal | str | list["JsonValue"] | JsonObject | None
@@ -43,8 +41,8 @@ def parse_object(body: bytes) -> JsonObject:
     start = len(text) - len(text.lstrip(_BLANKS))
     if start == len(text) and is_whole:
         return ()
-    if measure_json(body)[1] > MAX_DEPTH:
-        raise InvalidRequest(f"malformed JSON: more than {MAX_DEPTH} levels deep")
+    if measure_json(body)[1] > MAX_JSON_DEPTH:
+        raise InvalidRequest(f"malformed JSON: more than {MAX_JSON_DEPTH} levels deep")
     try:
         value, end = _DECODER.raw_decode(text, start)
     except (ValueError, InvalidOperation) as error:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from talos.domain.durations import NS_PER_S, format_go
+from talos.domain.durations import format_go
 from talos.domain.events import AuditEvent, EventName
 from talos.domain.keys import Key, KeyKind, KeyVisibility, RevocationReason, TokenAlgorithm
 from talos.domain.timestamps import rfc3339_seconds
+from talos.domain.units import NS_PER_S
 from talos.domain.verification import CredentialType
 from talos.services.ports import EventEmitter
 

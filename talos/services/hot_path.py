@@ -4,9 +4,9 @@ import uuid
 from typing import Final
 
 from talos import _core
+from talos.domain.units import INT64_MAX
 from talos.services.tenant import HttpSettings, Tenant
 
-_LONGEST_NS: Final = 2**63 - 1
 _MACAROON_MARK: Final = "_v1_"
 
 
@@ -36,9 +36,9 @@ def configure(hot_path: _core.HotPath, tenant: Tenant, http: HttpSettings) -> bo
         ],
         prefixes=tuple(prefix.encode() for prefix in prefixes if prefix),
         foreign=tuple((prefix + _MACAROON_MARK).encode() for prefix in macaroons if prefix),
-        max_ttl_ns=max(0, min(settings.max_ttl_ns, _LONGEST_NS)),
-        skew_ns=max(0, min(settings.clock_skew_ns, _LONGEST_NS)),
-        max_age_ns=max(0, min(tenant.cache_ttl_ns, _LONGEST_NS)),
+        max_ttl_ns=max(0, min(settings.max_ttl_ns, INT64_MAX)),
+        skew_ns=max(0, min(settings.clock_skew_ns, INT64_MAX)),
+        max_age_ns=max(0, min(tenant.cache_ttl_ns, INT64_MAX)),
         generation=settings.generation,
         limits_enabled=tenant.rate_limit_enabled,
         allows_host=http.allowed_hosts.allow if http.allowed_hosts else None,

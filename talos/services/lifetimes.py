@@ -2,14 +2,15 @@
 
 from typing import Final
 
-from talos.domain.durations import NS_PER_S, format_go
+from talos.domain.durations import format_go
+from talos.domain.units import INT64_MAX, NS_PER_S
 from talos.errors import InvalidRequest
 from talos.services.tenant import Tenant
 
 REVOKED_KEPT_NS: Final = 30 * 86_400 * NS_PER_S
 """A revoked row is kept at least this long for audit."""
 
-LAST_INSTANT_NS: Final = 2**63 - 1
+LAST_INSTANT_NS: Final = INT64_MAX
 """The last instant that fits into a database column, in the year 2262."""
 
 

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from talos import _core
 from talos.credentials import base64url
 from talos.credentials.secrets import SecretRing
-from talos.domain.durations import NS_PER_S
+from talos.domain.units import NS_PER_S
 from talos.errors import InvalidRequest
 
 TOKEN_LIFETIME_NS: Final = 3_600 * NS_PER_S

@@ -29,10 +29,10 @@ from typing import Final
 from talos.credentials.routing import route
 from talos.domain.addresses import Caller
 from talos.domain.drafts import VerifyDraft
-from talos.domain.durations import NS_PER_S
 from talos.domain.events import NOBODY, Requester
 from talos.domain.keys import Key, RateLimitPolicy
 from talos.domain.timestamps import day_ends_ns
+from talos.domain.units import NS_PER_S
 from talos.domain.verification import (
     CacheDirective,
     CacheOutcome,

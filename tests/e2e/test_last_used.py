@@ -4,8 +4,8 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from talos.domain.durations import NS_PER_S
 from talos.domain.timestamps import from_rfc3339, utc_day
+from talos.domain.units import NS_PER_S
 from tests.e2e.conftest import ADMIN, Serve, Talos
 from tests.e2e.connections import Connections, batch_verify, verify
 from tests.e2e.processes import eventually

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from talos.domain.units import MAX_JSON_DEPTH
 from talos.errors import InvalidRequest
-from talos.http.json_body import MAX_DEPTH, compact, parse_object
+from talos.http.json_body import compact, parse_object
 from talos.http.scalars import free_form
 
 
@@ -106,10 +107,10 @@ class TestDepth:
         return f'{{"a":{opening * inner}{closing * inner}}}'.encode()
 
     def test_is_bounded(self) -> None:
-        assert parse_object(self.nested(MAX_DEPTH))
-        assert parse_object(self.nested(MAX_DEPTH, '{"a":', "}").replace(b":}", b":1}"))
+        assert parse_object(self.nested(MAX_JSON_DEPTH))
+        assert parse_object(self.nested(MAX_JSON_DEPTH, '{"a":', "}").replace(b":}", b":1}"))
         with pytest.raises(InvalidRequest, match="levels"):
-            parse_object(self.nested(MAX_DEPTH + 1))
+            parse_object(self.nested(MAX_JSON_DEPTH + 1))
 
     @pytest.mark.parametrize("opening", ["[", '{"a":', "[{", '[{"a":[', '{"a":[', '["[",'])
     def test_far_too_much_of_it_is_no_more_than_an_error(self, opening: str) -> None:

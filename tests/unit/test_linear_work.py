@@ -24,7 +24,6 @@ from talos.cli.server_errors import error_text
 from talos.cli.text import many_lines, one_line
 from talos.config import environment, schema
 from talos.config.files import parse_json
-from talos.config.retired import parse_rfc3339
 from talos.credentials import base64url, jwt, macaroon
 from talos.credentials.imported import imported_key_id
 from talos.credentials.json_text import decode_object
@@ -37,6 +36,7 @@ from talos.domain.filters import parse_filter
 from talos.domain.masks import split_mask
 from talos.domain.proxies import TrustedProxies
 from talos.domain.rules import holds_nul
+from talos.domain.timestamps import parse_rfc3339
 from talos.errors import TalosError
 from talos.http import messages, redaction, target
 from talos.http.json_body import parse_object

@@ -17,12 +17,13 @@ from msgspec import MsgspecError, msgpack
 
 from talos import _core
 from talos.credentials.claims import TokenClaims
+from talos.domain.units import INT64_MAX
 from talos.domain.verification import Verification
 
 KIND: Final = _core.KIND_OF_PROOFS
 """The kind of a proof in the cache; keys have others. Proofs take half of it at most."""
 
-_FOREVER_NS: Final = 2**63 - 1
+_FOREVER_NS: Final = INT64_MAX
 _GENERATION_BYTES: Final = 8
 _ENCODER: Final = msgpack.Encoder()
 _DECODER: Final = msgpack.Decoder(TokenClaims)

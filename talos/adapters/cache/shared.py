@@ -15,8 +15,8 @@ import msgspec
 
 from talos import _core
 from talos.adapters.observability.seldom import Seldom
-from talos.domain.durations import NS_PER_S
 from talos.domain.keys import KeyKind, KeyRef
+from talos.domain.units import NS_PER_S
 from talos.domain.verification import Verification
 from talos.errors import TalosError
 from talos.services.ports import STORAGE_ERRORS, Clock, ReadyAnswer

@@ -18,7 +18,6 @@ from talos.adapters.sql.tables import (
     NETWORK_ID_LENGTH,
     REQUEST_ID_LENGTH,
 )
-from talos.domain.durations import NS_PER_S
 from talos.domain.keys import (
     NO_METADATA,
     Key,
@@ -29,6 +28,7 @@ from talos.domain.keys import (
     RateLimitPolicy,
     RevocationReason,
 )
+from talos.domain.units import NS_PER_S
 
 _PREFIX_LENGTH: Final = 16
 _TIME: Final = re.compile(

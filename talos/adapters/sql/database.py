@@ -16,7 +16,7 @@ from talos.adapters.sql.health import DatabaseHealth
 from talos.adapters.sql.schema_version import SchemaStatus, read_status
 from talos.adapters.sql.tables import networks
 from talos.adapters.sql.transactions import Transactions
-from talos.domain.durations import NS_PER_S
+from talos.domain.units import NS_PER_S
 from talos.errors import SchemaBehind, ServiceUnavailable, TalosError
 
 _FIRST_PAUSE_S: Final = 0.1

@@ -6,8 +6,8 @@ import time
 from collections import deque
 from typing import Final, TypeAlias
 
-from talos.domain.durations import NS_PER_S
 from talos.domain.keys import Key, KeyKind
+from talos.domain.units import NS_PER_S
 from talos.errors import TalosError
 from talos.services.ports import KeyRepository
 

@@ -25,8 +25,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from talos.domain.keys import KeyKind
+from talos.domain.units import INT64_MAX
 
-NEVER_NS: Final = 2**63 - 1
+NEVER_NS: Final = INT64_MAX
 """Stands in ``expires_at_ns`` for a key that never expires, so that ranges need no second case."""
 
 KEY_ID_LENGTHS: Final = {KeyKind.ISSUED: 36, KeyKind.IMPORTED: 64}

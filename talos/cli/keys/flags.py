@@ -11,7 +11,8 @@ from typing import Any, Final, TypeVar
 import click
 
 from talos.cli.command import Failure
-from talos.domain.durations import NS_PER_S, parse_ttl
+from talos.domain.durations import parse_ttl
+from talos.domain.units import INT64_MAX, NS_PER_S
 
 REASONS: Final = (
     "key_compromise",
@@ -21,7 +22,6 @@ REASONS: Final = (
     "unspecified",
 )
 _REASON_PREFIX: Final = "REVOCATION_REASON_"
-_LARGEST_QUOTA: Final = 2**63 - 1
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -90,7 +90,7 @@ def read_quota(text: str) -> int:
         number = int(text)
     except ValueError:
         raise ValueError("must be a whole number") from None
-    if not 0 <= number <= _LARGEST_QUOTA:
+    if not 0 <= number <= INT64_MAX:
         raise ValueError("must be neither negative nor beyond 64 bits")
     return number
 

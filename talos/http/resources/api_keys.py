@@ -5,7 +5,7 @@ from typing import Final
 
 import falcon
 
-from talos.domain.durations import NS_PER_S
+from talos.domain.units import NS_PER_S
 from talos.domain.verification import Verification, VerificationErrorCode
 from talos.http.body import read_body
 from talos.http.messages import BATCH_VERIFY, DERIVE, REVOKE, SELF_REVOKE, VERIFY

@@ -15,6 +15,7 @@ from talos.adapters.cache.proved_tokens import KIND, SharedProvedTokens
 from talos.credentials import json_text
 from talos.credentials.claims import TokenClaims
 from talos.domain.keys import NIL_NETWORK
+from talos.domain.units import MAX_JSON_DEPTH
 from talos.http.ready_body import render
 from talos.services.ports import ProvedTokens
 from talos.services.verdicts import token_verified
@@ -135,7 +136,7 @@ def test_how_a_token_is_told_gives_way_where_both_are_too_long() -> None:
 
 
 def test_claims_as_deep_as_a_token_may_hold_them(proved: ProvedTokens) -> None:
-    depth = json_text.MAX_DEPTH - 1
+    depth = MAX_JSON_DEPTH - 1
     nested = json_text.decode_object(b'{"a":' + b"[" * depth + b"]" * depth + b"}")
     remember(proved, replace(CLAIMS, custom=nested))
     found = proved.recall(NIL_NETWORK, 7, TOKEN, NOW_NS)

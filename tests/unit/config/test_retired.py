@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talos.config.retired import parse_rfc3339, usable, warnings
-from talos.domain.timestamps import rfc3339
+from talos.config.retired import usable, warnings
+from talos.domain.timestamps import parse_rfc3339, rfc3339
 
 S = 10**9
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from talos.credentials import json_text
+from talos.domain.units import MAX_JSON_DEPTH
 
 plain_text = st.text(st.characters(exclude_categories=["Cs"]))
 values = st.recursive(
@@ -120,7 +121,7 @@ def test_what_is_only_unusual_is_read(data: bytes, value: object) -> None:
 
 
 def test_the_depth_that_is_allowed_is_reached() -> None:
-    levels = json_text.MAX_DEPTH - 1
+    levels = MAX_JSON_DEPTH - 1
     decoded = json_text.decode_object(b'{"a":' + b"[" * levels + b"]" * levels + b"}")["a"]
     depth = 1
     while decoded:

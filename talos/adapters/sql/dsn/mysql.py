@@ -13,7 +13,8 @@ from urllib.parse import parse_qsl, unquote
 
 from talos.adapters.sql.dsn.pool import PoolParameters, defaults, processors
 from talos.adapters.sql.dsn.url import DatabaseUrl, Product
-from talos.domain.durations import NS_PER_S, parse_config_duration
+from talos.domain.durations import parse_config_duration
+from talos.domain.units import NS_PER_S
 from talos.errors import ConfigurationError
 
 _FORM: Final = "mysql://user:password@tcp(host:port)/database"

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
-from talos.domain.durations import NS_PER_S, parse_config_duration
+from talos.domain.durations import parse_config_duration
+from talos.domain.units import NS_PER_S
 from talos.errors import ConfigurationError
 
 _PLAIN_NAMES: Final = frozenset(
