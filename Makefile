@@ -45,7 +45,7 @@ install: $(VENV)/.installed ## Make .venv with talos and its compiled core; noth
 
 .PHONY: serve
 serve: $(VENV)/.installed ## Serve on 127.0.0.1:4420, initialising ./data on the first run
-	@$(BIN)/python -m talos.serving.first_run
+	@$(BIN)/python -m talos.cli.first_run
 
 .PHONY: test
 test: $(VENV)/.installed-test ## Run every test, with throwaway database servers

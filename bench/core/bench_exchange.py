@@ -13,8 +13,8 @@ from gunicorn.http.wsgi import create
 from bench.core.conftest import Measure
 from bench.servers.wire import verify_request
 from talos.http.middleware.security_headers import SECURITY_HEADERS
-from talos.serving.exchange import Ends, exchange
-from talos.serving.framing import examine, head_end
+from talos.serving.http.exchange import Ends, exchange
+from talos.serving.http.framing import examine, head_end
 
 if TYPE_CHECKING:
     import socket

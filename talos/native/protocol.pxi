@@ -1,6 +1,6 @@
 # One connection on the event loop, as far as it has to be quick: from the read of the loop to the
 # answer of the hot path and out, without an object between. Everything that waits, fails, or is not
-# in memory is decided in talos/serving/protocol.py, which derives from the class below.
+# in memory is decided in talos/serving/http/protocol.py, which derives from the class below.
 #
 # All of this runs on the thread of the event loop, and nothing in it waits.
 

@@ -6,7 +6,7 @@
 # (a transfer coding, an expectation, an upgrade, a cache directive, a Connection other than
 # keep-alive, a second line of what may come once) is left to the parser, as is whatever looks odd.
 # Accepting too little is slow; accepting too much is a hole. tests/core and tests/fuzz hold it to
-# the reading of talos/serving/framing.py and of llhttp.
+# the reading of talos/serving/http/framing.py and of llhttp.
 
 cdef enum:
     VERIFY_LINE_BYTES = 46

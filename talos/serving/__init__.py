@@ -1,1 +1,1 @@
-"""Serving: the gunicorn application, its worker, and the factories for stock gunicorn."""
+"""Serving: HTTP (``http``), one worker (``server``), its processes (``process``), and the start."""

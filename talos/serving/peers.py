@@ -7,7 +7,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from talos.domain.addresses import UNIX_PEER
-from talos.serving.census import SEATS
+from talos.serving.connection_counts import SEATS
 
 _ROWS: Final = 4
 _COLUMNS: Final = 4096

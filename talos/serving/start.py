@@ -17,10 +17,10 @@ from talos.config import advice
 from talos.config.loading import load
 from talos.config.reload import ConfigSource
 from talos.config.values import Config
-from talos.serving.application import WORKER_CLASSES, Options, Server
-from talos.serving.connection import Timeouts
-from talos.serving.ends import plain_address
-from talos.serving.listeners import (
+from talos.serving.http.connection import Timeouts
+from talos.serving.http.ends import plain_address
+from talos.serving.process.application import WORKER_CLASSES, Options, Server
+from talos.serving.process.listeners import (
     SERVERS,
     Address,
     address_of,
@@ -28,9 +28,9 @@ from talos.serving.listeners import (
     open_listeners,
     paths_of,
 )
-from talos.serving.processors import usable_processors
-from talos.serving.shared_flag import SharedFlag
-from talos.serving.unix_listener import remove_unix
+from talos.serving.process.processors import usable_processors
+from talos.serving.process.shared_flag import SharedFlag
+from talos.serving.process.unix_listener import remove_unix
 
 if TYPE_CHECKING:
     from types import FrameType

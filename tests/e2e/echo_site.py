@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from talos.adapters.observability import logs
-from talos.serving.application import Options, Server
-from talos.serving.listeners import Address, open_listeners
+from talos.serving.process.application import Options, Server
+from talos.serving.process.listeners import Address, open_listeners
 from tests.e2e.plain_site import Site, metrics_application
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from talos.adapters.observability import logs
-from talos.serving.application import Options, Server
-from talos.serving.connection import Timeouts
-from talos.serving.listeners import Address, open_listeners
-from talos.serving.worker import TalosWorker
+from talos.serving.http.connection import Timeouts
+from talos.serving.process.application import Options, Server
+from talos.serving.process.listeners import Address, open_listeners
+from talos.serving.process.worker import TalosWorker
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -18,7 +18,7 @@ import yaml
 
 from talos.adapters.sql.dsn import parse_dsn
 from talos.bootstrap import CLOSE_TIMEOUT_S
-from talos.serving.worker import GRACE_S
+from talos.serving.process.worker import GRACE_S
 from tests.e2e.conftest import ADMIN, HMAC_SECRET, ISSUER, Talos, signing_keys
 from tests.e2e.processes import PYTHON, REPOSITORY, Server, clean_environment, free_ports
 from tests.servers import MySqlService, PostgresService

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from talos.serving.first_run import initialise
+from talos.cli.first_run import initialise
 from tests.e2e.processes import PYTHON, Server, clean_environment, free_ports
 
 Start = Callable[[], tuple[Server, str]]
@@ -29,7 +29,7 @@ def make_serve(tmp_path: Path, folder: Path) -> Iterator[Start]:
         # Ports of its own, since somebody may be serving on the usual ones.
         port, metrics_port = free_ports(2)
         server = Server(
-            [PYTHON, "-m", "talos.serving.first_run", str(folder)],
+            [PYTHON, "-m", "talos.cli.first_run", str(folder)],
             tmp_path,
             port=port,
             metrics_port=metrics_port,
@@ -122,7 +122,7 @@ def test_an_edit_into_something_invalid_is_a_plain_message(folder: Path, tmp_pat
     configuration = initialise(folder)
     configuration.write_text(configuration.read_text() + "unknown: 1\n")
     done = subprocess.run(
-        [PYTHON, "-m", "talos.serving.first_run", str(folder)],
+        [PYTHON, "-m", "talos.cli.first_run", str(folder)],
         capture_output=True,
         text=True,
         env=clean_environment(),

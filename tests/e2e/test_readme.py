@@ -37,7 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("readme")
     port, metrics_port = free_ports(2)
     with Server(
-        [PYTHON, "-m", "talos.serving.first_run"],
+        [PYTHON, "-m", "talos.cli.first_run"],
         folder,
         port=port,
         metrics_port=metrics_port,

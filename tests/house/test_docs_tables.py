@@ -14,7 +14,7 @@ from talos.errors import ApiKeyNotFound, TalosError
 from talos.http.errors import STATUSES, encode, envelope
 from talos.services import verification_steps
 from talos.services.import_keys import BatchErrorCode
-from talos.serving import listeners
+from talos.serving.process import listeners
 from tests.house.pages import DOCS, ROOT, Page
 from tests.house.test_layers import FLOORS
 
@@ -82,7 +82,7 @@ def test_errors_that_end_a_start_are_told() -> None:
 def test_low_level_refusals_are_told() -> None:
     used = {
         HTTPStatus[node.attr].value
-        for path in (ROOT / "talos" / "serving").glob("*.py")
+        for path in (ROOT / "talos" / "serving").rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)

@@ -20,9 +20,14 @@ FLOORS = {
     "talos.config": 4,
     "talos.http": 4,
     "talos.bootstrap": 5,
-    "talos.serving": 6,
-    "talos.cli": 6,
-    "talos.__main__": 7,
+    "talos.serving.http": 8,
+    "talos.serving.connection_counts": 8,
+    "talos.serving.peers": 8,
+    "talos.serving.server": 8,
+    "talos.serving.process": 8,
+    "talos.serving": 9,
+    "talos.cli": 10,
+    "talos.__main__": 11,
 }
 ROOMS_OF_FLOOR_4 = ("talos.adapters", "talos.config", "talos.http")
 PORTS = ("talos.services.ports", "talos.services.tenant")

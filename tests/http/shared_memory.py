@@ -17,8 +17,8 @@ from talos.http.ready_head import ready_batch_head, ready_head, ready_token_head
 from talos.services import hot_path
 from talos.services.assembly import assemble
 from talos.services.ports import RateLimiter
-from talos.serving.ends import Ends
-from talos.serving.exchange import exchange
+from talos.serving.http.ends import Ends
+from talos.serving.http.exchange import exchange
 from tests.core.test_recogniser import request
 from tests.http.surface import Surface
 

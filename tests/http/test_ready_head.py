@@ -8,8 +8,8 @@ import pytest
 
 from talos import _core
 from talos.http.ready_head import ready_batch_head, ready_head
-from talos.serving.ends import Ends
-from talos.serving.exchange import exchange
+from talos.serving.http.ends import Ends
+from talos.serving.http.exchange import exchange
 from tests.core.test_recogniser import BATCH_START, CLIENTS, request
 from tests.fakes.tenants import TENANT
 from tests.http.surface import Surface

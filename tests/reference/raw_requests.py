@@ -10,10 +10,10 @@ from gunicorn.config import Config
 from gunicorn.http.errors import ParseException
 from gunicorn.http.parser import RequestParser
 
-from talos.serving.connection import Connection, Step, Timeouts
-from talos.serving.ends import Ends
-from talos.serving.framing import HEAD_LIMIT, FramingError
-from talos.serving.request_head import parse
+from talos.serving.http.connection import Connection, Step, Timeouts
+from talos.serving.http.ends import Ends
+from talos.serving.http.framing import HEAD_LIMIT, FramingError
+from talos.serving.http.head import parse
 
 _ENDS = Ends(peer=("192.0.2.7", 1), server=("192.0.2.1", 4420))
 _BODY_LIMIT = 4 * 1024 * 1024

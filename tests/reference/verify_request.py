@@ -15,11 +15,11 @@ from talos.http.messages import BATCH_VERIFY, VERIFY
 from talos.http.middleware.request_id import RequestId
 from talos.http.request import Request, cache_directive
 from talos.services.verify_batch import MAX_BATCH
-from talos.serving.connection import Connection, Step, Timeouts
-from talos.serving.ends import Ends
-from talos.serving.exchange import environ
-from talos.serving.framing import FramingError
-from talos.serving.request_head import parse
+from talos.serving.http.connection import Connection, Step, Timeouts
+from talos.serving.http.ends import Ends
+from talos.serving.http.exchange import environ
+from talos.serving.http.framing import FramingError
+from talos.serving.http.head import parse
 
 ENDS = Ends(peer=("127.0.0.1", 1), server=("127.0.0.1", 2))
 BODY_LIMIT = 4 * 1024 * 1024

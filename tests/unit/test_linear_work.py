@@ -42,11 +42,11 @@ from talos.http import messages, redaction, target
 from talos.http.json_body import parse_object
 from talos.http.query import decode_list, decode_mask
 from talos.services.page_tokens import PageTokens
-from talos.serving.body import ChunkedBody, LengthBody
-from talos.serving.ends import Ends
-from talos.serving.exchange import environ
-from talos.serving.framing import FramingError, examine, head_end
-from talos.serving.request_head import parse
+from talos.serving.http.body import ChunkedBody, LengthBody
+from talos.serving.http.ends import Ends
+from talos.serving.http.exchange import environ
+from talos.serving.http.framing import FramingError, examine, head_end
+from talos.serving.http.head import parse
 from tests.fakes.tenants import SETTINGS, TENANT
 from tests.http.surface import API_KEYS, ISSUED, Surface
 from tests.work import grows_faster

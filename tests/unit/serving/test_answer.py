@@ -12,8 +12,8 @@ from gunicorn.http.wsgi import Response
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talos.serving.answer import Answer, Reply
-from talos.serving.request_head import parse
+from talos.serving.http.answer import Answer, Reply
+from talos.serving.http.head import parse
 
 if TYPE_CHECKING:
     import socket

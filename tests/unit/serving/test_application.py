@@ -4,9 +4,9 @@ import pytest
 
 from talos.adapters.sql.last_used import FLUSH_TIMEOUT_S
 from talos.bootstrap import CLOSE_TIMEOUT_S
-from talos.serving.application import Options, Server
-from talos.serving.site import Site
-from talos.serving.worker import GRACE_S
+from talos.serving.process.application import Options, Server
+from talos.serving.process.site import Site
+from talos.serving.process.worker import GRACE_S
 
 
 def no_site() -> Site:

@@ -10,8 +10,8 @@ from gunicorn.http.unreader import IterUnreader
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talos.serving.body import ChunkedBody, LengthBody
-from talos.serving.framing import FramingError
+from talos.serving.http.body import ChunkedBody, LengthBody
+from talos.serving.http.framing import FramingError
 
 LIMIT = 1000
 

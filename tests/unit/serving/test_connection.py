@@ -2,9 +2,9 @@
 
 import pytest
 
-from talos.serving.connection import Connection, Phase, Step, Timeouts
-from talos.serving.ends import Ends
-from talos.serving.framing import FramingError
+from talos.serving.http.connection import Connection, Phase, Step, Timeouts
+from talos.serving.http.ends import Ends
+from talos.serving.http.framing import FramingError
 
 ENDS = Ends(peer=("192.0.2.7", 1), server=("127.0.0.1", 2))
 TIMEOUTS = Timeouts(head_s=5, read_s=15, write_s=15, idle_s=60, linger_s=2)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from talos.serving.ends import ends_of, plain_address
+from talos.serving.http.ends import ends_of, plain_address
 
 
 def ends(listener: socket.socket, client: socket.socket, name: object) -> object:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from talos.http.request import ALL_LINES
-from talos.serving import exchange as exchange_module
-from talos.serving.ends import Ends
-from talos.serving.exchange import FIRST_LINE_COUNTS, Reply, body_limit, exchange, refusal
-from talos.serving.framing import FramingError
+from talos.serving.http import exchange as exchange_module
+from talos.serving.http.ends import Ends
+from talos.serving.http.exchange import FIRST_LINE_COUNTS, Reply, body_limit, exchange, refusal
+from talos.serving.http.framing import FramingError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

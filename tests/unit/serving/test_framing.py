@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talos.serving.framing import HEAD_LIMIT, Framing, FramingError, examine, head_end
+from talos.serving.http.framing import HEAD_LIMIT, Framing, FramingError, examine, head_end
 
 
 def head(*lines: str, first: str = "POST /x HTTP/1.1", host: str | None = "h") -> bytes:

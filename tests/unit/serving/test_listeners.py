@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from talos.serving import listeners
-from talos.serving.listeners import (
+from talos.serving.process import listeners
+from talos.serving.process.listeners import (
     Address,
     ListenError,
     address_of,
@@ -17,7 +17,7 @@ from talos.serving.listeners import (
     open_listeners,
     paths_of,
 )
-from talos.serving.unix_listener import remove_unix
+from talos.serving.process.unix_listener import remove_unix
 
 
 def port_of(listener: socket.socket) -> int:

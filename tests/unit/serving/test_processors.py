@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from talos.serving.processors import usable_processors
+from talos.serving.process.processors import usable_processors
 
 SEEN = len(os.sched_getaffinity(0))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talos.serving.unsent import UnsentAnswers
+from talos.serving.http.unsent import UnsentAnswers
 
 LIMIT = 100
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from talos._core import HotDesk
-from talos.serving.threads import Crew
+from talos.serving.http.thread_pool import Crew
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-    from talos.serving.protocol import Client
+    from talos.serving.http.protocol import Client
 
 
 _FEW: Final = 32

@@ -1,4 +1,4 @@
-"""The head of a request as llhttp reads it, behind the strictness of ``talos.serving.framing``.
+"""The head of a request as llhttp reads it, after the strict ``talos.serving.http.framing``.
 
 ``examine`` has decided by then where the request ends and what frames its body; the parser sees a
 whole head and nothing else, and both have to take it. What llhttp leaves open is closed here: it
@@ -18,7 +18,7 @@ from httptools import (
     HttpRequestParser,
 )
 
-from talos.serving.framing import AUTHORITY, FramingError
+from talos.serving.http.framing import AUTHORITY, FramingError
 
 _ABSOLUTE_FORM = re.compile(r"https?://(" + AUTHORITY + r")((?:/[^?]*)?)(?:\?(.*))?", re.IGNORECASE)
 

@@ -1,7 +1,7 @@
 """The state of one client connection, without its socket: what has come in and what is due when.
 
-``talos.serving.protocol`` owns the socket; this class owns the rules of when a request has begun,
-is whole, or has taken too long (contract 1.1).
+``talos.serving.http.protocol`` owns the socket; this class owns the rules of when a request has
+begun, is whole, or has taken too long (contract 1.1).
 """
 
 import enum
@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 
-from talos.serving.body import BodyDecoder, decoder
-from talos.serving.ends import Ends
-from talos.serving.framing import Framing, FramingError, examine, head_end
+from talos.serving.http.body import BodyDecoder, decoder
+from talos.serving.http.ends import Ends
+from talos.serving.http.framing import Framing, FramingError, examine, head_end
 
 _LARGE_BODY_BYTES: Final = 64 * 1024
 _PACE_BYTES: Final = 48 * 1024

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from talos.serving.protocol import Client
-from tests.unit.serving.house import BIG_BYTES, House, receive
+from talos.serving.http.protocol import Client
+from tests.unit.serving.harness import BIG_BYTES, House, receive
 
 GET = b"GET /%s HTTP/1.1\r\nHost: h\r\n\r\n"
 

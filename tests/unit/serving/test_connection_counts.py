@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from talos.serving.census import Census
-from tests.unit.serving.house import House
+from talos.serving.connection_counts import Census
+from tests.unit.serving.harness import House
 
 GET = b"GET /%s HTTP/1.1\r\nHost: h\r\n\r\n"
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.core.test_hot_path import Host, asking
-from tests.unit.serving.house import PATIENCE_S, House, receive
+from tests.unit.serving.harness import PATIENCE_S, House, receive
 
 GET = b"GET /%s HTTP/1.1\r\nHost: h\r\n\r\n"
 YEAR_NS = 365 * 86400 * 10**9

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
-from talos.serving.request_head import RequestHead
+from talos.serving.http.head import RequestHead
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from talos.errors import TalosError
-from talos.serving.unix_listener import open_unix, remove_unix
+from talos.serving.process.unix_listener import open_unix, remove_unix
 
 _BACKLOG: Final = 2048
 _FIRST_INHERITED = 3

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from talos.serving.body_room import BodyRoom
+from talos.serving.http.body_memory import BodyRoom
 
 LIMIT = 1_000_000
 READ = 64 * 1024

@@ -10,10 +10,10 @@ import uvloop
 from gunicorn.config import Config
 
 from talos import _core
-from talos.serving.body_room import BodyRoom
-from talos.serving.census import Seat
-from talos.serving.connection import Timeouts
-from talos.serving.reception import Reception
+from talos.serving.connection_counts import Seat
+from talos.serving.http.body_memory import BodyRoom
+from talos.serving.http.connection import Timeouts
+from talos.serving.server import Reception
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

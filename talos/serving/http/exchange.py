@@ -13,10 +13,10 @@ from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import unquote_to_bytes
 
 from talos.http.request import ALL_LINES
-from talos.serving.answer import Answer, Reply
-from talos.serving.ends import Ends
-from talos.serving.framing import FramingError
-from talos.serving.request_head import RequestHead, parse
+from talos.serving.http.answer import Answer, Reply
+from talos.serving.http.ends import Ends
+from talos.serving.http.framing import FramingError
+from talos.serving.http.head import RequestHead, parse
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment

@@ -10,7 +10,7 @@ import re
 from http import HTTPStatus
 from typing import Protocol
 
-from talos.serving.framing import Framing, FramingError
+from talos.serving.http.framing import Framing, FramingError
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'

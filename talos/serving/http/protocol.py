@@ -17,16 +17,16 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from talos._core import EagerConnection
-from talos.serving.answer import Reply
-from talos.serving.connection import Connection, Phase, Step
-from talos.serving.ends import Ends
-from talos.serving.exchange import exchange, refusal
-from talos.serving.framing import FramingError
-from talos.serving.listening import Listening
-from talos.serving.threads import Crew
+from talos.serving.http.answer import Reply
+from talos.serving.http.connection import Connection, Phase, Step
+from talos.serving.http.ends import Ends
+from talos.serving.http.exchange import exchange, refusal
+from talos.serving.http.framing import FramingError
+from talos.serving.http.listener import Listening
+from talos.serving.http.thread_pool import Crew
 
 if TYPE_CHECKING:
-    from talos.serving.reception import Reception
+    from talos.serving.server import Reception
 
 _log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from gunicorn.http.unreader import IterUnreader
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from talos.serving.framing import FramingError, examine
-from talos.serving.request_head import RequestHead, parse
+from talos.serving.http.framing import FramingError, examine
+from talos.serving.http.head import RequestHead, parse
 
 
 def head(*lines: str, first: str = "GET /x HTTP/1.1", host: str | None = "h") -> bytes:

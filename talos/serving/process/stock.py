@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gunicorn.workers import gthread, sync
 
-from talos.serving.ends import ends_of, plain_address
-from talos.serving.site import Site
-from talos.serving.worker import SignalledWorker
+from talos.serving.http.ends import ends_of, plain_address
+from talos.serving.process.site import Site
+from talos.serving.process.worker import SignalledWorker
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, cast
 import uvloop
 from gunicorn.workers.base import Worker
 
-from talos.serving.listeners import SERVERS
-from talos.serving.reception import Reception
-from talos.serving.site import Site
+from talos.serving.process.listeners import SERVERS
+from talos.serving.process.site import Site
+from talos.serving.server import Reception
 
 if TYPE_CHECKING:
     from types import FrameType
 
-    from talos.serving.application import Server
+    from talos.serving.process.application import Server
 
 _log = logging.getLogger(__name__)
 

@@ -11,18 +11,18 @@ from gunicorn.config import Config
 
 from talos._core import HotDesk
 from talos.adapters.observability.seldom import Seldom
-from talos.serving.answer import Reply
-from talos.serving.body_room import BodyRoom
-from talos.serving.census import Seat
-from talos.serving.connection import Timeouts
-from talos.serving.ends import Ends, ends_of
-from talos.serving.exchange import body_limit
-from talos.serving.listening import Listening
+from talos.serving.connection_counts import Seat
+from talos.serving.http.answer import Reply
+from talos.serving.http.body_memory import BodyRoom
+from talos.serving.http.connection import Timeouts
+from talos.serving.http.ends import Ends, ends_of
+from talos.serving.http.exchange import body_limit
+from talos.serving.http.listener import Listening
+from talos.serving.http.protocol import Client
+from talos.serving.http.thread_pool import Crew
+from talos.serving.http.unsent import UnsentAnswers
 from talos.serving.peers import PeerBound
-from talos.serving.protocol import Client
-from talos.serving.site import Site
-from talos.serving.threads import Crew
-from talos.serving.unsent import UnsentAnswers
+from talos.serving.process.site import Site
 
 _log = logging.getLogger(__name__)
 

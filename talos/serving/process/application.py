@@ -21,14 +21,14 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 
-from talos.serving.census import Census, Seat
-from talos.serving.connection import Timeouts
+from talos.serving.connection_counts import Census, Seat
+from talos.serving.http.connection import Timeouts
 from talos.serving.peers import PeerBound
-from talos.serving.positions import Positions
-from talos.serving.shared_flag import SharedFlag
-from talos.serving.site import Site
-from talos.serving.stock import SyncWorker, ThreadWorker
-from talos.serving.worker import GRACE_S, MASTER_SIGNALS, SignalledWorker, TalosWorker
+from talos.serving.process.positions import Positions
+from talos.serving.process.shared_flag import SharedFlag
+from talos.serving.process.site import Site
+from talos.serving.process.stock import SyncWorker, ThreadWorker
+from talos.serving.process.worker import GRACE_S, MASTER_SIGNALS, SignalledWorker, TalosWorker
 
 if TYPE_CHECKING:
     from types import FrameType
