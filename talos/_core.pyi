@@ -175,21 +175,72 @@ def measure_json(text: bytes) -> tuple[int, int]:
     before it sees that. A large text is measured without the interpreter lock.
     """
 
+KEY_CACHE_COUNTERS: Final[tuple[str, ...]]
+"""What ``KeyCache`` counts, in the order of the numbers, which begin at 0."""
+FAST_PATH_COUNTERS: Final[tuple[str, ...]]
+"""What ``HotPath`` counts, in the order of the numbers from ``FIRST_FAST_PATH_COUNTER`` on."""
+FIRST_FAST_PATH_COUNTER: Final[int]
+FIRST_FREE_COUNTER: Final[int]
+"""From here on the numbers are for others than the core."""
+
+@final
+class Counters:
+    """Counters of 64 bits for all processes of a host that are forked after they were made.
+
+    Each process that counts has one of 256 slots, in which it alone writes; a counter is the sum
+    over all slots. What a process has counted stays when it ends, and a later one counts on in its
+    slot: no counter ever goes back. Nothing takes a lock. They cannot be pickled, and go when the
+    last process that has them ends.
+    """
+
+    def __init__(self, counters: int) -> None:
+        """Map so many counters, from 0 on. Raises ValueError below 40 and above 4096."""
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+
+    def attach(self) -> bool:
+        """Take a slot, without which this process counts nothing.
+
+        To be called in each process that counts, after the fork; a child never counts in its
+        parent's slot. A second call does nothing. False where 256 living processes have all slots.
+        """
+
+    @property
+    def attached(self) -> bool:
+        """Whether this process has a slot."""
+
+    def add(self, counter: int, amount: int = 1) -> None:
+        """Add to a counter in the slot of this process; without a slot nothing is counted.
+
+        Raises IndexError where there is no such counter.
+        """
+
+    def read(self, counter: int) -> int:
+        """The sum of a counter over all processes, those that have ended included.
+
+        Raises IndexError where there is no such counter.
+        """
+
 @final
 class SharedMemory:
     """One mapping for all processes of a host that are forked after it was made.
 
-    It holds the keys of a ``KeyCache`` and counters; ``docs/shared-memory.md`` draws it. Making it
+    It holds the keys of a ``KeyCache``; ``docs/shared-memory.md`` draws it. Making it
     takes address space; memory is taken as it is written to. It cannot be pickled, and goes when
     the last process that has it ends.
     """
 
-    def __init__(self, size_bytes: int, *, hash_in_python: bool = False) -> None:
+    def __init__(
+        self, size_bytes: int, *, counters: Counters | None = None, hash_in_python: bool = False
+    ) -> None:
         """Map ``size_bytes``, all that it will ever take.
 
+        What happens is counted in ``counters``; without any, in some of its own.
         ``hash_in_python`` computes hashes through the face of the xxhash package instead of its
         library, as happens by itself where that cannot be reached: the same numbers, more slowly.
-        Raises ValueError for a size that holds not even one set (about 420 kB), and OSError where
+        Raises ValueError for a size that holds not even one set (about 290 kB), and OSError where
         the system refuses.
         """
 
@@ -197,22 +248,19 @@ class SharedMemory:
     def size_bytes(self) -> int:
         """What was asked for."""
     @property
+    def counters(self) -> Counters:
+        """What counts what happens here."""
+    @property
     def attached(self) -> bool:
         """Whether this process has an owner slot."""
 
     def attach(self) -> bool:
-        """Take an owner slot, without which this process publishes and counts nothing.
+        """Take an owner slot, without which nothing is published, and one of ``counters``.
 
         To be called once in each process that writes, after the fork; a child never writes in its
         parent's name. A second call does nothing. False where 256 living processes have all slots:
         then this process reads, holds and evicts all the same.
         """
-
-    def add(self, counter: int, amount: int = 1) -> None:
-        """Add to a counter, 0 to 47, of this process; without a slot nothing is counted."""
-
-    def counted(self, counter: int) -> int:
-        """The sum of a counter over all processes, those that have ended included."""
 
 PUBLISH_DONE: Final[int]
 PUBLISH_STALE: Final[int]
@@ -240,6 +288,10 @@ class KeyCache:
 
     def __init__(self, memory: SharedMemory) -> None:
         """Look at ``memory``; of several caches over one all are the same cache."""
+
+    @property
+    def memory(self) -> SharedMemory:
+        """What it lies in."""
 
     def get(self, network: str | bytes, kind: int, key_id: str, *, now_ns: int) -> bytes | None:
         """The payload, if it has been neither evicted nor overtaken by ``now_ns``; else None."""
@@ -274,14 +326,6 @@ class KeyCache:
 
     def flush(self) -> None:
         """Evict every key."""
-
-    def statistics(self) -> dict[str, int]:
-        """Counts over all attached processes since the mapping was made.
-
-        ``hits``, ``misses``; the outcomes of ``publish``: ``published``, ``refused_stale``,
-        ``refused_busy``, ``refused_cold``, ``refused_large``; ``evictions``, ``holds``; and
-        ``takeovers``, sets that were emptied because their writer had died.
-        """
 
 @final
 class RateLimits:
@@ -364,21 +408,19 @@ class HotPath:
         cache: KeyCache,
         *,
         kind: int,
-        counter: int,
         head: tuple[bytes, bytes, bytes, bytes],
         imported_kind: int | None = None,
         token_kind: int | None = None,
         token_head: tuple[bytes, bytes, bytes, bytes] | None = None,
         limits: RateLimits | None = None,
         batch_head: tuple[bytes, bytes, bytes, bytes] | None = None,
-        batch_counter: int = 0,
     ) -> None:
-        """Answer for keys of ``kind``, and count answers under ``counter`` of the shared memory.
+        """Answer for keys of ``kind``, and count answers in the counters of the cache's memory.
 
         ``head`` is the head of an answer in four pieces: between them stand the date, the request
         id and the length of the body, which is the last of the further headers but one. Raises
         ValueError where it is not, and where they are over 1536 bytes. Batches are answered under
-        ``batch_head`` and counted under ``batch_counter``; without one, declined. So are imported
+        ``batch_head``; without one, declined. So are imported
         keys without a kind of their own, and derived tokens without kind and head, of which there
         are both or neither: ValueError. ``limits`` is what the service counts calls in; None says
         that it shows limits and counts nothing.

@@ -8,7 +8,8 @@ import enum
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,7 @@ from talos.adapters.cache.proved_tokens import KIND as TOKEN_KIND
 from talos.adapters.cache.proved_tokens import SharedProvedTokens
 from talos.adapters.cache.shared import KIND_NUMBERS, BodyFormat, SharedKeyCache
 from talos.adapters.clock import SystemClock
-from talos.adapters.observability.counters import Counter
+from talos.adapters.observability import counters
 from talos.adapters.observability.events import LogEventEmitter
 from talos.adapters.ratelimit.null import UnenforcedLimiter
 from talos.adapters.ratelimit.shared import SharedRateLimiter
@@ -80,11 +81,13 @@ class Shared:
     """
 
     memory: _core.SharedMemory | None = None
-    """Holds the cached keys and the counters."""
+    """Holds the cached keys."""
     limits: _core.RateLimits | None = None
     """Counts the calls of keys with a rate limit; without it limits are shown, not enforced."""
     ending: Callable[[], bool] = lambda: False
     """Whether the server is about to stop, which readiness tells."""
+    counters: _core.Counters = field(default_factory=counters.share)
+    """What ``adapters.observability.counters`` declares; there with a cache and without one."""
     health: DatabaseHealth | None = None
     """What one worker notices about the database; without it each notices for itself."""
 
@@ -159,13 +162,19 @@ def share(config: Config) -> Shared:
     system refuses it.
     """
     memory = None
+    counted = counters.share()
     if config.text("cache.type") == "memory":
         try:
-            memory = _core.SharedMemory(config.integer("cache.memory.max_size"))
+            memory = _core.SharedMemory(config.integer("cache.memory.max_size"), counters=counted)
         except OSError as error:
             fault = f"cache.memory.max_size: {error.strerror}"
             raise ConfigurationError("memory cannot be shared", (fault,)) from error
-    return Shared(memory=memory, limits=share_limits(config), health=share_health(config))
+    return Shared(
+        memory=memory,
+        limits=share_limits(config),
+        counters=counted,
+        health=share_health(config),
+    )
 
 
 def share_health(config: Config) -> DatabaseHealth | None:
@@ -202,6 +211,8 @@ def build(
     """
     config = source.current().config
     clock = SystemClock()
+    if not shared.counters.attach():
+        _log.warning("no room for one more process that counts: what this worker does is uncounted")
     url = database_url(config).for_worker(worker, workers)
     engine = create_engine(url)
     # A file is there or not; who finds it locked waits for its turn at the lock.
@@ -241,6 +252,7 @@ def build(
         build=build_info(),
         clock=clock,
         ending=shared.ending,
+        on_answered=partial(counters.observe, shared.counters, counters.REQUEST_DURATION),
     )
     watcher = ConfigWatcher(source)
     watcher.start()
@@ -313,10 +325,8 @@ class _ReadyAnswers:
             token_kind=TOKEN_KIND,
             token_head=ready_token_head(),
             limits=limits,
-            counter=Counter.HOT_ANSWERS,
             head=ready_head(),
             batch_head=ready_batch_head(),
-            batch_counter=Counter.HOT_BATCHES,
         )
         self._source = source
         self._seen: Snapshot | None = None

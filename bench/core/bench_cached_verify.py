@@ -19,13 +19,12 @@ _HEAD: Final = (
     b"\r\nContent-Type: application/json\r\n\r\n",
 )
 _PREFIX: Final = "ory_ak"
-_COUNTER: Final = 0
 
 
 def test_ours(measure: Measure) -> None:
     """Request in, answer out."""
     now_ns = time.time_ns()
-    hot = _core.HotPath(shared_cache([KEY_ID]), kind=KIND, counter=_COUNTER, head=_HEAD)
+    hot = _core.HotPath(shared_cache([KEY_ID]), kind=KIND, head=_HEAD)
     assert hot.configure(
         network=NETWORK,
         secrets=[(SECRET, None)],

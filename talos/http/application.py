@@ -104,7 +104,7 @@ def create(
     app = Application(
         deps.directories,
         middleware=[
-            AccessLog(deps.directories),
+            AccessLog(deps.directories, deps.on_answered),
             RequestId(),
             SecurityHeaders(),
             AllowedHostsOnly(),

@@ -31,3 +31,5 @@ class HttpDependencies:
     clock: Clock
     ending: Callable[[], bool] = lambda: False
     """Whether the server is about to stop: then it is not ready, whatever else is well."""
+    on_answered: Callable[[int], None] = lambda _duration_ns: None
+    """Told of every request of the main port how many nanoseconds it took to answer."""

@@ -34,6 +34,14 @@ cdef enum:
     # Of a name with a port; a longer host is declined where hosts are judged.
     HOST_MAX = 256
 
+cdef enum:
+    COUNT_SINGLE = FAST_PATH_COUNTER
+    COUNT_BATCHES
+
+# The names of these counters; the number of each is its place behind FAST_PATH_COUNTER.
+FAST_PATH_COUNTERS = ("single", "batch")
+FIRST_FAST_PATH_COUNTER = FAST_PATH_COUNTER
+
 cdef bytes BEFORE_LENGTH = b"\r\nContent-Length: "
 
 cdef struct Ready:
@@ -73,8 +81,7 @@ cdef class HotPath:
     cdef void* token_hashing     # NULL: derived tokens are declined
     cdef RateLimits limits       # None: limits are shown, and nothing is counted
     cdef bint enforced
-    cdef uint64_t counter
-    cdef uint64_t batch_counter
+    cdef Counters counters
     cdef bint enabled
     cdef uint64_t network[2]
     cdef uint8_t network_text[UUID_TEXT + 1]     # and a zero byte
@@ -101,9 +108,9 @@ cdef class HotPath:
     cdef uint8_t out[OUT_BYTES]
 
     def __init__(
-        self, KeyCache cache not None, *, int kind, int counter, tuple head not None,
+        self, KeyCache cache not None, *, int kind, tuple head not None,
         imported_kind=None, token_kind=None, tuple token_head=None, RateLimits limits=None,
-        tuple batch_head=None, int batch_counter=0
+        tuple batch_head=None
     ):
         if (token_kind is None) != (token_head is None):
             raise ValueError("answers about tokens need a kind and a head")
@@ -122,8 +129,7 @@ cdef class HotPath:
             if sha256 != NULL and self.token_hashing == NULL:
                 self.token_hashing = md_new()
         self.limits = limits
-        self.counter = cache.memory.own_counter(counter)
-        self.batch_counter = cache.memory.own_counter(batch_counter)
+        self.counters = cache.memory.counters
         self.date_s = -1
         self.entropy_used = ENTROPY_BYTES
 
@@ -208,10 +214,7 @@ cdef class HotPath:
                 break
             out = after
             start = request.end
-            count(
-                &self.cache.memory.process,
-                self.batch_counter if request.batch else self.counter,
-            )
+            count(self.counters.own, COUNT_BATCHES if request.batch else COUNT_SINGLE)
         self.filled = <size_t>(out - self.out)
         return start
 

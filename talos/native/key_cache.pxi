@@ -226,7 +226,7 @@ cdef int cache_read(
     cdef int length = read_set(view, key, view.sets + key.home, now_ns, value)
     if length == READ_MISS and key.other != key.home:
         length = read_set(view, key, view.sets + key.other, now_ns, value)
-    count(view.process, MISSES if length == READ_MISS else HITS)
+    count(view.process.counters[0], MISSES if length == READ_MISS else HITS)
     return length
 
 
@@ -254,7 +254,7 @@ cdef void cache_evict(CacheView* view, const CacheKey* key) noexcept nogil:
     """Forget every value of the key's stripe, and refuse every lease taken on it so far."""
     # Pairs with the last load in judge_value() and the first in cache_lease().
     fetch_add_seq_cst(&view.epochs[key.stripe], 1)
-    count(view.process, EVICTIONS)
+    count(view.process.counters[0], EVICTIONS)
 
 
 cdef int cache_hold(
@@ -289,7 +289,7 @@ cdef int cache_hold(
                 &holds[nearest], earliest, max(until_mono_ns, earliest + 1)
             )
             place = HOLDS
-    count(view.process, HOLDS_PUT_UP)
+    count(view.process.counters[0], HOLDS_PUT_UP)
     # The hold first, then the epoch: see cache_lease().
     cache_evict(view, key)
     return place
@@ -313,4 +313,3 @@ cdef void cache_flush(CacheView* view) noexcept nogil:
     cdef uint64_t stripe
     for stripe in range(view.stripe_mask + 1):
         fetch_add_seq_cst(&view.epochs[stripe], 1)
-    count(view.process, EVICTIONS)

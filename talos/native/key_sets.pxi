@@ -62,7 +62,7 @@ cdef bint lock(CacheView* view, uint64_t* members) noexcept nogil:
     store_relaxed(&members[COUNT], 0)
     store_relaxed(&members[RECENCY], 0)
     store_relaxed(&members[HAND], 0)
-    count(view.process, TAKEOVERS)
+    count(view.process.counters[0], TAKEOVERS)
     return True
 
 
@@ -385,5 +385,5 @@ cdef Publication cache_publish(
         view, key, lease, payload, length, now_ns, expires_ns
     )
     # The counters of the outcomes stand in the order of the outcomes.
-    count(view.process, <uint64_t>PUBLISHED + <uint64_t>outcome)
+    count(view.process.counters[0], <uint64_t>PUBLISHED + <uint64_t>outcome)
     return outcome

@@ -1,48 +1,13 @@
 # One mapping for all workers of a host: made empty before the fork, and never moved or grown.
 # docs/shared-memory.md draws the layout; lay_out() below computes it.
 #
-#   header | incarnations | counters | holds | epochs | sets
+#   header | incarnations | holds | epochs | sets
 #
-# A process that writes sets or counts takes an owner slot after the fork. Reading, evicting and
+# A process that writes sets takes an owner slot after the fork. Reading, evicting and
 # holding need none, so nothing that keeps an answer true can run out or be left behind.
 
-from libc.errno cimport errno
-from libc.string cimport strerror
-from posix.mman cimport (
-    MAP_ANONYMOUS,
-    MAP_FAILED,
-    MAP_SHARED,
-    PROT_READ,
-    PROT_WRITE,
-    mmap,
-    munmap,
-)
-from posix.unistd cimport close
-
-from os import register_at_fork, urandom
-from weakref import WeakSet
-
-cdef extern from "atomics.h" nogil:
-    uint64_t load_relaxed(const uint64_t* word)
-    uint64_t load_acquire(const uint64_t* word)
-    uint64_t load_seq_cst(const uint64_t* word)
-    void store_relaxed(uint64_t* word, uint64_t value)
-    void store_release(uint64_t* word, uint64_t value)
-    uint64_t fetch_add_seq_cst(uint64_t* word, uint64_t value)
-    uint64_t fetch_or_relaxed(uint64_t* word, uint64_t bits)
-    bint compare_exchange_acq_rel(uint64_t* word, uint64_t expected, uint64_t desired)
-    bint compare_exchange_seq_cst(uint64_t* word, uint64_t expected, uint64_t desired)
-    void fence_acquire()
-    void fence_release()
-    void relax()
-
-cdef extern from "process.h" nogil:
-    bint claim_slot(int file, uint64_t slot)
-    bint slot_is_claimed(int file, uint64_t slot)
-
 cdef enum:
-    LAYOUT_VERSION = 2
-    WORD = 8
+    LAYOUT_VERSION = 3
     PAGE_WORDS = 512
     # Words of the header.
     MAGIC = 0
@@ -52,11 +17,6 @@ cdef enum:
     STRIPES = 4
     SETS = 5
     HEADER_WORDS = 256
-    # Processes that may write at one time; two generations of workers overlap in a restart.
-    OWNERS = 256
-    # 64-bit counters of one owner. The first are the cache's own.
-    COUNTERS = 64
-    CACHE_COUNTERS = 16
     # What an owner signs a lock with: bit 0 is set, then its slot, then its incarnation.
     SLOT_SHIFT = 1
     SLOT_MASK = 0xFF
@@ -77,7 +37,6 @@ cdef uint64_t LARGEST_MAPPING = <uint64_t>1 << 40
 cdef struct Layout:
     # Word offsets from the start of the mapping, and how many there are.
     uint64_t incarnations
-    uint64_t counters
     uint64_t holds
     uint64_t epochs
     uint64_t sets
@@ -88,19 +47,9 @@ cdef struct Layout:
 cdef struct Membership:
     # What this process is in the mapping.
     uint64_t* incarnations
-    uint64_t* counters           # of this owner; NULL while not attached
+    uint64_t** counters          # where Counters has its slot of this process
     uint64_t mark                # 0 while not attached
     int lock_file
-
-
-cdef uint64_t* map_shared(uint64_t size_bytes) except NULL:
-    """Memory full of zeros that this process will share with its children, and theirs."""
-    cdef void* mapped = mmap(
-        NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0
-    )
-    if mapped == MAP_FAILED:
-        raise OSError(errno, (<bytes>strerror(errno)).decode())
-    return <uint64_t*>mapped
 
 
 cdef uint64_t power_of_two(uint64_t at_least) noexcept nogil:
@@ -115,21 +64,11 @@ cdef uint64_t lay_out(uint64_t sets, Layout* layout) noexcept nogil:
     layout.set_count = sets
     layout.stripe_count = power_of_two(sets * STRIPES_PER_SET)
     layout.incarnations = HEADER_WORDS
-    layout.counters = layout.incarnations + OWNERS
-    layout.holds = layout.counters + OWNERS * COUNTERS
+    layout.holds = layout.incarnations + OWNERS
     layout.epochs = layout.holds + HOLD_LINES * HOLDS
     layout.sets = layout.epochs + layout.stripe_count
     layout.sets += -layout.sets % <uint64_t>PAGE_WORDS
     return layout.sets * WORD + sets * SET_BYTES
-
-
-cdef inline void count(Membership* process, uint64_t counter) noexcept nogil:
-    """Add one. Only this process writes its counters: nothing comes between load and store."""
-    cdef uint64_t* word = process.counters
-    if word != NULL:
-        word += counter
-        # Pairs with nothing: readers of sums want each number, not an order among them.
-        store_relaxed(word, load_relaxed(word) + 1)
 
 
 cdef bint is_dead(Membership* process, uint64_t mark) noexcept nogil:
@@ -147,17 +86,6 @@ cdef bint is_dead(Membership* process, uint64_t mark) noexcept nogil:
     return not slot_is_claimed(process.lock_file, slot)
 
 
-cdef int file_without_name() except -1:
-    """A file for the claims of owners, in memory where the system has such a thing."""
-    import os
-    import tempfile
-
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("talos-owners", os.MFD_CLOEXEC)
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())
-
-
 cdef object mappings = WeakSet()
 
 
@@ -166,7 +94,6 @@ cdef void forget_owners() noexcept:
     cdef SharedMemory memory
     for memory in mappings:
         memory.process.mark = 0
-        memory.process.counters = NULL
 
 
 register_at_fork(after_in_child=lambda: forget_owners())
@@ -179,10 +106,11 @@ cdef class SharedMemory:
     cdef Layout layout
     cdef Membership process
     cdef Xxh3 xxh3
+    cdef readonly Counters counters
     cdef readonly uint64_t size_bytes
     cdef object __weakref__
 
-    def __cinit__(self, size_bytes, *, bint hash_in_python=False):
+    def __cinit__(self, size_bytes, *, Counters counters=None, bint hash_in_python=False):
         cdef uint64_t sets
         self.process.lock_file = -1
         if not isinstance(size_bytes, int):
@@ -197,6 +125,8 @@ cdef class SharedMemory:
             raise ValueError("size_bytes is too small for a single set")
         self.base = map_shared(self.size_bytes)
         self.process.lock_file = file_without_name()
+        self.counters = Counters(CORE_COUNTERS_END) if counters is None else counters
+        self.process.counters = &self.counters.own
         self.process.incarnations = self.base + self.layout.incarnations
         self.xxh3 = xxh3_by_library
         if hash_in_python or self.xxh3 == NULL:
@@ -221,16 +151,16 @@ cdef class SharedMemory:
 
     def attach(self):
         cdef uint64_t slot, incarnation
+        self.counters.attach()
         if self.process.mark != 0:
             return True
         for slot in range(<uint64_t>OWNERS):
             if not claim_slot(self.process.lock_file, slot):
                 continue
-            # The claim makes us the only writer of this word and of the counters.
+            # The claim makes us the only writer of this word.
             incarnation = load_relaxed(&self.process.incarnations[slot]) + 1
             # Pairs with the load in is_dead().
             store_release(&self.process.incarnations[slot], incarnation)
-            self.process.counters = self.base + self.layout.counters + slot * COUNTERS
             self.process.mark = (
                 1
                 | (slot << SLOT_SHIFT)
@@ -242,28 +172,3 @@ cdef class SharedMemory:
     @property
     def attached(self):
         return self.process.mark != 0
-
-    def add(self, counter, amount=1):
-        cdef uint64_t index = self.own_counter(counter)
-        cdef uint64_t* word
-        if self.process.counters != NULL:
-            word = self.process.counters + index
-            store_relaxed(word, load_relaxed(word) + <uint64_t>amount)
-
-    def counted(self, counter):
-        return self.sum_of(self.own_counter(counter))
-
-    cdef uint64_t own_counter(self, counter) except 0:
-        """Where a counter lies that does not belong to the cache."""
-        if not 0 <= counter < COUNTERS - CACHE_COUNTERS:
-            raise IndexError("no such counter")
-        return <uint64_t>counter + CACHE_COUNTERS
-
-    cdef uint64_t sum_of(self, uint64_t index) noexcept nogil:
-        """A counter over all owners, the dead included: a later owner of a slot counts on."""
-        cdef uint64_t owner, total = 0
-        for owner in range(<uint64_t>OWNERS):
-            total += load_relaxed(
-                self.base + self.layout.counters + owner * COUNTERS + index
-            )
-        return total

@@ -14,7 +14,7 @@ from tests.core.strategies import CURRENT, STRANGE, quick
 from tests.core.test_hot_path import COUNTER, HEAD, ISSUED, MADE_S, NOW_NS, Host, S, asking
 from tests.core.test_recogniser import BATCH_START, request
 
-BATCH_COUNTER = 8
+BATCH_COUNTER = COUNTER + 1
 BATCH_HEAD = (
     b"HTTP/1.1 200 OK\r\nDate: ",
     b"\r\nX-Batch-Id: ",
@@ -31,10 +31,8 @@ class BatchHost(Host):
         self.hot = _core.HotPath(
             self.cache,
             kind=ISSUED,
-            counter=COUNTER,
             head=HEAD,
             batch_head=BATCH_HEAD,
-            batch_counter=BATCH_COUNTER,
         )
         self.configure()
 
@@ -167,8 +165,8 @@ def test_batches_and_single_requests_are_answered_in_order(host: BatchHost) -> N
 def test_requests_are_counted_by_their_kind(host: BatchHost) -> None:
     keys = numbered(host, 3)
     host.hot.answer(asking(keys[0]) + batch(*keys) + batch(*keys), now_ns=NOW_NS)
-    assert host.memory.counted(COUNTER) == 1
-    assert host.memory.counted(BATCH_COUNTER) == 2
+    assert host.memory.counters.read(COUNTER) == 1
+    assert host.memory.counters.read(BATCH_COUNTER) == 2
 
 
 def test_without_a_head_for_them_batches_are_declined() -> None:
@@ -179,7 +177,7 @@ def test_without_a_head_for_them_batches_are_declined() -> None:
 def test_the_head_of_a_batch_has_an_end(host: BatchHost) -> None:
     too_long = (b"a" * 1537, b"", b"", b"")
     with pytest.raises(ValueError, match="too long"):
-        _core.HotPath(host.cache, kind=ISSUED, counter=0, head=HEAD, batch_head=too_long)
+        _core.HotPath(host.cache, kind=ISSUED, head=HEAD, batch_head=too_long)
 
 
 @quick

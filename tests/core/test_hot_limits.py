@@ -39,7 +39,6 @@ class Host:
             self.cache,
             kind=0,
             imported_kind=IMPORTED,
-            counter=0,
             limits=self.limits,
             head=HEAD,
         )
@@ -215,7 +214,7 @@ def test_an_imported_key_is_found_by_its_hash(raw_key: str) -> None:
 
 
 def test_without_a_kind_for_them_imported_keys_are_declined(host: Host) -> None:
-    hot = _core.HotPath(host.cache, kind=0, counter=0, head=HEAD)
+    hot = _core.HotPath(host.cache, kind=0, head=HEAD)
     hot.configure(
         network=NETWORK.bytes,
         secrets=[],

@@ -17,7 +17,7 @@ from tests.core.test_recogniser import request
 
 NETWORK = uuid.UUID(int=0)
 ISSUED = 0
-COUNTER = 7
+COUNTER = _core.FIRST_FAST_PATH_COUNTER
 S = 1_000_000_000
 MADE_S = 1_700_000_000
 NOW_NS = (MADE_S + 3600) * S + 123
@@ -39,7 +39,7 @@ class Host:
     def __post_init__(self) -> None:
         assert self.memory.attach()
         self.cache = _core.KeyCache(self.memory)
-        self.hot = _core.HotPath(self.cache, kind=ISSUED, counter=COUNTER, head=HEAD)
+        self.hot = _core.HotPath(self.cache, kind=ISSUED, head=HEAD)
         self.configure()
 
     def configure(
@@ -195,7 +195,7 @@ def test_answers_are_counted(host: Host) -> None:
     data = asking(host.key())
     host.hot.answer(data * 3, now_ns=NOW_NS)
     host.hot.answer(b"GET / HTTP/1.1\r\n\r\n", now_ns=NOW_NS)
-    assert host.memory.counted(COUNTER) == 3
+    assert host.memory.counters.read(COUNTER) == 3
 
 
 def test_an_evicted_key_is_not_answered_for(host: Host) -> None:
@@ -332,7 +332,7 @@ def test_a_disabled_path_declines(host: Host) -> None:
 
 def test_it_starts_disabled(host: Host) -> None:
     data = asking(host.key())
-    hot = _core.HotPath(host.cache, kind=ISSUED, counter=COUNTER, head=HEAD)
+    hot = _core.HotPath(host.cache, kind=ISSUED, head=HEAD)
     assert hot.answer(data, now_ns=NOW_NS) == (b"", 0)
 
 
@@ -369,7 +369,7 @@ def test_a_start_outside_is_an_error(host: Host, start: int) -> None:
 
 def test_a_head_has_an_end(host: Host) -> None:
     with pytest.raises(ValueError, match="too long"):
-        _core.HotPath(host.cache, kind=ISSUED, counter=COUNTER, head=(b"a" * 1537, b"", b"", b""))
+        _core.HotPath(host.cache, kind=ISSUED, head=(b"a" * 1537, b"", b"", b""))
 
 
 def test_it_cannot_be_pickled(host: Host) -> None:

@@ -32,7 +32,6 @@ class Host:
         self.hot = _core.HotPath(
             self.cache,
             kind=0,
-            counter=0,
             head=HEAD,
             imported_kind=IMPORTED,
             token_kind=TOKENS,
@@ -106,7 +105,7 @@ def test_a_token_is_answered_for_under_its_own_head(host: Host, token: str) -> N
     head, _, body = host.answer(token).partition(b"\r\n\r\n")
     assert body == BODY
     assert b"\r\nKind: token\r\n" in head
-    assert host.memory.counted(0) == 1
+    assert host.memory.counters.read(_core.FIRST_FAST_PATH_COUNTER) == 1
 
 
 @pytest.mark.parametrize("position", range(len(JWT)))
@@ -193,7 +192,7 @@ def test_tokens_and_keys_are_never_taken_for_each_other(host: Host) -> None:
 def test_a_hot_path_without_tokens_declines_them() -> None:
     host = Host()
     host.publish()
-    hot = _core.HotPath(host.cache, kind=0, counter=0, head=HEAD)
+    hot = _core.HotPath(host.cache, kind=0, head=HEAD)
     assert hot.configure(
         network=NETWORK.bytes,
         secrets=[(CURRENT, None)],
@@ -209,9 +208,9 @@ def test_a_hot_path_without_tokens_declines_them() -> None:
 
 def test_tokens_need_a_kind_and_a_head(host: Host) -> None:
     with pytest.raises(ValueError, match="kind and a head"):
-        _core.HotPath(host.cache, kind=0, counter=0, head=HEAD, token_kind=TOKENS)
+        _core.HotPath(host.cache, kind=0, head=HEAD, token_kind=TOKENS)
     with pytest.raises(ValueError, match="kind and a head"):
-        _core.HotPath(host.cache, kind=0, counter=0, head=HEAD, token_head=TOKEN_HEAD)
+        _core.HotPath(host.cache, kind=0, head=HEAD, token_head=TOKEN_HEAD)
 
 
 def test_a_token_has_no_limit() -> None:

@@ -10,6 +10,7 @@ import pytest
 from talos import _core
 from talos._core import KeyCache, SharedMemory
 from tests.core import torture
+from tests.core.counts import cache_counts
 
 NETWORK = bytes(16)
 KEY = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
@@ -101,32 +102,12 @@ def test_a_child_does_not_write_in_the_name_of_its_parent(memory: SharedMemory) 
     def without_attaching() -> bytes:
         assert not memory.attached
         get(cache)
-        memory.add(0)
         return b"%d" % publish(cache)
 
     with child(without_attaching) as outcome:
         assert int(outcome) == _core.PUBLISH_BUSY
-    assert cache.statistics()["misses"] == memory.counted(0) == 0
+    assert cache_counts(cache)["misses"] == 0
     assert publish(cache) == _core.PUBLISH_DONE
-
-
-def test_counts_survive_those_who_counted(memory: SharedMemory) -> None:
-    cache = KeyCache(memory)
-
-    def count() -> bytes:
-        memory.attach()
-        memory.add(7, 100)
-        get(cache)
-        return b"counted"
-
-    # One after the other they have the same slot; the third comes while the second lives.
-    with child(count):
-        pass
-    with child(count), child(count):
-        memory.add(7)
-        assert memory.counted(7) == 301
-    assert memory.counted(7) == 301
-    assert cache.statistics()["misses"] == 3
 
 
 def test_slots_go_from_the_dead_to_the_living(memory: SharedMemory) -> None:

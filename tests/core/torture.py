@@ -29,6 +29,7 @@ from typing import Final
 from talos import _core
 from talos._core import KeyCache, SharedMemory
 from tests.core import torture_limits
+from tests.core.counts import cache_counts
 
 KEYS: Final = 300
 MEMORY_BYTES: Final = 600_000
@@ -164,7 +165,7 @@ def run(seconds: float, seed: int) -> Report:
     for pid in roles:
         _end(pid)
     _note_late_commit(arena)
-    hits = cache.statistics()["hits"]
+    hits = cache_counts(cache)["hits"]
     memory.attach()
     wedged = sum(not _can_be_cached(cache, number) for number in range(KEYS))
     return Report(
@@ -174,7 +175,7 @@ def run(seconds: float, seed: int) -> Report:
         torn=sum(arena.torn),
         stale=sum(count for number, count in enumerate(arena.stale) if number not in arena.late),
         wedged=wedged,
-        statistics=cache.statistics(),
+        statistics=cache_counts(cache),
     )
 
 

@@ -70,10 +70,8 @@ class HotSurface(Surface):
             token_kind=TOKEN_KIND,
             token_head=ready_token_head(),
             limits=None if self.hot_limits is None else self.hot_limits.table,
-            counter=0,
             head=ready_head(),
             batch_head=ready_batch_head(),
-            batch_counter=1,
         )
         self.configure()
 

@@ -53,9 +53,7 @@ def stocked(surface: Surface, *keys: dict[str, Any]) -> _core.HotPath:
     memory = _core.SharedMemory(2 << 20)
     memory.attach()
     cache = _core.KeyCache(memory)
-    hot = _core.HotPath(
-        cache, kind=0, counter=0, head=ready_head(), batch_head=ready_batch_head(), batch_counter=1
-    )
+    hot = _core.HotPath(cache, kind=0, head=ready_head(), batch_head=ready_batch_head())
     settings = TENANT.credentials
     assert hot.configure(
         network=bytes(16),

@@ -23,7 +23,6 @@ from talos import _core
 from talos.adapters.cache.null import NullKeyCache, NullProvedTokens
 from talos.adapters.cache.shared import KIND_NUMBERS, BodyFormat, SharedKeyCache
 from talos.adapters.clock import SystemClock
-from talos.adapters.observability.counters import Counter
 from talos.adapters.ratelimit.null import UnenforcedLimiter
 from talos.adapters.sql import engine as engine_module
 from talos.adapters.sql import migrate
@@ -157,7 +156,6 @@ class Worker:
         self._hot = _core.HotPath(
             _core.KeyCache(memory),
             kind=KIND_NUMBERS[KeyKind.ISSUED],
-            counter=Counter.HOT_ANSWERS,
             head=ready_head(),
         )
         assert hot_path.configure(self._hot, self._tenant, HttpSettings())

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from talos import bootstrap
-from talos.adapters.observability.counters import Counter
+from talos import _core, bootstrap
+from talos.adapters.observability import counters
 from talos.bootstrap import Surface
 from talos.config.reload import ConfigSource
 from talos.errors import ConfigurationError
@@ -44,7 +44,7 @@ def test_noop_needs_no_memory(tmp_path: Path) -> None:
 def test_memory_that_the_system_refuses_is_a_fault_of_the_setting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(size_bytes: int) -> None:
+    def refuse(size_bytes: int, *, counters: _core.Counters) -> None:
         raise OSError(12, "Cannot allocate memory")
 
     monkeypatch.setattr("talos._core.SharedMemory", refuse)
@@ -84,14 +84,26 @@ VERIFY = "/v2alpha1/admin/apiKeys:verify"
 ISSUED = "/v2alpha1/admin/issuedApiKeys"
 
 
+def counted(memory: _core.Counters) -> dict[tuple[str, ...], float]:
+    """Every number that is not zero, by its name and the values of its labels."""
+    return {
+        (sample.name, *(value for _, value in sample.labels)): sample.value
+        for sample in counters.read(memory)
+        if sample.value
+    }
+
+
 class Worker:
     """A surface as a worker has it, with the configuration file that it follows."""
 
-    def __init__(self, tmp_path: Path, dsn: str, surface: Surface = Surface.ALL) -> None:
+    def __init__(
+        self, tmp_path: Path, dsn: str, surface: Surface = Surface.ALL, **changes: Any
+    ) -> None:
         self.path = tmp_path / "talos.yaml"
         self.settings: dict[str, Any] = {
             "db__dsn": dsn,
             "credentials__api_keys__default_ttl": "24h",
+            **changes,
         }
         config = loaded(tmp_path, tree(**self.settings))
         self.source = ConfigSource(config, {})
@@ -147,9 +159,7 @@ def test_the_hot_path_answers_what_the_application_has_published(worker: Worker)
     assert worker.verify(credential) == "MISS"
     assert worker.answers_at_once(credential)
     assert worker.verify(credential) == "HIT"
-    memory = worker.shared.memory
-    assert memory is not None
-    assert memory.counted(Counter.HOT_ANSWERS) == 1
+    assert counted(worker.shared.counters)["talos_fast_path_answers_total", "verify"] == 1
 
 
 def test_cross_origin_headers_are_left_to_the_application(worker: Worker) -> None:
@@ -245,3 +255,15 @@ def test_without_memory_nothing_is_cached(tmp_path: Path, sqlite_dsn: str) -> No
             answer = send(alone.main, "POST", VERIFY, {"credential": credential})
             assert answer.headers["ory-talos-cache"] == "MISS"
         alone.close()
+
+
+@pytest.mark.parametrize("cache_type", ["memory", "noop"])
+def test_requests_are_counted_with_a_cache_and_without_one(
+    tmp_path: Path, sqlite_dsn: str, cache_type: str
+) -> None:
+    with Worker(tmp_path, sqlite_dsn, cache__type=cache_type) as worker:
+        assert (worker.shared.memory is None) is (cache_type == "noop")
+        worker.issue()
+        found = counted(worker.shared.counters)
+        assert found["talos_http_request_duration_seconds_count",] == 1
+        assert 0 < found["talos_http_request_duration_seconds_sum",] < 60

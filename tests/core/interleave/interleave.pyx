@@ -16,6 +16,8 @@ from hmac import digest as hmac_digest
 include "native/compare.pxi"
 include "native/uuid.pxi"
 include "native/xxh3.pxi"
+include "native/mapping.pxi"
+include "native/counters.pxi"
 include "native/shared_memory.pxi"
 include "native/key_cache.pxi"
 include "native/key_sets.pxi"
@@ -82,6 +84,8 @@ cdef int64_t LATER = 100 * 10**9
 
 cdef CacheView views[MOST_ACTORS + 1]
 cdef Membership places[MOST_ACTORS + 1]
+# Nobody counts.
+cdef uint64_t* no_slot = NULL
 cdef Role roles[MOST_ACTORS]
 cdef CacheKey key
 cdef CacheKey neighbours[3]
@@ -310,7 +314,7 @@ def interleave(
     cdef const char* why = NULL
     cdef long runs
     cdef int i
-    size = 400_000
+    size = 260_000
     while True:
         try:
             memory = SharedMemory(size)
@@ -321,7 +325,7 @@ def interleave(
     cache = KeyCache(memory)
     for i in range(MOST_ACTORS + 1):
         places[i].incarnations = memory.process.incarnations
-        places[i].counters = NULL
+        places[i].counters = &no_slot
         places[i].lock_file = -1
         views[i] = cache.view
         views[i].process = &places[i]

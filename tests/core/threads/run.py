@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
-from threads import KeyCache, SharedMemory, Threads
+from threads import KEY_CACHE_COUNTERS, KeyCache, SharedMemory, Threads
 
 ROUNDS = 100_000
 
@@ -30,7 +30,9 @@ def main(what: str) -> None:
         running = [pool.submit(begin, part, seed + 1) for seed, part in enumerate(work)]
         done = [future.result() for future in running]
     if what != "race":
-        print(f"{sum(done[:4])} hits of {4 * ROUNDS} reads, none wrong; {cache.statistics()}")
+        counters = memory.counters
+        counted = {name: counters.read(place) for place, name in enumerate(KEY_CACHE_COUNTERS)}
+        print(f"{sum(done[:4])} hits of {4 * ROUNDS} reads, none wrong; {counted}")
 
 
 main(sys.argv[1])

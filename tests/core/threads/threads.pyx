@@ -16,6 +16,8 @@ from hmac import digest as hmac_digest
 include "native/compare.pxi"
 include "native/uuid.pxi"
 include "native/xxh3.pxi"
+include "native/mapping.pxi"
+include "native/counters.pxi"
 include "native/shared_memory.pxi"
 include "native/key_cache.pxi"
 include "native/key_sets.pxi"

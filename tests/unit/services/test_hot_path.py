@@ -42,7 +42,7 @@ class Host:
         self.memory = _core.SharedMemory(2 << 20)
         assert self.memory.attach()
         self.cache = _core.KeyCache(self.memory)
-        self.path = _core.HotPath(self.cache, kind=0, counter=0, head=ready_head())
+        self.path = _core.HotPath(self.cache, kind=0, head=ready_head())
 
     def key(
         self,

@@ -151,7 +151,6 @@ class TokensUnderChange(RuleBasedStateMachine):
         self.hot = HotPath(
             KeyCache(memory),
             kind=0,
-            counter=0,
             head=ready_head(),
             token_kind=KIND,
             token_head=ready_token_head(),
