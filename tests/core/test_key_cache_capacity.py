@@ -86,7 +86,7 @@ def test_a_scan_of_cold_keys_leaves_the_hot_ones() -> None:
 
 def test_what_was_in_use_yields_to_what_is() -> None:
     """Admission must not keep yesterday's keys for ever."""
-    memory = SharedMemory(1024 * 1024)
+    memory = SharedMemory(896 * 1024)
     memory.attach()
     cache = KeyCache(memory)
     yesterday, today = keys(0, 1_500), keys(1_500, 600)
