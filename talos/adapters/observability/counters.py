@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from talos import _core
-from talos.domain.durations import NS_PER_S
+from talos.domain.units import NS_PER_S
 
 Labels: TypeAlias = tuple[tuple[str, str], ...]
 
