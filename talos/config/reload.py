@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from talos.config import advice, invalidation, snapshot
-from talos.config.board import ReloadBoard
 from talos.config.loading import Contents, Loader
+from talos.config.shared_config import SharedConfig
 from talos.config.snapshot import SIGNING_KEY_ID, SIGNING_KEY_URLS, Snapshot
 from talos.config.values import Config
 from talos.config.watching import follow
@@ -38,7 +38,7 @@ class ConfigSource:
         """
         sources = config.sources
         self._loader = Loader(sources.path if sources else None, environ)
-        self._board = ReloadBoard(sources.digest) if sources else None
+        self._shared = SharedConfig(sources.digest) if sources else None
         self._adopting = threading.Lock()
         self._followers: list[Callable[[Snapshot, Snapshot], None]] = []
         self._held = (0, snapshot.take(config))
@@ -49,14 +49,14 @@ class ConfigSource:
 
         For who cannot afford to ask ``current`` each time.
         """
-        return None if self._board is None else self._board.revision_word
+        return None if self._shared is None else self._shared.revision_word
 
     def current(self) -> Snapshot:
         """Return the snapshot in force now; call it once for each request."""
         revision, held = self._held
-        if self._board is None or self._board.revision == revision:
+        if self._shared is None or self._shared.revision == revision:
             return held
-        return self._adopt(self._board)
+        return self._adopt(self._shared)
 
     def subscribe(self, follower: Callable[[Snapshot, Snapshot], None]) -> None:
         """Have ``follower(previous, present)`` called whenever this process takes over an edit.
@@ -72,28 +72,28 @@ class ConfigSource:
         ``quiet`` is asked after the reading: where it says False, somebody has been writing
         meanwhile, and nothing is done.
         """
-        board = self._board
-        if board is None:
+        shared = self._shared
+        if shared is None:
             return
-        with board.turn():
+        with shared.turn():
             contents = self._loader.read()
             # What keeps a file from being read takes the place of its content.
             digest = contents.digest
-            if quiet() and digest != board.seen:
+            if quiet() and digest != shared.seen:
                 judgement = self._judge(contents)
                 if judgement.accepted is not None:
-                    board.publish(judgement.accepted.to_bytes())
+                    shared.publish(judgement.accepted.to_bytes())
                 # Before the log: whoever reads of it and kills this process causes no second line.
-                board.seen = digest
+                shared.seen = digest
                 self._tell(judgement)
         self.current()
 
-    def _adopt(self, board: ReloadBoard) -> Snapshot:
+    def _adopt(self, shared: SharedConfig) -> Snapshot:
         """Take over what another thread or process has published."""
         with self._adopting:
             revision, held = self._held
-            published = board.revision
-            payload = board.payload(published) if published != revision else None
+            published = shared.revision
+            payload = shared.payload(published) if published != revision else None
             # Without a payload the next revision is on its way; the next call finds it.
             if payload is not None:
                 previous, held = held, snapshot.take(Config.from_bytes(payload), held)

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from talos import _core
-from talos.adapters.observability.seldom import Seldom
+from talos.adapters.observability.log_throttle import LogThrottle
 from talos.domain.keys import KeyKind, KeyRef
 from talos.domain.units import NS_PER_S
 from talos.domain.verification import Verification
@@ -68,7 +68,7 @@ class SharedKeyCache:
         self.core = _core.KeyCache(memory)
         self.clock = clock
         self.bodies = bodies
-        self._seldom = Seldom()
+        self._seldom = LogThrottle()
 
     def get(self, ref: KeyRef, *, generation: int, max_age_ns: int) -> ReadyAnswer | None:
         """See ``KeyCache.get``."""

@@ -6,7 +6,7 @@ Counting itself is compiled; docs/shared-memory.md says why exactly what a polic
 import logging
 
 from talos import _core
-from talos.adapters.observability.seldom import Seldom
+from talos.adapters.observability.log_throttle import LogThrottle
 from talos.domain.keys import RateLimitPolicy
 from talos.domain.verification import RateLimitState
 
@@ -21,7 +21,7 @@ class SharedRateLimiter:
     def __init__(self, limits: _core.RateLimits) -> None:
         """Count in ``limits``."""
         self._limits = limits
-        self._seldom = Seldom()
+        self._seldom = LogThrottle()
 
     def admit(
         self, network_id: str, key_id: str, policy: RateLimitPolicy, now_ns: int

@@ -22,7 +22,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 
-from talos.adapters.observability.seldom import Seldom
+from talos.adapters.observability.log_throttle import LogThrottle
 from talos.adapters.sql.dsn import DatabaseUrl, Product
 from talos.adapters.sql.last_statements import forget_last_statements, send_with_commit
 from talos.adapters.sql.schema_version import VERSION_TABLE
@@ -228,7 +228,7 @@ def _postgres_connector(url: DatabaseUrl) -> Callable[[], psycopg.Connection[Any
     # Not as start-up options: poolers between us and the server refuse those.
     calls = ", ".join(["set_config(%s, %s, false)"] * len(session))
     chosen = "prepare_threshold" in connect_args
-    pooled = Seldom()
+    pooled = LogThrottle()
 
     def connect() -> psycopg.Connection[Any]:
         connection = _BoundedConnection.connect(**connect_args, autocommit=True)

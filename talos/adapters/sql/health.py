@@ -5,7 +5,7 @@ import mmap
 from collections.abc import Callable
 from typing import Final
 
-from talos.adapters.observability.seldom import Seldom
+from talos.adapters.observability.log_throttle import LogThrottle
 from talos.adapters.sql.dsn import DatabaseUrl
 from talos.adapters.sql.sqlite_file import FileReplaced, SqliteFile
 from talos.errors import ServiceUnavailable
@@ -23,7 +23,7 @@ class DatabaseHealth:
         self._file = None if url.path is None else SqliteFile(url.path)
         # Anonymous and shared with every process forked from this one.
         self._writes = mmap.mmap(-1, 1)
-        self._replaced = Seldom()
+        self._replaced = LogThrottle()
         self.on_replaced: Callable[[], None] = lambda: None
         """Called, seldom, by a process that finds the file replaced."""
 

@@ -161,7 +161,7 @@ def test_what_judges_differently_has_another_generation(tmp_path: Path) -> None:
 def test_a_worker_that_is_told_of_an_edit_finds_the_same_generation(
     tmp_path: Path, change: dict[str, Any]
 ) -> None:
-    """One worker reads the file, the others what it has published (``config.board``)."""
+    """One worker reads the file, the others what it has published (``config.shared_config``)."""
     config = loaded(tmp_path, tree(**change))
     read, told = snapshot.take(config), snapshot.take(Config.from_bytes(config.to_bytes()))
     assert told.tenant.credentials.generation == read.tenant.credentials.generation

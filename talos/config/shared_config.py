@@ -3,7 +3,7 @@
 Every worker watches the file, but an edit must be judged once, logged once (contract 16, 33) and
 be in force for all of them from the same moment on; and a worker that is started later must get the
 last good configuration, not the broken file that lies there by then. So the judgement is written on
-a board in memory that the workers share, made before the first of them is forked.
+memory that the workers share, made before the first of them is forked.
 
 A process that is killed at any moment harms nobody: its lock falls with it, and a half-written
 record is never pointed to.
@@ -29,7 +29,7 @@ _SLOT_BYTES: Final = 64 * 1024 * 1024
 """Far more than a configuration can take; what is not written takes no memory."""
 
 
-class ReloadBoard:
+class SharedConfig:
     """A few bytes that all processes of a host see, and the configuration behind them.
 
     The first eight bytes are the revision, written last and with one store; whoever sees it move

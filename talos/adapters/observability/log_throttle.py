@@ -7,7 +7,7 @@ REPEAT_NS: Final = 60 * 1_000_000_000
 """How often a process says the same at most."""
 
 
-class Seldom:
+class LogThrottle:
     """Knows whether it is time to say something again.
 
     Shared between threads: at worst two of them say it at once.

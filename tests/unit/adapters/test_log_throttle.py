@@ -4,13 +4,13 @@ import time
 
 import pytest
 
-from talos.adapters.observability.seldom import REPEAT_NS, Seldom
+from talos.adapters.observability.log_throttle import REPEAT_NS, LogThrottle
 
 
 def test_it_is_due_at_first_and_when_the_time_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
     now_ns = 1_000
     monkeypatch.setattr(time, "monotonic_ns", lambda: now_ns)
-    seldom = Seldom()
+    seldom = LogThrottle()
     assert [seldom.due(), seldom.due()] == [True, False]
     now_ns += REPEAT_NS - 1
     assert not seldom.due()
