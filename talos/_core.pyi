@@ -463,7 +463,7 @@ class HotPath:
         """
 
 @final
-class HotDesk:
+class FastPathContext:
     """What the connections of one event loop share: where they read into, and who answers."""
 
     def __init__(
@@ -480,21 +480,21 @@ class HotDesk:
         do. Raises ValueError where ``revision`` is not 8 aligned bytes.
         """
 
-class EagerConnection:
+class FastPathProtocol:
     """A connection whose requests are answered from memory as they are read.
 
     To be derived from: an ``asyncio.BufferedProtocol`` as far as reading goes, for one thread.
     """
 
-    def __init__(self, desk: HotDesk, descriptor: int) -> None:
+    def __init__(self, context: FastPathContext, descriptor: int) -> None:
         """Answer on the socket ``descriptor``, which has to be there whenever anything is read."""
 
     @property
-    def eager(self) -> bool:
+    def fast_path_allowed(self) -> bool:
         """Whether what is read next begins a request, and nothing waits to be sent before it."""
 
-    @eager.setter
-    def eager(self, value: bool) -> None: ...
+    @fast_path_allowed.setter
+    def fast_path_allowed(self, value: bool) -> None: ...
     @property
     def served(self) -> bool:
         """Whether anything was answered at once; for others to take back."""
@@ -502,12 +502,12 @@ class EagerConnection:
     @served.setter
     def served(self, value: bool) -> None: ...
     def get_buffer(self, sizehint: int) -> bytearray:
-        """Where to read into: the same for all connections of a desk."""
+        """Where to read into: the same for all connections of a context."""
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Answer what was read if the connection is eager; the rest is passed to ``received``."""
+        """Answer what was read while ``fast_path_allowed``; the rest is passed to ``received``."""
 
-    def answer_at_once(self, data: bytes) -> int:
+    def answer_by_fast_path(self, data: bytes) -> int:
         """Answer the requests that ``data`` begins with; return the position behind the last one.
 
         Nothing may wait to be sent.
@@ -520,7 +520,7 @@ class EagerConnection:
         """Called with what was read and not answered; valid until it returns."""
 
     def unsent(self, data: bytes) -> None:
-        """Called with the end of answers that the socket did not take. Not eager any more."""
+        """Called with what the socket did not take of answers; no fast path from then on."""
 
     def broken(self) -> None:
-        """Called when the socket takes nothing any more, ever. Not eager any more."""
+        """Called when the socket takes nothing any more, ever; no fast path from then on."""

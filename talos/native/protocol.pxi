@@ -1,5 +1,5 @@
 # One connection on the event loop, as far as it has to be quick: from the read of the loop to the
-# answer of the hot path and out, without an object between. Everything that waits, fails, or is not
+# answer of the fast path and out, without an object between. What waits, fails, or is not
 # in memory is decided in talos/serving/http/protocol.py, which derives from the class below.
 #
 # All of this runs on the thread of the event loop, and nothing in it waits.
@@ -29,16 +29,16 @@ cdef int64_t realtime_ns() noexcept nogil:
 
 @cython.final
 @cython.auto_pickle(False)
-cdef class HotDesk:
-    cdef HotPath hot             # None: nothing is answered at once
-    cdef bytearray room
+cdef class FastPathContext:
+    cdef HotPath path            # None: nothing is answered at once
+    cdef bytearray buffer
     cdef object configure
     cdef Py_buffer watched
     cdef const uint64_t* revision    # NULL: the configuration never changes
     cdef uint64_t seen
 
     def __init__(self, HotPath hot_path=None, *, configure=None, revision=None):
-        self.room = bytearray(ROOM_BYTES)
+        self.buffer = bytearray(ROOM_BYTES)
         self.configure = configure
         if self.revision != NULL:
             raise ValueError("made already")
@@ -51,20 +51,20 @@ cdef class HotDesk:
             self.seen = load_acquire(self.revision)
         if configure is not None:
             configure()
-        self.hot = hot_path
+        self.path = hot_path
 
     def __dealloc__(self):
         if self.revision != NULL:
             PyBuffer_Release(&self.watched)
 
     def __reduce__(self):
-        raise TypeError("a HotDesk cannot be pickled")
+        raise TypeError("a FastPathContext cannot be pickled")
 
-    cdef bint follow(self) except -1:
-        """Bring the hot path in line with the configuration of now."""
+    cdef bint refresh(self) except -1:
+        """Bring the fast path in line with the configuration of now."""
         cdef uint64_t revision
         if self.revision != NULL:
-            # Pairs with the store that ends ReloadBoard.publish: who sees the number finds what it
+            # Pairs with the store that ends SharedConfig.publish: who sees the number finds what it
             # stands for. An edit is logged after that, so whoever has read of it in the log is
             # answered under it.
             revision = load_acquire(self.revision)
@@ -76,43 +76,43 @@ cdef class HotDesk:
 
 
 @cython.auto_pickle(False)
-cdef class EagerConnection:
-    cdef HotDesk desk
+cdef class FastPathProtocol:
+    cdef FastPathContext context
     cdef int descriptor
-    cdef public bint eager
+    cdef public bint fast_path_allowed
     cdef public bint served
 
-    def __init__(self, HotDesk desk not None, int descriptor):
-        self.desk = desk
+    def __init__(self, FastPathContext context not None, int descriptor):
+        self.context = context
         self.descriptor = descriptor
-        self.eager = False
+        self.fast_path_allowed = False
         self.served = False
 
     def __reduce__(self):
         raise TypeError("a connection cannot be pickled")
 
     def get_buffer(self, sizehint):
-        return self.desk.room
+        return self.context.buffer
 
     def buffer_updated(self, Py_ssize_t nbytes):
         cdef size_t used = 0
-        if not 0 <= nbytes <= PyByteArray_GET_SIZE(self.desk.room):
+        if not 0 <= nbytes <= PyByteArray_GET_SIZE(self.context.buffer):
             raise ValueError("more bytes than there is room for")
-        if self.eager:
+        if self.fast_path_allowed:
             used = self.answer(
-                <const uint8_t*>PyByteArray_AS_STRING(self.desk.room), <size_t>nbytes
+                <const uint8_t*>PyByteArray_AS_STRING(self.context.buffer), <size_t>nbytes
             )
             if used == <size_t>nbytes:
                 return
-        self.received(memoryview(self.desk.room)[used:nbytes])
+        self.received(memoryview(self.context.buffer)[used:nbytes])
 
-    def answer_at_once(self, bytes data not None):
+    def answer_by_fast_path(self, bytes data not None):
         return self.answer(bytes_data(data), <size_t>PyBytes_GET_SIZE(data))
 
     def lacks_body(self, bytes data not None):
         cdef Recognised request
         cdef size_t size = <size_t>PyBytes_GET_SIZE(data)
-        if self.desk.hot is None or recognise(bytes_data(data), 0, size, &request):
+        if self.context.path is None or recognise(bytes_data(data), 0, size, &request):
             return False
         return request.end > size
 
@@ -130,20 +130,20 @@ cdef class EagerConnection:
 
         Ends early where an answer is not taken at once: what waits to be sent is bounded by that.
         """
-        cdef HotPath hot = self.desk.hot
+        cdef HotPath path = self.context.path
         cdef size_t used = 0, end
         cdef int64_t now_ns
-        if hot is None:
+        if path is None:
             return 0
-        self.desk.follow()
+        self.context.refresh()
         now_ns = realtime_ns()
         while used < size:
-            end = hot.answer_into(data, used, size, now_ns)
+            end = path.answer_into(data, used, size, now_ns)
             if end == used:
                 break
             used = end
             self.served = True
-            if not self.send_all(hot.out, hot.filled):
+            if not self.send_all(path.out, path.filled):
                 break
         return used
 
@@ -159,10 +159,10 @@ cdef class EagerConnection:
                 return True
             if sent >= 0 or errno == EAGAIN:
                 sent = max(sent, 0)
-                self.eager = False
+                self.fast_path_allowed = False
                 self.unsent(PyBytes_FromStringAndSize(<const char*>data + sent, size - sent))
                 return False
             if errno != EINTR:
-                self.eager = False
+                self.fast_path_allowed = False
                 self.broken()
                 return False

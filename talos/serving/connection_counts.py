@@ -10,12 +10,12 @@ import mmap
 from collections.abc import Container
 from typing import Final
 
-SEATS: Final = 512
+SLOTS: Final = 512
 """How many workers can be told apart."""
 _ABSENT: Final = -1
 
 
-class Census:
+class ConnectionCounts:
     """A row of numbers in memory that all workers share, one for each. Made before they are forked.
 
     Each worker writes its own and reads the others'. A number that is old by the time it is read
@@ -25,23 +25,23 @@ class Census:
     def __init__(self) -> None:
         """Begin without workers."""
         # The first number is how many of the others have ever been used.
-        self._counts = memoryview(mmap.mmap(-1, (1 + SEATS) * 8)).cast("q")
+        self._counts = memoryview(mmap.mmap(-1, (1 + SLOTS) * 8)).cast("q")
         self._holders: dict[int, int] = {}
 
-    def free_seat(self) -> "Seat | None":
-        """Return a seat for the worker that is forked next, None when there are too many."""
+    def free_slot(self) -> "WorkerSlot | None":
+        """Return a slot for the worker that is forked next, None when there are too many."""
         taken = set(self._holders.values())
-        free = next((index for index in range(1, 1 + SEATS) if index not in taken), None)
+        free = next((index for index in range(1, 1 + SLOTS) if index not in taken), None)
         if free is None:
             return None
         self._counts[free] = _ABSENT
         self._counts[0] = max(self._counts[0], free)
-        return Seat(self._counts, free)
+        return WorkerSlot(self._counts, free)
 
-    def seated(self, pid: int, seat: "Seat | None") -> None:
-        """Take notice in the master of whose seat it became."""
-        if seat is not None:
-            self._holders[pid] = seat.index
+    def seated(self, pid: int, slot: "WorkerSlot | None") -> None:
+        """Take notice in the master of whose slot it became."""
+        if slot is not None:
+            self._holders[pid] = slot.index
 
     def clear(self, living: Container[int]) -> None:
         """Take back the seats of the workers that are not among the ``living``."""
@@ -49,8 +49,8 @@ class Census:
             self._counts[self._holders.pop(pid)] = _ABSENT
 
 
-class Seat:
-    """One worker's place in the census."""
+class WorkerSlot:
+    """One worker's place in the counts."""
 
     def __init__(self, counts: memoryview, index: int) -> None:
         """Take the place at ``index``; until ``tell`` is called nobody knows of it."""

@@ -7,7 +7,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from talos.domain.addresses import UNIX_PEER
-from talos.serving.connection_counts import SEATS
+from talos.serving.connection_counts import SLOTS
 
 _ROWS: Final = 4
 _COLUMNS: Final = 4096
@@ -18,7 +18,7 @@ _NETWORK_BITS: Final = 64
 class PeerBound:
     """Counts in memory that all workers share. Made before they are forked.
 
-    Each worker writes a part of its own and reads all of them, as in the census. A part is a
+    Each worker writes a part of its own and reads all of them, as in the counts. A part is a
     count-min sketch (Cormode and Muthukrishnan): an address is counted in one cell of each row, and
     the lowest of the four is its number. It is never too low. It is too high only where others
     share all four cells, and which do is secret and new at each start.
@@ -29,16 +29,16 @@ class PeerBound:
         self._most = most
         self._seed = os.urandom(16)
         # The first number is how many of the other parts have ever been used.
-        self._counts = memoryview(mmap.mmap(-1, (1 + SEATS) * _CELLS * 2)).cast("H")
+        self._counts = memoryview(mmap.mmap(-1, (1 + SLOTS) * _CELLS * 2)).cast("H")
 
     def free(self, index: int) -> None:
-        """Forget what the worker that had this seat before did not live to count down."""
+        """Forget what the worker that had this slot before did not live to count down."""
         self._counts[0] = max(self._counts[0], index)
         first = index * _CELLS
         self._counts[first : first + _CELLS] = memoryview(bytes(_CELLS * 2)).cast("H")
 
     def admit(self, index: int, host: str) -> bool:
-        """Count one connection more in the part of a seat; False, and nothing, where it may not.
+        """Count one connection more in the part of a slot; False, and nothing, where it may not.
 
         It is written before it is compared: of two workers that admit at once, both may refuse,
         but never both accept one too many.

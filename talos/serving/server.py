@@ -9,20 +9,20 @@ from functools import partial
 
 from gunicorn.config import Config
 
-from talos._core import HotDesk
-from talos.adapters.observability.seldom import Seldom
-from talos.serving.connection_counts import Seat
+from talos._core import FastPathContext
+from talos.adapters.observability.log_throttle import LogThrottle
+from talos.serving.connection_counts import WorkerSlot
 from talos.serving.http.answer import Reply
-from talos.serving.http.body_memory import BodyRoom
+from talos.serving.http.body_memory import BodyMemoryBudget
 from talos.serving.http.connection import Timeouts
 from talos.serving.http.ends import Ends, ends_of
 from talos.serving.http.exchange import body_limit
-from talos.serving.http.listener import Listening
-from talos.serving.http.protocol import Client
-from talos.serving.http.thread_pool import Crew
+from talos.serving.http.listener import ListenerState
+from talos.serving.http.protocol import HttpProtocol
+from talos.serving.http.thread_pool import ThreadPool
 from talos.serving.http.unsent import UnsentAnswers
 from talos.serving.peers import PeerBound
-from talos.serving.process.site import Site
+from talos.serving.process.worker_application import WorkerApplication
 
 _log = logging.getLogger(__name__)
 
@@ -44,54 +44,54 @@ _PROBE_THREADS = 4
 _PROBE_CAPACITY = 64
 
 
-class Reception:
-    """Serves a ``Site`` on listening sockets, on the thread of an event loop, until drained."""
+class ConnectionServer:
+    """Serves listeners on the thread of an event loop, until drained."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         config: Config,
-        site: Site,
+        site: WorkerApplication,
         listeners: Sequence[socket.socket],
         *,
         timeouts: Timeouts,
-        body_room: BodyRoom | None = None,
+        body_memory: BodyMemoryBudget | None = None,
         unsent: UnsentAnswers | None = None,
-        seat: Seat | None = None,
+        slot: WorkerSlot | None = None,
         peers: PeerBound | None = None,
         on_sweep: Callable[[], None] = lambda: None,
     ) -> None:
         """Start accepting. ``on_sweep`` is called about every second.
 
-        ``seat`` is this worker's in the census; without one it takes whomever it can. ``peers``
-        bounds what each peer holds of the first listener, for workers that have a seat.
+        ``slot`` is this worker's in the counts; without one it takes whomever it can. ``peers``
+        bounds what each peer holds of the first listener, for workers that have a slot.
         """
         self.loop = loop
         self.timeouts = timeouts
         self.body_limit = partial(body_limit, site.body_limit)
         self.draining = False
-        self.large_bodies = Crew(_LARGE_BODY_THREADS)
-        self.body_room = body_room or BodyRoom()
+        self.large_body_pool = ThreadPool(_LARGE_BODY_THREADS)
+        self.body_memory = body_memory or BodyMemoryBudget()
         self.unsent = unsent or UnsentAnswers()
-        self.clients: set[Client] = set()
-        self._told_of_peers = Seldom()
-        self._told_of_bodies = Seldom()
+        self.clients: set[HttpProtocol] = set()
+        self._peer_log = LogThrottle()
+        self._body_log = LogThrottle()
         self._relieving = False
         self._running = 0
         self._answers_told = False
         self._connecting: set[asyncio.Task[None]] = set()
-        self._deserted = asyncio.Event()
-        self._seat = seat
-        self._peers = peers if seat is not None else None
+        self._drained = asyncio.Event()
+        self._slot = slot
+        self._peers = peers if slot is not None else None
         self._on_sweep = on_sweep
         self.listening = [
-            Listening(
+            ListenerState(
                 socket=listener,
                 application=application,
                 # The second listener answers probes; it keeps threads and room of its own, so
                 # that it answers while the first is busy.
-                crew=Crew(_PROBE_THREADS if index else config.threads),
-                desk=HotDesk() if index else _hot_desk(site),
+                pool=ThreadPool(_PROBE_THREADS if index else config.threads),
+                context=FastPathContext() if index else _hot_desk(site),
                 capacity=_PROBE_CAPACITY if index else config.worker_connections,
                 takes_bodies=not index,
                 bounds_peers=not index,
@@ -100,10 +100,10 @@ class Reception:
                 zip(listeners, site.applications, strict=True)
             )
         ]
-        self._crews = [*(each.crew for each in reversed(self.listening)), self.large_bodies]
-        self._tell()
+        self._pools = [*(each.pool for each in reversed(self.listening)), self.large_body_pool]
+        self._publish_count()
         for listening in self.listening:
-            self.mind_the_door(listening)
+            self.update_accepting(listening)
         self._timer = loop.call_soon(self._sweep)
 
     async def drain(self, grace_s: float) -> bool:
@@ -113,27 +113,27 @@ class Reception:
         for a moment, and their next answer says that it is the last.
         """
         self.draining = True
-        if self._seat is not None:
-            self._seat.leave()
+        if self._slot is not None:
+            self._slot.leave()
         for listening in self.listening:
             while self._accept(listening):
                 pass
             self._accept_on(listening, False)
             listening.socket.close()
         for client in self.clients:
-            client.hurry()
+            client.begin_drain()
         self._timer.cancel()
         self._sweep()
-        self._notice_desertion()
+        self._check_drained()
         try:
-            await asyncio.wait_for(self._deserted.wait(), grace_s)
+            await asyncio.wait_for(self._drained.wait(), grace_s)
         except TimeoutError:
             for client in list(self.clients):
                 client.give_up()
         self._timer.cancel()
         finished = not self._running
-        for crew in self._crews:
-            crew.end(wait=finished)
+        for pool in self._pools:
+            pool.end(wait=finished)
         return finished
 
     def _sweep(self) -> None:
@@ -144,64 +144,64 @@ class Reception:
         now = time.monotonic()
         for client in list(self.clients):
             if client.served:
-                client.home.renew(client)
+                client.listener.renew(client)
             elif client.connection.deadline <= now:
                 client.give_up()
             else:
                 client.watch_sending()
         for listening in self.listening:
             listening.exhausted = False
-            self.mind_the_door(listening)
+            self.update_accepting(listening)
 
     # Clients
 
-    def mind_the_door(self, listening: Listening) -> None:
+    def update_accepting(self, listening: ListenerState) -> None:
         """Accept clients exactly while they are welcome."""
         if not self.draining:
-            self._accept_on(listening, listening.welcoming)
+            self._accept_on(listening, listening.can_accept)
 
-    def _accept_on(self, listening: Listening, wanted: bool) -> None:
+    def _accept_on(self, listening: ListenerState, wanted: bool) -> None:
         if wanted == listening.accepting:
             return
         listening.accepting = wanted
         if wanted:
             # Behind all that is read in this turn, so that who has asked something is known not to
             # be asking nothing.
-            knocked = partial(self.loop.call_soon, self._answer_the_door, listening)
-            self.loop.add_reader(listening.socket.fileno(), knocked)
+            ready = partial(self.loop.call_soon, self._accept_ready, listening)
+            self.loop.add_reader(listening.socket.fileno(), ready)
         else:
             self.loop.remove_reader(listening.socket.fileno())
 
-    def _answer_the_door(self, listening: Listening) -> None:
+    def _accept_ready(self, listening: ListenerState) -> None:
         if not listening.accepting:
             return
-        if self._has_more_than_its_share:
+        if self._others_are_freer:
             listening.yielding = True
-            self.mind_the_door(listening)
-            self.loop.call_later(_YIELD_S, self._step_in, listening)
+            self.update_accepting(listening)
+            self.loop.call_later(_YIELD_S, self._accept_after_yield, listening)
             return
         for _ in range(listening.most_to_accept(_ACCEPTED_PER_TURN)):
             if not self._accept(listening) or not listening.accepting:
                 return
-            if self._has_more_than_its_share:
+            if self._others_are_freer:
                 return
 
     @property
-    def _has_more_than_its_share(self) -> bool:
-        return self._seat is not None and self._seat.others_are_freer()
+    def _others_are_freer(self) -> bool:
+        return self._slot is not None and self._slot.others_are_freer()
 
-    def _step_in(self, listening: Listening) -> None:
+    def _accept_after_yield(self, listening: ListenerState) -> None:
         """Take the client that was left to others, if it still waits."""
         listening.yielding = False
-        if listening.welcoming and not self.draining:
+        if listening.can_accept and not self.draining:
             self._accept(listening)
-        self.mind_the_door(listening)
+        self.update_accepting(listening)
 
-    def _tell(self) -> None:
-        if self._seat is not None and not self.draining:
-            self._seat.tell(len(self.clients))
+    def _publish_count(self) -> None:
+        if self._slot is not None and not self.draining:
+            self._slot.tell(len(self.clients))
 
-    def _accept(self, listening: Listening) -> bool:
+    def _accept(self, listening: ListenerState) -> bool:
         """Take one client; False when none was waiting."""
         try:
             connected, peer = listening.socket.accept()
@@ -212,32 +212,32 @@ class Reception:
             # Descriptors run out before a listener is full where the system allows too few.
             listening.evict()
             listening.exhausted = True
-            self.mind_the_door(listening)
+            self.update_accepting(listening)
             return False
         connected.setblocking(False)
         ends = ends_of(connected, peer)
         if listening.bounds_peers and not self._admits(ends):
             connected.close()
             return True
-        client = Client(self, listening, connected, ends)
+        client = HttpProtocol(self, listening, connected, ends)
         self.clients.add(client)
         listening.clients += 1
-        self._tell()
+        self._publish_count()
         task = self.loop.create_task(self._connect(client, connected))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
         if listening.clients > listening.capacity:
             # Strangers who connect and deliver nothing shall not keep out those who do.
             listening.evict()
-        self.mind_the_door(listening)
+        self.update_accepting(listening)
         return True
 
     def _admits(self, ends: Ends) -> bool:
         """Count a connection to a listener that bounds peers, unless its peer has too many."""
-        if self._peers is None or self._seat is None:
+        if self._peers is None or self._slot is None:
             return True
-        admitted = self._peers.admit(self._seat.index, ends.peer[0])
-        if not admitted and self._told_of_peers.due():
+        admitted = self._peers.admit(self._slot.index, ends.peer[0])
+        if not admitted and self._peer_log.due():
             _log.warning(
                 "a peer holds as many connections as serve.http.max_connections_per_peer allows; "
                 "more are closed",
@@ -245,7 +245,7 @@ class Reception:
             )
         return admitted
 
-    async def _connect(self, client: Client, connected: socket.socket) -> None:
+    async def _connect(self, client: HttpProtocol, connected: socket.socket) -> None:
         try:
             await self.loop.connect_accepted_socket(lambda: client, connected)
         except (OSError, RuntimeError):
@@ -253,54 +253,54 @@ class Reception:
             client.give_up()
             connected.close()
 
-    def note(self, client: Client, *, delivered: bool = False) -> None:
-        """Take notice of what the client waits for. See ``Listening.note``."""
-        client.home.note(client, delivered=delivered)
-        self.mind_the_door(client.home)
+    def note(self, client: HttpProtocol, *, delivered: bool = False) -> None:
+        """Take notice of what the client waits for. See ``ListenerState.note``."""
+        client.listener.note(client, delivered=delivered)
+        self.update_accepting(client.listener)
 
-    def left(self, client: Client) -> None:
+    def left(self, client: HttpProtocol) -> None:
         """Forget a client whose connection is closed."""
         self.clients.discard(client)
-        client.home.evictable.pop(client, None)
-        client.home.clients -= 1
-        if client.home.bounds_peers and self._peers is not None and self._seat is not None:
-            self._peers.left(self._seat.index, client.connection.ends.peer[0])
-        self._tell()
-        self.mind_the_door(client.home)
-        self._notice_desertion()
+        client.listener.evictable.pop(client, None)
+        client.listener.clients -= 1
+        if client.listener.bounds_peers and self._peers is not None and self._slot is not None:
+            self._peers.left(self._slot.index, client.connection.ends.peer[0])
+        self._publish_count()
+        self.update_accepting(client.listener)
+        self._check_drained()
 
-    def _notice_desertion(self) -> None:
+    def _check_drained(self) -> None:
         if self.draining and not self.clients and not self._running:
-            self._deserted.set()
+            self._drained.set()
 
-    def relieve_body_room(self) -> None:
+    def relieve_body_memory(self) -> None:
         """See, until nobody waits for memory any more, that slow bodies give way."""
         if not self._relieving:
             self._relieving = True
-            self.loop.call_later(_RELIEF_INTERVAL_S, self._relieve_body_room)
+            self.loop.call_later(_RELIEF_INTERVAL_S, self._relieve_body_memory)
 
-    def _relieve_body_room(self) -> None:
+    def _relieve_body_memory(self) -> None:
         self._relieving = False
-        closed = self.body_room.relieve()
-        if closed and self._told_of_bodies.due():
+        closed = self.body_memory.relieve()
+        if closed and self._body_log.due():
             _log.warning(
                 "the memory for large bodies is full; connections that send theirs slowly are "
                 "closed",
                 extra={"fields": {"closed": closed}},
             )
-        if self.body_room.waiting:
-            self.relieve_body_room()
+        if self.body_memory.waiting:
+            self.relieve_body_memory()
 
     # Answers
 
-    def run(self, task: Callable[[], None], crew: Crew, *, pipelined: bool) -> None:
-        """Have one of ``crew`` do ``task``, which ends with ``deliver``."""
+    def run(self, task: Callable[[], None], pool: ThreadPool, *, pipelined: bool) -> None:
+        """Have one of ``pool`` do ``task``, which ends with ``deliver``."""
         self._running += 1
-        crew.run(task, pipelined=pipelined)
+        pool.run(task, pipelined=pipelined)
 
-    def deliver(self, client: Client, reply: Reply, crew: Crew) -> None:
-        """Have the event loop send an answer that a thread of ``crew`` has made."""
-        crew.finished.append((client, reply))
+    def deliver(self, client: HttpProtocol, reply: Reply, pool: ThreadPool) -> None:
+        """Have the event loop send an answer that a thread of ``pool`` has made."""
+        pool.finished.append((client, reply))
         # Once for all that are finished before the loop has had a look: waking it costs as much as
         # handing over. It takes the mark back first, so an answer that finds it set is seen.
         if not self._answers_told:
@@ -313,24 +313,24 @@ class Reception:
         What comes meanwhile waits for another turn of the loop, and so for all who are read in it.
         """
         self._answers_told = False
-        for crew in self._crews:
-            for _ in range(len(crew.finished)):
-                client, reply = crew.finished.popleft()
+        for pool in self._pools:
+            for _ in range(len(pool.finished)):
+                client, reply = pool.finished.popleft()
                 self._running -= 1
-                crew.handed_over()
+                pool.handed_over()
                 try:
                     client.answer(reply)
                 except Exception:
                     # Whatever it is, the answers behind this one are due.
                     _log.exception("unhandled exception while answering")
                     client.give_up()
-        self._notice_desertion()
+        self._check_drained()
 
 
-def _hot_desk(site: Site) -> HotDesk:
+def _hot_desk(site: WorkerApplication) -> FastPathContext:
     hot_path = site.hot_path
     if hot_path is None:
-        return HotDesk()
+        return FastPathContext()
 
     def configure() -> None:
         try:
@@ -340,4 +340,4 @@ def _hot_desk(site: Site) -> HotDesk:
             hot_path.disable()
             _log.exception("the hot path cannot be configured")
 
-    return HotDesk(hot_path, configure=configure, revision=site.configuration_revision)
+    return FastPathContext(hot_path, configure=configure, revision=site.configuration_revision)

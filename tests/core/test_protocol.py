@@ -14,12 +14,12 @@ BODY = b'{"is_valid":true}'
 YEAR_NS = 365 * 86400 * 10**9
 
 
-class Connection(_core.EagerConnection):
+class Connection(_core.FastPathProtocol):
     """Keeps what it is told."""
 
-    def __init__(self, desk: _core.HotDesk, descriptor: int) -> None:
-        super().__init__(desk, descriptor)
-        self.eager = True
+    def __init__(self, context: _core.FastPathContext, descriptor: int) -> None:
+        super().__init__(context, descriptor)
+        self.fast_path_allowed = True
         self.left = b""
         self.waiting = b""
         self.over = False
@@ -52,7 +52,7 @@ class Pair:
         self.client, self.server = socket.socketpair()
         self.client.setblocking(False)
         self.server.setblocking(False)
-        self.connection = Connection(_core.HotDesk(self.host.hot), self.server.fileno())
+        self.connection = Connection(_core.FastPathContext(self.host.hot), self.server.fileno())
 
     def close(self) -> None:
         self.client.close()
@@ -84,7 +84,7 @@ def test_what_memory_answers_is_sent_at_once(pair: Pair) -> None:
     assert received.index(b"X-Request-Id: one") < received.index(b"X-Request-Id: two")
     assert received.endswith(BODY)
     assert pair.connection.served
-    assert pair.connection.eager
+    assert pair.connection.fast_path_allowed
     assert pair.connection.left == b""
 
 
@@ -94,8 +94,8 @@ def test_what_is_behind_it_is_passed_on(pair: Pair) -> None:
     assert pair.connection.left == b"GET / HTTP/1.1\r\n"
 
 
-def test_who_is_not_eager_passes_everything_on(pair: Pair) -> None:
-    pair.connection.eager = False
+def test_everything_is_passed_on_while_the_fast_path_is_not_allowed(pair: Pair) -> None:
+    pair.connection.fast_path_allowed = False
     pair.connection.read(pair.request())
     assert pair.received() == b""
     assert pair.connection.left == pair.request()
@@ -103,17 +103,17 @@ def test_who_is_not_eager_passes_everything_on(pair: Pair) -> None:
 
 
 def test_without_a_hot_path_everything_is_passed_on(pair: Pair) -> None:
-    connection = Connection(_core.HotDesk(), pair.server.fileno())
+    connection = Connection(_core.FastPathContext(), pair.server.fileno())
     connection.read(pair.request())
     assert connection.left == pair.request()
-    assert connection.answer_at_once(pair.request()) == 0
+    assert connection.answer_by_fast_path(pair.request()) == 0
 
 
 def test_a_request_that_was_collected_can_be_answered_too(pair: Pair) -> None:
     data = pair.request("collected")
-    assert pair.connection.answer_at_once(data + b"more") == len(data)
+    assert pair.connection.answer_by_fast_path(data + b"more") == len(data)
     assert b"collected" in pair.received()
-    assert pair.connection.answer_at_once(b"") == 0
+    assert pair.connection.answer_by_fast_path(b"") == 0
 
 
 def test_a_head_that_memory_may_answer_is_told_from_others(pair: Pair) -> None:
@@ -125,7 +125,7 @@ def test_a_head_that_memory_may_answer_is_told_from_others(pair: Pair) -> None:
         other = asking(pair.credential, line)
         assert not any(pair.connection.lacks_body(other[:end]) for end in range(len(other)))
     assert not pair.connection.lacks_body(whole[:head_ends].replace(b"Host", b"Hots"))
-    without = Connection(_core.HotDesk(), pair.server.fileno())
+    without = Connection(_core.FastPathContext(), pair.server.fileno())
     assert not without.lacks_body(whole[:head_ends])
 
 
@@ -136,7 +136,7 @@ def test_what_the_socket_does_not_take_is_left_to_others(pair: Pair) -> None:
         pair.connection.read(pair.request(f"n{sent}"))
         sent += 1
         assert sent < 10_000
-    assert not pair.connection.eager
+    assert not pair.connection.fast_path_allowed
     received = pair.received() + pair.connection.waiting
     assert received.count(BODY) == sent
     assert received.endswith(BODY)
@@ -163,7 +163,7 @@ def test_a_client_that_has_left_breaks_the_connection(pair: Pair) -> None:
     pair.client.close()
     pair.connection.read(pair.request())
     assert pair.connection.over
-    assert not pair.connection.eager
+    assert not pair.connection.fast_path_allowed
     assert pair.connection.waiting == b""
 
 
@@ -177,8 +177,10 @@ def test_more_than_was_read_is_refused(pair: Pair) -> None:
 def test_settings_are_those_of_the_revision_that_is_read(pair: Pair) -> None:
     word = memoryview(bytearray(8)).cast("Q")
     asked: list[int] = []
-    desk = _core.HotDesk(pair.host.hot, configure=lambda: asked.append(word[0]), revision=word)
-    connection = Connection(desk, pair.server.fileno())
+    context = _core.FastPathContext(
+        pair.host.hot, configure=lambda: asked.append(word[0]), revision=word
+    )
+    connection = Connection(context, pair.server.fileno())
     assert asked == [0]
     connection.read(pair.request())
     assert asked == [0]
@@ -196,8 +198,8 @@ def test_settings_that_cannot_be_had_are_asked_for_again(pair: Pair) -> None:
         if failing:
             raise RuntimeError("as asked")
 
-    desk = _core.HotDesk(pair.host.hot, configure=configure, revision=word)
-    connection = Connection(desk, pair.server.fileno())
+    context = _core.FastPathContext(pair.host.hot, configure=configure, revision=word)
+    connection = Connection(context, pair.server.fileno())
     word[0], failing = 1, True
     for _ in range(2):
         with pytest.raises(RuntimeError, match="as asked"):
@@ -211,12 +213,12 @@ def test_settings_that_cannot_be_had_are_asked_for_again(pair: Pair) -> None:
 @pytest.mark.parametrize("data", [bytearray(7), bytearray(16), memoryview(bytearray(17))[1:9]])
 def test_a_revision_is_one_aligned_word(data: bytearray | memoryview) -> None:
     with pytest.raises(ValueError, match="aligned word"):
-        _core.HotDesk(revision=memoryview(data))
+        _core.FastPathContext(revision=memoryview(data))
 
 
 def test_neither_part_can_be_pickled_or_does_anything_by_itself(pair: Pair) -> None:
-    bare = _core.EagerConnection(_core.HotDesk(), pair.server.fileno())
-    for thing in (bare, _core.HotDesk()):
+    bare = _core.FastPathProtocol(_core.FastPathContext(), pair.server.fileno())
+    for thing in (bare, _core.FastPathContext()):
         with pytest.raises(TypeError, match="pickled"):
             pickle.dumps(thing)
     for told in (bare.received, bare.unsent):

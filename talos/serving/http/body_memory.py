@@ -15,7 +15,7 @@ _READ_BYTES: Final = 64 * 1024
 """The most that one read adds to a body."""
 
 
-class Guest(Protocol):
+class Waiter(Protocol):
     """Who brings a large body."""
 
     def admitted(self) -> None:
@@ -29,7 +29,7 @@ class Guest(Protocol):
 
 @dataclass(slots=True)
 class _Account:
-    """What one guest holds, and for how long it has been read. Paused time does not count."""
+    """What one waiter holds, and for how long it has been read. Paused time does not count."""
 
     held_bytes: int = 0
     read_s: float = 0.0
@@ -43,7 +43,7 @@ class _Account:
         self.read_s, self.read_since = self.read_for_s(now), None
 
 
-class BodyRoom:
+class BodyMemoryBudget:
     """Counts what has arrived of the large bodies of one worker, never what was announced.
 
     Whoever came first is read on even where there is no room left, so that one always goes on.
@@ -65,13 +65,13 @@ class BodyRoom:
         self._limit_bytes = limit_bytes
         self._turn_s = turn_s
         self._clock = clock
-        self._accounts: dict[Guest, _Account] = {}
+        self._accounts: dict[Waiter, _Account] = {}
         self._held_bytes = 0
-        self._waiting: dict[Guest, None] = {}
+        self._waiting: dict[Waiter, None] = {}
 
     @property
     def waiting(self) -> int:
-        """How many guests wait."""
+        """How many waiters wait."""
         return len(self._waiting)
 
     @property
@@ -79,27 +79,27 @@ class BodyRoom:
         """How much has arrived and is not done with."""
         return self._held_bytes
 
-    def charge_whole(self, guest: Guest, held_bytes: int) -> None:
-        """Charge the guest with its body, which is whole: it does not give way any more."""
-        self._charge(guest, held_bytes).pause(self._clock())
+    def charge_whole(self, waiter: Waiter, held_bytes: int) -> None:
+        """Charge the waiter with its body, which is whole: it does not give way any more."""
+        self._charge(waiter, held_bytes).pause(self._clock())
 
-    def may_go_on(self, guest: Guest, held_bytes: int) -> bool:
-        """Charge the guest with what has arrived, and return whether to read on.
+    def may_go_on(self, waiter: Waiter, held_bytes: int) -> bool:
+        """Charge the waiter with what has arrived, and return whether to read on.
 
         If not, ``admitted`` is called later. Newcomers wait behind those who wait already.
         """
-        behind_others = guest not in self._accounts and bool(self._waiting)
-        account = self._charge(guest, held_bytes)
+        behind_others = waiter not in self._accounts and bool(self._waiting)
+        account = self._charge(waiter, held_bytes)
         fits = self._held_bytes <= self._limit_bytes and not behind_others
-        if not fits and guest is not self._first:
+        if not fits and waiter is not self._first:
             account.pause(self._clock())
-            self._waiting[guest] = None
-        return guest not in self._waiting
+            self._waiting[waiter] = None
+        return waiter not in self._waiting
 
-    def leave(self, guest: Guest) -> None:
-        """Forget the guest and what it holds, and let those go on for whom there is room."""
-        self._waiting.pop(guest, None)
-        account = self._accounts.pop(guest, None)
+    def leave(self, waiter: Waiter) -> None:
+        """Forget the waiter and what it holds, and let those go on for whom there is room."""
+        self._waiting.pop(waiter, None)
+        account = self._accounts.pop(waiter, None)
         if account is not None:
             self._held_bytes -= account.held_bytes
         free_bytes = self._limit_bytes - self._held_bytes
@@ -115,8 +115,8 @@ class BodyRoom:
         now, closed = self._clock(), 0
         while self._waiting:
             slow = [
-                (account.held_bytes * account.read_for_s(now), guest)
-                for guest, account in self._accounts.items()
+                (account.held_bytes * account.read_for_s(now), waiter)
+                for waiter, account in self._accounts.items()
                 if account.read_since is not None and account.read_for_s(now) >= self._turn_s
             ]
             if not slow:
@@ -127,14 +127,14 @@ class BodyRoom:
             closed += 1
         return closed
 
-    def _charge(self, guest: Guest, held_bytes: int) -> _Account:
-        account = self._accounts.get(guest)
+    def _charge(self, waiter: Waiter, held_bytes: int) -> _Account:
+        account = self._accounts.get(waiter)
         if account is None:
-            account = self._accounts[guest] = _Account(read_since=self._clock())
+            account = self._accounts[waiter] = _Account(read_since=self._clock())
         self._held_bytes += held_bytes - account.held_bytes
         account.held_bytes = held_bytes
         return account
 
     @property
-    def _first(self) -> Guest | None:
+    def _first(self) -> Waiter | None:
         return next(iter(self._accounts), None)

@@ -238,7 +238,7 @@ class Connection:
         self._scanned = 0
         self.deadline = now + self.timeouts.idle_s
 
-    def hurry(self, now: float) -> None:
+    def begin_drain(self, now: float) -> None:
         """Shorten the wait for a next request: the server drains."""
         if self.idle:
             self.deadline = min(self.deadline, now + self.timeouts.linger_s)

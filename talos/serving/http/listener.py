@@ -4,13 +4,13 @@ import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from talos._core import HotDesk
-from talos.serving.http.thread_pool import Crew
+from talos._core import FastPathContext
+from talos.serving.http.thread_pool import ThreadPool
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-    from talos.serving.http.protocol import Client
+    from talos.serving.http.protocol import HttpProtocol
 
 
 _FEW: Final = 32
@@ -18,13 +18,13 @@ _FEW: Final = 32
 
 
 @dataclass(slots=True, eq=False)
-class Listening:
+class ListenerState:
     """One listener of one worker."""
 
     socket: socket.socket
     application: "WSGIApplication"
-    crew: Crew
-    desk: HotDesk
+    pool: ThreadPool
+    context: FastPathContext
     capacity: int
     """Most clients at once."""
     clients: int = 0
@@ -37,21 +37,21 @@ class Listening:
     """Whether requests may have bodies."""
     bounds_peers: bool = False
     """Whether what each peer holds of it is bounded."""
-    evictable: "dict[Client, None]" = field(default_factory=dict)
+    evictable: "dict[HttpProtocol, None]" = field(default_factory=dict)
     """Clients that may be closed to make room: all but those whose request is run and those that
     take their answer. Who has delivered nothing for longest is the first, those apart that were
     answered from memory since they were put here.
     """
 
     @property
-    def welcoming(self) -> bool:
+    def can_accept(self) -> bool:
         """Whether another client may come: there is room, or somebody who can make room."""
         if self.exhausted or self.yielding:
             return False
         return self.clients < self.capacity or bool(self.evictable)
 
     @property
-    def crowded(self) -> bool:
+    def few_evictable(self) -> bool:
         """Whether at capacity hardly anybody could make room. Asked by any thread."""
         few = max(1, self.capacity // _FEW)
         return self.clients >= self.capacity and len(self.evictable) < few
@@ -78,7 +78,7 @@ class Listening:
                 return
             self.renew(client)
 
-    def note(self, client: "Client", *, delivered: bool) -> None:
+    def note(self, client: "HttpProtocol", *, delivered: bool) -> None:
         """Take notice of whether the client may be evicted, and whether it has delivered something.
 
         Bytes of a head count for nothing before its end: a client could otherwise stay in front of
@@ -89,7 +89,7 @@ class Listening:
         if client.may_be_evicted:
             self.evictable.setdefault(client)
 
-    def renew(self, client: "Client") -> None:
+    def renew(self, client: "HttpProtocol") -> None:
         """Put a client that was answered from memory where it belongs, and take its mark away."""
         client.rest()
         self.note(client, delivered=True)

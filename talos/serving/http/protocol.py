@@ -4,9 +4,9 @@ A thread is given a request only when the whole of it is in memory, and gives ba
 without waiting for the client to take it. So a slow client costs a file descriptor and its
 bytes, never a thread (contract 1.1).
 
-What the hot path answers never comes here: ``EagerConnection``, which is compiled, deals with it
-as it is read. It does so only while ``eager`` is set, which is while the connection is at rest:
-between two requests, nothing begun, nothing to be sent. That keeps answers in order.
+What the hot path answers never comes here: ``FastPathProtocol``, which is compiled, deals with it
+as it is read. It does so only while ``fast_path_allowed`` is set, which is while the connection is
+at rest: between two requests, nothing begun, nothing to be sent. That keeps answers in order.
 """
 
 import asyncio
@@ -16,40 +16,44 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from talos._core import EagerConnection
+from talos._core import FastPathProtocol
 from talos.serving.http.answer import Reply
 from talos.serving.http.connection import Connection, Phase, Step
 from talos.serving.http.ends import Ends
 from talos.serving.http.exchange import exchange, refusal
 from talos.serving.http.framing import FramingError
-from talos.serving.http.listener import Listening
-from talos.serving.http.thread_pool import Crew
+from talos.serving.http.listener import ListenerState
+from talos.serving.http.thread_pool import ThreadPool
 
 if TYPE_CHECKING:
-    from talos.serving.server import Reception
+    from talos.serving.server import ConnectionServer
 
 _log = logging.getLogger(__name__)
 
 _GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Client(EagerConnection, asyncio.BufferedProtocol):
+class HttpProtocol(FastPathProtocol, asyncio.BufferedProtocol):
     """The protocol of one connection, on the thread of the event loop but for ``_exchange``."""
 
     def __init__(
-        self, house: "Reception", home: Listening, connected: socket.socket, ends: Ends
+        self,
+        server: "ConnectionServer",
+        listener: ListenerState,
+        connected: socket.socket,
+        ends: Ends,
     ) -> None:
-        """Serve what comes in on ``connected``, which was accepted from ``home``."""
-        super().__init__(home.desk, connected.fileno())
-        self.home = home
+        """Serve what comes in on ``connected``, which was accepted from ``listener``."""
+        super().__init__(listener.context, connected.fileno())
+        self.listener = listener
         self.connection = Connection(
             ends=ends,
-            timeouts=house.timeouts,
-            body_limit=house.body_limit,
+            timeouts=server.timeouts,
+            body_limit=server.body_limit,
             opened_at=time.monotonic(),
-            takes_bodies=home.takes_bodies,
+            takes_bodies=listener.takes_bodies,
         )
-        self._house = house
+        self._server = server
         self._transport: asyncio.Transport | None = None
         self._closed = False
         self._ended = False
@@ -69,13 +73,13 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
         if self._closed:
             self._transport.abort()
         else:
-            self.eager = self._at_rest
+            self.fast_path_allowed = self._at_rest
             # Behind the first read: what came with the connection is known by then.
-            self._house.loop.call_soon(self._settle)
+            self._server.loop.call_soon(self._settle)
 
     def _settle(self) -> None:
         if not self._closed:
-            self._house.note(self)
+            self._server.note(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the client, who left or was given up."""
@@ -86,14 +90,14 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
         if self._closed:
             return
         self._closed = True
-        self.eager = False
+        self.fast_path_allowed = False
         if self._transport is not None:
             self._transport.abort()
         if self.connection.phase is not Phase.RUNNING:
             self._release()
         self.connection.buffer.clear()
-        self._house.unsent.release(self)
-        self._house.left(self)
+        self._server.unsent.release(self)
+        self._server.left(self)
 
     @property
     def may_be_evicted(self) -> bool:
@@ -112,7 +116,7 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
             unsent_bytes = self.unsent_bytes
             self._stalled = unsent_bytes == self._unsent_bytes
             self._unsent_bytes = unsent_bytes
-            self._house.note(self)
+            self._server.note(self)
 
     @property
     def _at_rest(self) -> bool:
@@ -121,7 +125,7 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
             connection.idle
             and not connection.buffer
             and not self._blocked
-            and not self._house.draining
+            and not self._server.draining
         )
 
     def rest(self) -> None:
@@ -129,17 +133,17 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
         self.served = False
         self.connection.await_next(time.monotonic())
 
-    def hurry(self) -> None:
+    def begin_drain(self) -> None:
         """Answer one more request at most, and soon: the server drains."""
         if self.served:
             self.rest()
-        self.eager = False
-        self.connection.hurry(time.monotonic())
+        self.fast_path_allowed = False
+        self.connection.begin_drain(time.monotonic())
 
     # Requests
 
     def received(self, data: memoryview) -> None:
-        """Read on in what is no request that memory answers. See ``EagerConnection``."""
+        """Read on in what is no request that memory answers. See ``FastPathProtocol``."""
         connection = self.connection
         if self._closed:
             return
@@ -155,7 +159,7 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         """End the connection, after the answer that is due; True when one is."""
-        self.eager = False
+        self.fast_path_allowed = False
         self._ended = self.connection.phase in (Phase.RUNNING, Phase.SENDING)
         if not self._ended:
             self.give_up()
@@ -173,28 +177,28 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
         ``pipelined`` says that it was received before the last answer was sent.
         """
         connection = self.connection
-        self.eager = False
+        self.fast_path_allowed = False
         if self.served:
             self.rest()
-        if self._answer_from_memory():
+        if self._try_fast_path():
             return
         try:
             step = connection.advance(time.monotonic())
         except FramingError as error:
             self._refuse(error)
             return
-        self._house.note(self, delivered=connection.phase is Phase.BODY)
+        self._server.note(self, delivered=connection.phase is Phase.BODY)
         if step is Step.ANSWER:
             self._run(pipelined=pipelined)
             return
         if step is Step.CONTINUE:
             self._open.write(_GO_ON)
-        if connection.has_large_body and not self._house.body_room.may_go_on(
+        if connection.has_large_body and not self._server.body_memory.may_go_on(
             self, connection.arrived_bytes
         ):
             connection.start_waiting(time.monotonic())
             self._open.pause_reading()
-            self._house.relieve_body_room()
+            self._server.relieve_body_memory()
         else:
             self._read_on()
 
@@ -206,21 +210,21 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
     def _release(self) -> None:
         """Let go of the request at hand, and of its room."""
         self.connection.forget_request()
-        self._house.body_room.leave(self)
+        self._server.body_memory.leave(self)
 
     # Answers
 
-    def _answer_from_memory(self) -> bool:
+    def _try_fast_path(self) -> bool:
         """Answer what has been collected as far as memory can; True when that is all for now.
 
         Many clients send the head and the body apart. A head that memory may answer is not read
         before its body is there, which then needs no more than another look.
         """
         connection = self.connection
-        if connection.phase is not Phase.HEAD or self._blocked or self._house.draining:
+        if connection.phase is not Phase.HEAD or self._blocked or self._server.draining:
             return False
         data = bytes(connection.buffer)
-        used = self.answer_at_once(data)
+        used = self.answer_by_fast_path(data)
         if used:
             del connection.buffer[:used]
             if self._closed or self._blocked:
@@ -230,7 +234,7 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
         if not self.lacks_body(data):
             return False
         connection.hold(time.monotonic())
-        self._house.note(self, delivered=True)
+        self._server.note(self, delivered=True)
         self._read_on()
         return True
 
@@ -239,40 +243,42 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
             self.give_up()
         else:
             self._open.resume_reading()
-            self.eager = self._at_rest
+            self.fast_path_allowed = self._at_rest
 
     def unsent(self, data: bytes) -> None:
-        """Send the rest of answers from memory. See ``EagerConnection``."""
+        """Send the rest of answers from memory. See ``FastPathProtocol``."""
         self.rest()
         self._write(data, keep_alive=True)
 
     def broken(self) -> None:
-        """Give up a client who takes nothing any more. See ``EagerConnection``."""
+        """Give up a client who takes nothing any more. See ``FastPathProtocol``."""
         self.give_up()
 
     def _run(self, *, pipelined: bool) -> None:
         """Have a thread run the application."""
         connection = self.connection
-        crew = self.home.crew
+        pool = self.listener.pool
         if connection.has_large_body:
-            crew = self._house.large_bodies
-            self._house.body_room.charge_whole(self, connection.arrived_bytes)
+            pool = self._server.large_body_pool
+            self._server.body_memory.charge_whole(self, connection.arrived_bytes)
         task = partial(
-            self._exchange, crew, connection.head, connection.body, connection.body_length
+            self._exchange, pool, connection.head, connection.body, connection.body_length
         )
-        self._house.run(task, crew, pipelined=pipelined)
+        self._server.run(task, pool, pipelined=pipelined)
 
-    def _exchange(self, crew: Crew, head: bytes, body: bytearray | None, length_bytes: int) -> None:
+    def _exchange(
+        self, pool: ThreadPool, head: bytes, body: bytearray | None, length_bytes: int
+    ) -> None:
         """Run the application, on a thread. It may be that the client has left."""
         reply = exchange(
-            self.home.application,
+            self.listener.application,
             head,
             body,
             self.connection.ends,
             length_bytes=length_bytes,
             must_close=self._must_close,
         )
-        self._house.deliver(self, reply, crew)
+        self._server.deliver(self, reply, pool)
 
     def _must_close(self) -> bool:
         """Whether the answer shall be the last, asked by a thread when it is made.
@@ -280,7 +286,7 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
         At capacity it is: clients who pipeline requests would else keep others out for as long as
         they like.
         """
-        return self.connection.truncated or self._house.draining or self.home.crowded
+        return self.connection.truncated or self._server.draining or self.listener.few_evictable
 
     def answer(self, reply: Reply) -> None:
         """Send what the application answered."""
@@ -309,12 +315,12 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
             self._start_sending()
             # Or a client could have ever more answers wait for it.
             self._open.pause_reading()
-            self._house.unsent.hold(self)
+            self._server.unsent.hold(self)
 
     def _start_sending(self) -> None:
         self.connection.start_sending(time.monotonic())
         self._unsent_bytes, self._stalled = None, False
-        self._house.note(self)
+        self._server.note(self)
 
     def pause_writing(self) -> None:
         """Take notice that something could not be sent."""
@@ -323,10 +329,10 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """Go on when the client has taken everything."""
         self._blocked = False
-        self._house.unsent.release(self)
+        self._server.unsent.release(self)
         if self.connection.phase is Phase.SENDING:
             self._start_sending()
-            self._house.loop.call_soon(self._sent)
+            self._server.loop.call_soon(self._sent)
 
     def _sent(self) -> None:
         if not self._closed and self.connection.phase is Phase.SENDING:
@@ -340,8 +346,8 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
         now = time.monotonic()
         if connection.keep_alive:
             connection.await_next(now)
-            if self._house.draining:
-                connection.hurry(now)
+            if self._server.draining:
+                connection.begin_drain(now)
             self._advance(pipelined=bool(connection.buffer))
         elif self._ended:
             self.give_up()
@@ -350,5 +356,5 @@ class Client(EagerConnection, asyncio.BufferedProtocol):
             self._open.write_eof()
             connection.buffer.clear()
             connection.start_lingering(now)
-            self._house.note(self)
+            self._server.note(self)
             self._open.resume_reading()

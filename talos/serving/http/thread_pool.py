@@ -27,7 +27,7 @@ class Recipient(Protocol):
         ...
 
 
-class Crew:
+class ThreadPool:
     """A fixed number of threads that take tasks in the order in which they come.
 
     Less than ``concurrent.futures``: nobody waits for a task, or asks what became of it. The other

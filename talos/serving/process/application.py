@@ -21,14 +21,14 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 
-from talos.serving.connection_counts import Census, Seat
+from talos.serving.connection_counts import ConnectionCounts, WorkerSlot
 from talos.serving.http.connection import Timeouts
 from talos.serving.peers import PeerBound
 from talos.serving.process.positions import Positions
 from talos.serving.process.shared_flag import SharedFlag
-from talos.serving.process.site import Site
 from talos.serving.process.stock import SyncWorker, ThreadWorker
 from talos.serving.process.worker import GRACE_S, MASTER_SIGNALS, SignalledWorker, TalosWorker
+from talos.serving.process.worker_application import WorkerApplication
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -48,8 +48,8 @@ WORKER_CLASSES: Final = {"talos": TalosWorker, "gthread": ThreadWorker, "sync": 
 class Options:
     """How many may work at once, and how long a worker's end may take.
 
-    ``connections`` is per worker. ``close_timeout_s`` is what ``Site.close`` may take, after the
-    requests, to write what is still held; a worker that takes longer is killed.
+    ``connections`` is per worker. ``close_timeout_s`` is what ``WorkerApplication.close`` may
+    take, after the requests, to write what is still held; a worker that takes longer is killed.
     """
 
     workers: int
@@ -137,7 +137,7 @@ class _Master(Arbiter):
             if not self._stopping:
                 raise
         server = cast("Server", self.app)
-        server.census.clear(self.WORKERS)
+        server.counts.clear(self.WORKERS)
         server.positions.clear(self.WORKERS)
 
     def spawn_worker(self) -> int:
@@ -147,14 +147,14 @@ class _Master(Arbiter):
         never end.
         """
         server = cast("Server", self.app)
-        seat = server.seat = server.census.free_seat()
+        slot = server.slot = server.counts.free_slot()
         position = server.position = server.positions.next()
-        if seat is not None and server.peers is not None:
-            server.peers.free(seat.index)
+        if slot is not None and server.peers is not None:
+            server.peers.free(slot.index)
         signal.pthread_sigmask(signal.SIG_BLOCK, MASTER_SIGNALS)
         try:
             pid = super().spawn_worker()
-            server.census.seated(pid, seat)
+            server.counts.seated(pid, slot)
             server.positions.taken(pid, position)
             return pid
         finally:
@@ -172,7 +172,7 @@ class Server(BaseApplication):
         self,
         listeners: Sequence[socket.socket],
         options: Options,
-        build: Callable[[], Site],
+        build: Callable[[], WorkerApplication],
         on_reload: Callable[[], None] = lambda: None,
         ending: SharedFlag | None = None,
     ) -> None:
@@ -185,10 +185,10 @@ class Server(BaseApplication):
         self._build = build
         self._on_reload = on_reload
         self.ending = ending or SharedFlag()
-        self.census = Census()
+        self.counts = ConnectionCounts()
         most = options.connections_per_peer
         self.peers = PeerBound(most) if most else None
-        self.seat: Seat | None = None
+        self.slot: WorkerSlot | None = None
         """In a worker: its own."""
         self.positions = Positions(options.workers)
         self.position = 0
@@ -220,7 +220,7 @@ class Server(BaseApplication):
             if name in self.cfg.settings:
                 self.cfg.set(name, value)
 
-    def load(self) -> Site:  # type: ignore[override]  # the worker serves a site, not one callable
+    def load(self) -> WorkerApplication:  # type: ignore[override]  # the worker serves a site, not one callable
         """Build the site; called in each worker."""
         return self._build()
 

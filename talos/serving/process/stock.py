@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, cast
 from gunicorn.workers import gthread, sync
 
 from talos.serving.http.ends import ends_of, plain_address
-from talos.serving.process.site import Site
 from talos.serving.process.worker import SignalledWorker
+from talos.serving.process.worker_application import WorkerApplication
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
-class StockSite:
+class StockApplication:
     """The applications of a site as one: the listener that a request came through decides."""
 
-    def __init__(self, site: Site, listeners: Iterable[socket.socket]) -> None:
+    def __init__(self, site: WorkerApplication, listeners: Iterable[socket.socket]) -> None:
         """Serve the applications of ``site`` on ``listeners``, in their order."""
         self._applications = {
             _came_through(listener.family, listener.getsockname()): application
@@ -61,15 +61,15 @@ class _StockWorker(SignalledWorker):
     def load_wsgi(self) -> None:
         """Build the site."""
         super().load_wsgi()
-        site = cast("Site", self.wsgi)
-        self.wsgi = StockSite(site, self.sockets)  # type: ignore[assignment]  # its environ is a dict
+        site = cast("WorkerApplication", self.wsgi)
+        self.wsgi = StockApplication(site, self.sockets)  # type: ignore[assignment]  # its environ is a dict
 
     def run(self) -> None:
         """Serve until told to end."""
         try:
             super().run()
         finally:
-            cast("StockSite", self.wsgi).close()
+            cast("StockApplication", self.wsgi).close()
 
 
 class SyncWorker(_StockWorker, sync.SyncWorker):

@@ -1,4 +1,4 @@
-"""The gunicorn worker: a process of its own around an event loop and a ``Reception``."""
+"""The gunicorn worker: a process of its own around an event loop and a ``ConnectionServer``."""
 
 import asyncio
 import gc
@@ -12,8 +12,8 @@ import uvloop
 from gunicorn.workers.base import Worker
 
 from talos.serving.process.listeners import SERVERS
-from talos.serving.process.site import Site
-from talos.serving.server import Reception
+from talos.serving.process.worker_application import WorkerApplication
+from talos.serving.server import ConnectionServer
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -49,7 +49,7 @@ class SignalledWorker(Worker):
 
 
 class TalosWorker(SignalledWorker):
-    """Serves the ``Site`` that the gunicorn application builds, on the arbiter's listeners."""
+    """Serves the ``WorkerApplication`` that the master builds, on the arbiter's listeners."""
 
     grace_s = GRACE_S
 
@@ -62,11 +62,11 @@ class TalosWorker(SignalledWorker):
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLDS)
-        site = cast("Site", self.wsgi)
-        finished = uvloop.new_event_loop().run_until_complete(self._serve(site))
+        application = cast("WorkerApplication", self.wsgi)
+        finished = uvloop.new_event_loop().run_until_complete(self._serve(application))
         for server in SERVERS:
             _log.info(f"{server} server stopped")
-        site.close()
+        application.close()
         if not finished:
             _log.warning("gave up requests that were still running after %d s", self.grace_s)
         _log.info("worker stopped")
@@ -75,7 +75,7 @@ class TalosWorker(SignalledWorker):
         # ending, and taking it down in good order is time that a restart waits for.
         os._exit(0)
 
-    async def _serve(self, site: "Site") -> bool:
+    async def _serve(self, application: "WorkerApplication") -> bool:
         """Return whether all requests were finished in time."""
         loop = asyncio.get_running_loop()
         ending = asyncio.Event()
@@ -92,17 +92,17 @@ class TalosWorker(SignalledWorker):
 
         loop.add_signal_handler(signal.SIGTERM, end)
         server = cast("Server", self.app)
-        reception = Reception(
+        connection_server = ConnectionServer(
             loop,
             self.cfg,
-            site,
+            application,
             self.sockets,
             timeouts=server.options.timeouts,
-            seat=server.seat,
+            slot=server.slot,
             peers=server.peers,
             on_sweep=sweep,
         )
         # It may have come before there was a handler on the loop.
         if self.alive:
             await ending.wait()
-        return await reception.drain(self.grace_s)
+        return await connection_server.drain(self.grace_s)

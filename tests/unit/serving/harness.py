@@ -10,10 +10,10 @@ import uvloop
 from gunicorn.config import Config
 
 from talos import _core
-from talos.serving.connection_counts import Seat
-from talos.serving.http.body_memory import BodyRoom
+from talos.serving.connection_counts import WorkerSlot
+from talos.serving.http.body_memory import BodyMemoryBudget
 from talos.serving.http.connection import Timeouts
-from talos.serving.server import Reception
+from talos.serving.server import ConnectionServer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -26,7 +26,7 @@ class House:
     """The site, too. Its first listener's application counts the bytes of bodies."""
 
     def __init__(
-        self, capacity: int, hot_path: _core.HotPath | None = None, seat: Seat | None = None
+        self, capacity: int, hot_path: _core.HotPath | None = None, slot: WorkerSlot | None = None
     ) -> None:
         self.hot_path = hot_path
         self.word = memoryview(bytearray(8)).cast("Q")
@@ -44,14 +44,14 @@ class House:
         config.set("threads", 2)
         config.set("worker_connections", capacity)
         self.loop = uvloop.new_event_loop()
-        self.reception = Reception(
+        self.reception = ConnectionServer(
             self.loop,
             config,
             self,
             [self.listener, self.probes],
             timeouts=Timeouts(),
-            body_room=BodyRoom(250_000, clock=lambda: self.body_clock_s),
-            seat=seat,
+            body_memory=BodyMemoryBudget(250_000, clock=lambda: self.body_clock_s),
+            slot=slot,
         )
         self.listening, _ = self.reception.listening
         self.clients: list[socket.socket] = []

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from talos.serving.http.body_memory import BodyRoom
+from talos.serving.http.body_memory import BodyMemoryBudget
 
 LIMIT = 1_000_000
 READ = 64 * 1024
@@ -43,17 +43,17 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def room(clock: Clock) -> BodyRoom:
-    return BodyRoom(LIMIT, turn_s=1.0, clock=clock)
+def room(clock: Clock) -> BodyMemoryBudget:
+    return BodyMemoryBudget(LIMIT, turn_s=1.0, clock=clock)
 
 
-def send(room: BodyRoom, body: Body, size_bytes: int) -> Body:
+def send(room: BodyMemoryBudget, body: Body, size_bytes: int) -> Body:
     body.arrived_bytes += size_bytes
     body.waits = not room.may_go_on(body, body.arrived_bytes)
     return body
 
 
-def test_who_is_slow_gives_way_while_somebody_waits(room: BodyRoom, clock: Clock) -> None:
+def test_who_is_slow_gives_way_while_somebody_waits(room: BodyMemoryBudget, clock: Clock) -> None:
     slow = send(room, Body(), LIMIT)
     clock.now_s = 1.0
     assert room.relieve() == 0
@@ -65,7 +65,7 @@ def test_who_is_slow_gives_way_while_somebody_waits(room: BodyRoom, clock: Clock
     assert room.held_bytes == READ
 
 
-def test_nobody_gives_way_before_a_turn_has_passed(room: BodyRoom, clock: Clock) -> None:
+def test_nobody_gives_way_before_a_turn_has_passed(room: BodyMemoryBudget, clock: Clock) -> None:
     first = send(room, Body(), LIMIT)
     clock.now_s = 0.999
     waiting = send(room, Body(), READ)
@@ -74,7 +74,7 @@ def test_nobody_gives_way_before_a_turn_has_passed(room: BodyRoom, clock: Clock)
     assert not first.closed
 
 
-def test_the_time_of_waiting_is_nobodys_turn(room: BodyRoom, clock: Clock) -> None:
+def test_the_time_of_waiting_is_nobodys_turn(room: BodyMemoryBudget, clock: Clock) -> None:
     first, second = send(room, Body(), LIMIT // 2), send(room, Body(), LIMIT // 2 + 1)
     assert second.waits
     clock.now_s = 60.0
@@ -88,7 +88,7 @@ def test_the_time_of_waiting_is_nobodys_turn(room: BodyRoom, clock: Clock) -> No
     assert second.closed
 
 
-def test_the_most_memory_for_longest_gives_way_first(room: BodyRoom, clock: Clock) -> None:
+def test_the_most_memory_for_longest_gives_way_first(room: BodyMemoryBudget, clock: Clock) -> None:
     small, large = send(room, Body(), 100_000), send(room, Body(), 850_000)
     clock.now_s = 2.0
     waiting = send(room, Body(), 60_000)
@@ -98,7 +98,7 @@ def test_the_most_memory_for_longest_gives_way_first(room: BodyRoom, clock: Cloc
     assert not small.closed
 
 
-def test_a_whole_body_does_not_give_way(room: BodyRoom, clock: Clock) -> None:
+def test_a_whole_body_does_not_give_way(room: BodyMemoryBudget, clock: Clock) -> None:
     whole = Body(arrived_bytes=LIMIT)
     room.charge_whole(whole, LIMIT)
     waiting = send(room, Body(), READ)
@@ -115,7 +115,7 @@ class Crowd(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         self.clock = Clock()
-        self.room = BodyRoom(LIMIT, turn_s=1.0, clock=self.clock)
+        self.room = BodyMemoryBudget(LIMIT, turn_s=1.0, clock=self.clock)
         self.bodies: list[Body] = []
 
     @rule()

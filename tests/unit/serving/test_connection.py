@@ -220,11 +220,11 @@ def test_where_no_bodies_are_taken_the_head_is_refused(framing: bytes) -> None:
 
 def test_a_draining_server_waits_less_for_a_next_request(connection: Connection) -> None:
     connection.await_next(1000)
-    connection.hurry(1000)
+    connection.begin_drain(1000)
     assert connection.deadline == 1002
 
 
 def test_a_draining_server_does_not_hurry_a_request_that_has_begun(connection: Connection) -> None:
     receive(connection, HEAD, 1000)
-    connection.hurry(1000)
+    connection.begin_drain(1000)
     assert connection.deadline == 1015

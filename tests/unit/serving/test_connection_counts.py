@@ -5,17 +5,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from talos.serving.connection_counts import Census
+from talos.serving.connection_counts import ConnectionCounts
 from tests.unit.serving.harness import House
 
 GET = b"GET /%s HTTP/1.1\r\nHost: h\r\n\r\n"
 
 
 def test_a_worker_knows_whether_another_has_fewer_clients() -> None:
-    census = Census()
-    first = census.free_seat()
-    census.seated(1, first)
-    second = census.free_seat()
+    counts = ConnectionCounts()
+    first = counts.free_slot()
+    counts.seated(1, first)
+    second = counts.free_slot()
     assert first is not None
     assert second is not None
     first.tell(3)
@@ -30,10 +30,10 @@ def test_a_worker_knows_whether_another_has_fewer_clients() -> None:
 
 @pytest.mark.parametrize(("other", "most"), [(0, 0), (7, 7), (8, 9), (16, 18), (800, 900)])
 def test_a_worker_may_have_an_eighth_more_than_another(other: int, most: int) -> None:
-    census = Census()
-    first = census.free_seat()
-    census.seated(1, first)
-    second = census.free_seat()
+    counts = ConnectionCounts()
+    first = counts.free_slot()
+    counts.seated(1, first)
+    second = counts.free_slot()
     assert first is not None
     assert second is not None
     second.tell(other)
@@ -44,10 +44,10 @@ def test_a_worker_may_have_an_eighth_more_than_another(other: int, most: int) ->
 
 
 def test_what_a_worker_writes_down_is_seen_by_other_processes() -> None:
-    census = Census()
-    own, other = census.free_seat(), None
-    census.seated(1, own)
-    other = census.free_seat()
+    counts = ConnectionCounts()
+    own, other = counts.free_slot(), None
+    counts.seated(1, own)
+    other = counts.free_slot()
     assert own is not None
     assert other is not None
     own.tell(1)
@@ -60,44 +60,44 @@ def test_what_a_worker_writes_down_is_seen_by_other_processes() -> None:
 
 
 def test_the_seat_of_a_worker_that_ended_or_drains_counts_no_more() -> None:
-    census = Census()
+    counts = ConnectionCounts()
     seats = []
     for pid in (1, 2, 3):
-        seat = census.free_seat()
-        assert seat is not None
-        census.seated(pid, seat)
-        seats.append(seat)
+        slot = counts.free_slot()
+        assert slot is not None
+        counts.seated(pid, slot)
+        seats.append(slot)
     first, second, third = seats
-    for seat, clients in zip(seats, (2, 1, 1), strict=True):
-        seat.tell(clients)
+    for slot, clients in zip(seats, (2, 1, 1), strict=True):
+        slot.tell(clients)
     second.leave()
     assert first.others_are_freer()
-    census.clear({1: "a worker", 2: "another"})
+    counts.clear({1: "a worker", 2: "another"})
     assert not first.others_are_freer()
-    again = census.free_seat()
+    again = counts.free_slot()
     assert again is not None
     assert again.index == third.index
 
 
 def test_there_are_only_so_many_seats() -> None:
-    census = Census()
+    counts = ConnectionCounts()
     for pid in range(512):
-        census.seated(pid, census.free_seat())
-    assert census.free_seat() is None
-    census.seated(512, None)
-    census.clear({})
-    assert census.free_seat() is not None
+        counts.seated(pid, counts.free_slot())
+    assert counts.free_slot() is None
+    counts.seated(512, None)
+    counts.clear({})
+    assert counts.free_slot() is not None
 
 
 @pytest.fixture
 def house() -> Iterator[House]:
-    census = Census()
-    own = census.free_seat()
-    census.seated(1, own)
-    other = census.free_seat()
+    counts = ConnectionCounts()
+    own = counts.free_slot()
+    counts.seated(1, own)
+    other = counts.free_slot()
     assert other is not None
     other.tell(0)
-    house = House(100, seat=own)
+    house = House(100, slot=own)
     yield house
     house.end()
 
@@ -113,7 +113,7 @@ def test_who_waits_for_a_freer_worker_is_taken_in_by_a_drain(house: House) -> No
     first = house.connect(GET % b"x")
     assert house.answer(first).startswith(b"HTTP/1.1 200")
     house.listening.yielding = True
-    house.reception.mind_the_door(house.listening)
+    house.reception.update_accepting(house.listening)
     second = house.connect(GET % b"x")
     house.turn()
     assert len(house.reception.clients) == 1

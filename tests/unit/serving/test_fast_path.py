@@ -87,7 +87,7 @@ def test_a_request_that_comes_in_pieces_is_answered_from_memory_all_the_same(
         house.turn()
     assert b"piecemeal" in house.until_received(client, BODY)
     assert not house.running
-    # At rest, and eager, again.
+    # At rest, and fast_path_allowed, again.
     client.sendall(house.request())
     assert house.until_received(client, BODY)
 
@@ -112,7 +112,7 @@ def test_a_head_is_left_unread_until_its_body_is_there(house: HotHouse) -> None:
     house.until(lambda: known.connection.held, "the next head")
     client.sendall(body)
     assert house.until_received(client, BODY)
-    assert known.eager
+    assert known.fast_path_allowed
 
 
 def test_a_body_that_does_not_come_ends_the_connection(house: HotHouse) -> None:
@@ -220,7 +220,7 @@ def test_who_pipelines_and_never_reads_is_not_read_from_any_more(house: HotHouse
     # No more than what one call of the hot path answers, however much was asked.
     assert 0 < transport.get_write_buffer_size() <= 256 * 1024
     assert len(known.connection.buffer) <= 65536
-    assert not known.eager
+    assert not known.fast_path_allowed
     # It may still read, and gets everything.
     rest = data[sent % len(data) :] if sent % len(data) else b""
     received = bytearray()
@@ -235,7 +235,7 @@ def test_who_pipelines_and_never_reads_is_not_read_from_any_more(house: HotHouse
         return received.count(b"HTTP/1.1 200 OK") == expected
 
     house.until(caught_up, "all answers")
-    house.until(lambda: known.eager, "rest")
+    house.until(lambda: known.fast_path_allowed, "rest")
 
 
 def test_who_does_not_take_an_answer_from_memory_is_given_up(house: HotHouse) -> None:
@@ -307,7 +307,7 @@ def test_in_a_full_house_who_is_being_answered_stays(house: HotHouse) -> None:
     house.credential = house.key(b'{"is_valid":true,"x":"' + b"y" * 3000 + b'"}')
     client = house.connect()
     house.until(lambda: len(house.listening.evictable) == 1, "the client")
-    assert house.listening.welcoming
+    assert house.listening.can_accept
     [known] = house.reception.clients
 
     def unable() -> bool:
@@ -317,7 +317,7 @@ def test_in_a_full_house_who_is_being_answered_stays(house: HotHouse) -> None:
 
     house.until(unable, "an answer that is not taken")
     # Or the next one at the door would have it cut off in the middle.
-    assert not house.listening.welcoming
+    assert not house.listening.can_accept
 
 
 def test_an_answer_that_leaves_in_two_parts_begins_the_wait_for_a_request(house: HotHouse) -> None:

@@ -16,7 +16,7 @@ def bound(most: int, seats: int = 2) -> PeerBound:
 
 def test_the_connections_of_all_workers_count() -> None:
     peers = bound(3)
-    assert [peers.admit(seat, "192.0.2.7") for seat in (1, 2, 1, 2, 1)] == [True] * 3 + [False] * 2
+    assert [peers.admit(slot, "192.0.2.7") for slot in (1, 2, 1, 2, 1)] == [True] * 3 + [False] * 2
     assert peers.admit(1, "192.0.2.8")
     peers.left(2, "192.0.2.7")
     assert peers.admit(1, "192.0.2.7")
@@ -30,7 +30,7 @@ def test_what_one_process_counts_the_others_see() -> None:
         os._exit(0 if peers.admit(1, "192.0.2.7") else 1)
     assert os.waitpid(pid, 0)[1] == 0
     assert not peers.admit(2, "192.0.2.7")
-    # It has died with a connection that it cannot count down; its seat goes to another worker.
+    # It has died with a connection that it cannot count down; its slot goes to another worker.
     peers.free(1)
     assert peers.admit(2, "192.0.2.7")
 

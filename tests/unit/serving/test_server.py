@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from talos.serving.http.protocol import Client
+from talos.serving.http.protocol import HttpProtocol
 from tests.unit.serving.harness import BIG_BYTES, House, receive
 
 GET = b"GET /%s HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -86,7 +86,7 @@ def test_in_a_full_house_who_delivers_stays_rather_than_who_does_not(house: Hous
     assert house.answer(first).endswith(b"\r\n\r\n3")
 
 
-def is_peer(client: Client, other: socket.socket) -> bool:
+def is_peer(client: HttpProtocol, other: socket.socket) -> bool:
     return client.connection.ends.peer == other.getsockname()
 
 
@@ -172,14 +172,14 @@ def test_threads_are_given_few_tasks_at_a_time(house: House) -> None:
     clients = [house.connect(GET % b"wait") for _ in range(60)]
     house.until(lambda: house.listening.clients == 60, "all clients")
     house.until(lambda: len(house.running) == 2, "the threads to be busy")
-    assert house.listening.crew._tasks.qsize() <= 8
-    assert house.listening.crew.backlog >= 50
+    assert house.listening.pool._tasks.qsize() <= 8
+    assert house.listening.pool.backlog >= 50
     house.gate.set()
     assert all(house.answer(client).startswith(b"HTTP/1.1 200") for client in clients)
 
 
 def test_large_bodies_wait_for_each_other_and_small_ones_for_nobody(house: House) -> None:
-    room = house.reception.body_room
+    room = house.reception.body_memory
     head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n"
     # Each stays just short of being whole; there is room for two.
     large = [house.connect(head + b"a" * 99_999) for _ in range(4)]
@@ -187,7 +187,7 @@ def test_large_bodies_wait_for_each_other_and_small_ones_for_nobody(house: House
     small = house.connect(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n12345")
     assert house.answer(small).endswith(b"\r\n\r\n5")
     # One that waits may leave as well as be served.
-    next(iter(room._waiting)).connection.deadline = 0  # type: ignore[attr-defined]  # a Client
+    next(iter(room._waiting)).connection.deadline = 0  # type: ignore[attr-defined]  # a HttpProtocol
     house.until(lambda: room.waiting == 1, "the end of its patience")
     for client in large:
         with contextlib.suppress(ConnectionError):
@@ -199,7 +199,7 @@ def test_large_bodies_wait_for_each_other_and_small_ones_for_nobody(house: House
 
 
 def test_large_bodies_are_charged_by_what_has_arrived(house: House) -> None:
-    room = house.reception.body_room
+    room = house.reception.body_memory
     for _ in range(3):
         # Each announces more than there is room for.
         house.connect(LARGE + b"a" * 70_000)
@@ -210,7 +210,7 @@ def test_large_bodies_are_charged_by_what_has_arrived(house: House) -> None:
 
 
 def test_who_came_first_is_read_on_where_there_is_no_room_left(house: House) -> None:
-    room = house.reception.body_room
+    room = house.reception.body_memory
     head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 300000\r\n\r\n"
     clients = []
     for number in range(1, 4):
@@ -223,7 +223,7 @@ def test_who_came_first_is_read_on_where_there_is_no_room_left(house: House) -> 
 
 
 def test_the_clocks_of_who_waits_for_room_stand_still(house: House) -> None:
-    room = house.reception.body_room
+    room = house.reception.body_memory
     first = house.connect(LARGE + b"a" * 240_000)
     house.until(lambda: room.held_bytes == 240_000, "the first")
     second = house.connect(

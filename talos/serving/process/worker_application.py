@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from talos._core import HotPath
 
 
-class Site(Protocol):
+class WorkerApplication(Protocol):
     """The applications of one worker process, with everything that stands behind them."""
 
     @property
