@@ -180,6 +180,14 @@ KEY_CACHE_COUNTERS: Final[tuple[str, ...]]
 FAST_PATH_COUNTERS: Final[tuple[str, ...]]
 """What ``HotPath`` counts, in the order of the numbers from ``FIRST_FAST_PATH_COUNTER`` on."""
 FIRST_FAST_PATH_COUNTER: Final[int]
+FAST_PATH_SECRETS_MAX: Final[int]
+"""Of the secrets that one ``HotPath`` may accept."""
+FAST_PATH_PREFIXES_MAX: Final[int]
+"""Of the prefixes that one ``HotPath`` may accept."""
+OPENSSL_IS_DIRECT: Final[bool]
+"""Whether ``KeyedHmac`` calls OpenSSL itself, with the key schedule done once."""
+XXH3_IS_DIRECT: Final[bool]
+"""Whether hashes are computed by the xxhash package's library, without its Python functions."""
 FIRST_FREE_COUNTER: Final[int]
 """From here on the numbers are for others than the core."""
 

@@ -38,7 +38,7 @@ from talos.config.snapshot import Snapshot
 from talos.config.values import Config
 from talos.domain.keys import NIL_NETWORK, KeyKind
 from talos.errors import ConfigurationError, GatewayTimeout, InternalError, ServiceUnavailable
-from talos.http import admin, all_in_one, metrics_port, public, ready_body
+from talos.http import admin, all_in_one, application, metrics_port, public, ready_body
 from talos.http.dependencies import BuildInfo, HttpDependencies
 from talos.http.ready_head import ready_batch_head, ready_head, ready_token_head
 from talos.services import hot_path
@@ -113,6 +113,43 @@ class Assembly:
     def applications(self) -> "tuple[WSGIApplication, ...]":
         """Both applications, in the order of their listeners."""
         return (self.main, self.metrics)
+
+
+def fast_path_obstacles(snapshot: Snapshot) -> list[str]:
+    """Return in words why the fast path answers nothing under ``snapshot``; empty where it does."""
+    obstacles = application.fast_path_obstacles(snapshot.http)
+    if snapshot.config.text("cache.type") != "memory":
+        return [*obstacles, "cache.type is not memory"]
+    return [*obstacles, *hot_path.obstacles(snapshot.tenant)]
+
+
+def fast_path_notes(surface: Surface, snapshot: Snapshot) -> list[str]:
+    """Return what is to be logged of the fast path where it is off, though there are verifications.
+
+    See ``ConfigSource``.
+    """
+    if surface is Surface.PUBLIC:
+        return []
+    return [
+        f"the fast path for verifications is off: {obstacle}"
+        for obstacle in fast_path_obstacles(snapshot)
+    ]
+
+
+def slow_fallbacks() -> list[str]:
+    """Return a warning for each part of the compiled core that has to do without its library."""
+    found = []
+    if not _core.OPENSSL_IS_DIRECT:
+        found.append(
+            "the OpenSSL of this Python cannot be called directly: each checksum of a key takes "
+            "about five times as long"
+        )
+    if not _core.XXH3_IS_DIRECT:
+        found.append(
+            "the library of the xxhash package cannot be called directly: looking into the cache "
+            "is slower"
+        )
+    return found
 
 
 def build_info() -> BuildInfo:
@@ -334,5 +371,8 @@ class _ReadyAnswers:
     def configure(self) -> None:
         snapshot = self._source.current()
         if snapshot is not self._seen:
-            hot_path.configure(self.path, snapshot.tenant, snapshot.http)
+            if fast_path_obstacles(snapshot):
+                self.path.disable()
+            else:
+                hot_path.configure(self.path, snapshot.tenant, snapshot.http)
             self._seen = snapshot

@@ -31,8 +31,15 @@ class ConfigSource:
     has accepted an edit and logged it, ``current`` of every process returns the new snapshot.
     """
 
-    def __init__(self, config: Config, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        environ: Mapping[str, str],
+        notes: Callable[[Snapshot], Sequence[str]] = lambda _snapshot: (),
+    ) -> None:
         """Start with ``config``; ``environ`` is what it was loaded with.
+
+        ``notes`` says what is to be logged of a snapshot, whenever that is new, as information.
 
         Without a file there is nothing to follow, and the snapshot never changes.
         """
@@ -41,7 +48,12 @@ class ConfigSource:
         self._shared = SharedConfig(sources.digest) if sources else None
         self._adopting = threading.Lock()
         self._followers: list[Callable[[Snapshot, Snapshot], None]] = []
+        self._notes = notes
         self._held = (0, snapshot.take(config))
+
+    def notes(self) -> Sequence[str]:
+        """Return what is to be said of the snapshot in force."""
+        return self._notes(self.current())
 
     @property
     def revision_word(self) -> memoryview | None:
@@ -129,6 +141,8 @@ class ConfigSource:
         lines += [_Line(logging.WARNING, warning, {}) for warning in lost]
         new_warnings = set(advice.warnings(fresh)) - set(advice.warnings(running))
         lines += [_Line(logging.WARNING, warning, {}) for warning in sorted(new_warnings)]
+        new_notes = [note for note in self._notes(fresh) if note not in self._notes(running)]
+        lines += [_Line(logging.INFO, note, {}) for note in new_notes]
         return _Judgement(config, tuple(lines))
 
     @property

@@ -8,6 +8,7 @@ import falcon
 from falcon.routing import CompiledRouter
 
 from talos.errors import TalosError
+from talos.http import fast_path
 from talos.http.body_limits import SMALL_BYTES, limit_bytes
 from talos.http.dependencies import HttpDependencies
 from talos.http.errors import ErrorHandlers
@@ -24,13 +25,26 @@ from talos.http.middleware.tenancy import Tenancy
 from talos.http.request import Request
 from talos.http.routes import App
 from talos.http.target import has_malformed_escape
-from talos.services.tenant import DirectorySource
+from talos.services.tenant import DirectorySource, HttpSettings
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 _MALFORMED: Final = b"400 Bad Request: malformed escape in the path\n"
+
+
+INNER_MIDDLEWARE: tuple[type, ...] = (
+    RequestId,
+    SecurityHeaders,
+    AllowedHostsOnly,
+    Cors,
+    CrossOriginProtection,
+    Tenancy,
+    CleanPath,
+    NoImpliedOptions,
+)
+"""What every request passes behind the access log, outermost first."""
 
 
 class Application(falcon.App[Request, falcon.Response]):
@@ -88,6 +102,11 @@ class Application(falcon.App[Request, falcon.Response]):
         return super().__call__(env, start_spelt)
 
 
+def fast_path_obstacles(settings: HttpSettings) -> list[str]:
+    """Return in words why verifications may not pass the middleware by; empty where they may."""
+    return list(fast_path.obstacles((AccessLog, *INNER_MIDDLEWARE), settings))
+
+
 @cache
 def _spelling(name: str) -> str:
     """Spell a header's name as the reference's library does, where Falcon folds it to lower case.
@@ -105,14 +124,7 @@ def create(
         deps.directories,
         middleware=[
             AccessLog(deps.directories, deps.on_answered),
-            RequestId(),
-            SecurityHeaders(),
-            AllowedHostsOnly(),
-            Cors(),
-            CrossOriginProtection(),
-            Tenancy(),
-            CleanPath(),
-            NoImpliedOptions(),
+            *(part() for part in INNER_MIDDLEWARE),
         ],
     )
     ErrorHandlers(log_error).register(app)

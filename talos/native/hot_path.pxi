@@ -42,6 +42,9 @@ cdef enum:
 FAST_PATH_COUNTERS = ("single", "batch")
 FIRST_FAST_PATH_COUNTER = FAST_PATH_COUNTER
 
+FAST_PATH_SECRETS_MAX = SECRETS_MAX
+FAST_PATH_PREFIXES_MAX = PREFIXES_MAX
+
 cdef bytes BEFORE_LENGTH = b"\r\nContent-Length: "
 
 cdef struct Ready:

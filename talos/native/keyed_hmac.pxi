@@ -148,3 +148,4 @@ def _bind_openssl():
 
 _bind_openssl()
 del globals()["_bind_openssl"]
+OPENSSL_IS_DIRECT = hmac_algorithm != NULL

@@ -34,3 +34,4 @@ cdef Xxh3 find_xxh3():
 
 
 cdef Xxh3 xxh3_by_library = find_xxh3()
+XXH3_IS_DIRECT = xxh3_by_library != NULL

@@ -5,8 +5,9 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -16,6 +17,7 @@ from talos.bootstrap import Surface
 from talos.config import advice
 from talos.config.loading import load
 from talos.config.reload import ConfigSource
+from talos.config.snapshot import Snapshot
 from talos.config.values import Config
 from talos.serving.http.connection import Timeouts
 from talos.serving.http.ends import plain_address
@@ -72,7 +74,7 @@ def _serve(
     worker_class: str,
     announce: Callable[[], None],
 ) -> int:
-    source = ConfigSource(config, environ)
+    source = ConfigSource(config, environ, partial(_notes, surface, worker_class))
     workers = config.optional_integer("serve.http.workers") or usable_processors()
     prepare(surface, source, workers)
     ending = SharedFlag()
@@ -157,11 +159,20 @@ def _end_quietly_when_told() -> None:
     signal.signal(signal.SIGINT, end)
 
 
+def _notes(surface: Surface, worker_class: str, snapshot: Snapshot) -> Sequence[str]:
+    # gunicorn's own workers have no fast path, whatever the configuration says.
+    return bootstrap.fast_path_notes(surface, snapshot) if worker_class == "talos" else ()
+
+
 def _tell_about(source: ConfigSource) -> None:
     snapshot = source.current()
     for fault in snapshot.key_faults:
         _log.error("a signing key cannot be used", extra={"fields": {"fault": fault}})
     for warning in advice.warnings(snapshot):
+        _log.warning(warning)
+    for note in source.notes():
+        _log.info(note)
+    for warning in bootstrap.slow_fallbacks():
         _log.warning(warning)
     _log.info("Configuration validated")
 

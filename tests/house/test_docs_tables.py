@@ -11,6 +11,7 @@ import pytest
 from talos import errors
 from talos.domain.verification import VerificationErrorCode
 from talos.errors import ApiKeyNotFound, TalosError
+from talos.http import application
 from talos.http.errors import STATUSES, encode, envelope
 from talos.services import verification_steps
 from talos.services.import_keys import BatchErrorCode
@@ -120,6 +121,7 @@ def test_the_middleware_stands_in_the_order_of_the_code() -> None:
     ]
     assert isinstance(wired, ast.List)
     classes = [ast.unparse(call.func) for call in wired.elts if isinstance(call, ast.Call)]
+    classes += [part.__name__ for part in application.INNER_MIDDLEWARE]
     told = [span for span in ARCHITECTURE.spans if span.startswith("http.middleware.")]
     assert told == [module_of[name] for name in classes]
 

@@ -23,7 +23,7 @@ from talos.http.errors import STATUSES, envelope
 from talos.http.health import is_health_path
 from talos.http.operations import OPERATIONS
 from talos.http.request import LOGGER, Request, client_address, host
-from talos.services.tenant import DirectorySource
+from talos.services.tenant import DirectorySource, HttpSettings
 
 _COMPLETED: Final = "HTTP request completed"
 _FAILED: Final = "An error occurred while handling a request"
@@ -38,6 +38,11 @@ _WORDS: Final = frozenset(
 
 class AccessLog:
     """Outermost: takes the request's snapshot of the configuration, and logs when all is done."""
+
+    @staticmethod
+    def fast_path_obstacle(_settings: HttpSettings) -> str | None:
+        """No request that the fast path answers has a line (ADR 9)."""
+        return None
 
     def __init__(
         self,

@@ -7,10 +7,16 @@ import falcon
 from talos.errors import NotFound
 from talos.http.request import Request
 from talos.http.target import clean_path, location
+from talos.services.tenant import HttpSettings
 
 
 class CleanPath:
     """Redirects before routing, so that exactly one spelling of a path is ever served."""
+
+    @staticmethod
+    def fast_path_obstacle(_settings: HttpSettings) -> str | None:
+        """The fast path knows clean paths alone."""
+        return None
 
     def process_request(self, req: Request, resp: falcon.Response) -> None:
         """Answer 307 to a path that is not clean, whatever the method.

@@ -22,6 +22,11 @@ _PREFLIGHT_VARY: Final = "Origin, Access-Control-Request-Method, Access-Control-
 class Cors:
     """Answers preflights, and marks the answers to other requests."""
 
+    @staticmethod
+    def fast_path_obstacle(settings: HttpSettings) -> str | None:
+        """Name the setting under which answers depend on the origin."""
+        return "serve.http.cors.enabled is true" if settings.cors_enabled else None
+
     def process_request(self, req: Request, resp: falcon.Response) -> None:
         """Answer a preflight; on any other request set what the browser needs to see."""
         settings = req.context.settings

@@ -135,7 +135,6 @@ def test_what_is_routed_as_a_macaroon_is_not_answered(changes: dict[str, Any]) -
     ("seen_by", "http"),
     [
         (tenant(cache_enabled=False), HTTP),
-        (TENANT, HttpSettings(cors_enabled=True)),
         (tenant(prefixes_retired=tuple(f"p{number}" for number in range(70))), HTTP),
     ],
 )
