@@ -35,6 +35,8 @@ class _Account:
     read_s: float = 0.0
     read_since: float | None = None
     """None while it waits, and once it is whole."""
+    granted_bytes: int = 0
+    """How much it may hold before it waits where there is no room."""
 
     def read_for_s(self, now: float) -> float:
         return self.read_s if self.read_since is None else self.read_s + now - self.read_since
@@ -47,7 +49,9 @@ class BodyMemoryBudget:
     """Counts what has arrived of the large bodies of one worker, never what was announced.
 
     Whoever came first is read on even where there is no room left, so that one always goes on.
-    What is held goes past the limit by that one body, and by one read of each other.
+    The others are read on for one read more each before they wait, or who sends a little at a time
+    would wait, and not be slow, most of the time. What is held goes past the limit by that one
+    body, and by two reads of each other.
 
     While anybody waits, a body that has been read for ``TURN_S`` and is still not whole gives way:
     of several the one that has held most memory for longest. So clients that fill the memory and
@@ -91,7 +95,9 @@ class BodyMemoryBudget:
         behind_others = waiter not in self._accounts and bool(self._waiting)
         account = self._charge(waiter, held_bytes)
         fits = self._held_bytes <= self._limit_bytes and not behind_others
-        if not fits and waiter is not self._first:
+        if fits:
+            account.granted_bytes = held_bytes + _READ_BYTES
+        elif waiter is not self._first and held_bytes >= account.granted_bytes:
             account.pause(self._clock())
             self._waiting[waiter] = None
         return waiter not in self._waiting
@@ -107,7 +113,9 @@ class BodyMemoryBudget:
             if free_bytes >= _READ_BYTES or waiting is self._first:
                 free_bytes -= _READ_BYTES
                 del self._waiting[waiting]
-                self._accounts[waiting].read_since = self._clock()
+                account = self._accounts[waiting]
+                account.granted_bytes = account.held_bytes + _READ_BYTES
+                account.read_since = self._clock()
                 waiting.admitted()
 
     def relieve(self) -> int:
