@@ -7,22 +7,17 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from gunicorn.config import Config
-
-from talos._core import FastPathContext
 from talos.adapters.observability.log_throttle import LogThrottle
 from talos.serving.connection_counts import WorkerSlot
-from talos.serving.http.answer import Reply
 from talos.serving.http.body_memory import BodyMemoryBudget
 from talos.serving.http.connection import Timeouts
 from talos.serving.http.ends import Ends, ends_of
-from talos.serving.http.exchange import body_limit
-from talos.serving.http.listener import ListenerState
+from talos.serving.http.listener import Listener, ListenerState
 from talos.serving.http.protocol import HttpProtocol
+from talos.serving.http.reply import Reply
 from talos.serving.http.thread_pool import ThreadPool
 from talos.serving.http.unsent import UnsentAnswers
 from talos.serving.peers import PeerBound
-from talos.serving.process.worker_application import WorkerApplication
 
 _log = logging.getLogger(__name__)
 
@@ -40,8 +35,6 @@ _ACCEPTED_PER_TURN = 64
 """Clients that connect at once wait for as many turns of the loop as this makes of them, and those
 who are served already wait for these to be taken in.
 """
-_PROBE_THREADS = 4
-_PROBE_CAPACITY = 64
 
 
 class ConnectionServer:
@@ -50,9 +43,7 @@ class ConnectionServer:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        config: Config,
-        site: WorkerApplication,
-        listeners: Sequence[socket.socket],
+        listeners: Sequence[Listener],
         *,
         timeouts: Timeouts,
         body_memory: BodyMemoryBudget | None = None,
@@ -64,11 +55,10 @@ class ConnectionServer:
         """Start accepting. ``on_sweep`` is called about every second.
 
         ``slot`` is this worker's in the counts; without one it takes whomever it can. ``peers``
-        bounds what each peer holds of the first listener, for workers that have a slot.
+        bounds what each peer holds of the listeners that are to, for workers that have a slot.
         """
         self.loop = loop
         self.timeouts = timeouts
-        self.body_limit = partial(body_limit, site.body_limit)
         self.draining = False
         self.large_body_pool = ThreadPool(_LARGE_BODY_THREADS)
         self.body_memory = body_memory or BodyMemoryBudget()
@@ -85,21 +75,9 @@ class ConnectionServer:
         self._peers = peers if slot is not None else None
         self._on_sweep = on_sweep
         self.listening = [
-            ListenerState(
-                socket=listener,
-                application=application,
-                # The second listener answers probes; it keeps threads and room of its own, so
-                # that it answers while the first is busy.
-                pool=ThreadPool(_PROBE_THREADS if index else config.threads),
-                context=FastPathContext() if index else _hot_desk(site),
-                capacity=_PROBE_CAPACITY if index else config.worker_connections,
-                takes_bodies=not index,
-                bounds_peers=not index,
-            )
-            for index, (listener, application) in enumerate(
-                zip(listeners, site.applications, strict=True)
-            )
+            ListenerState(listener, ThreadPool(listener.threads)) for listener in listeners
         ]
+        # Those of the later listeners first: they are for probes.
         self._pools = [*(each.pool for each in reversed(self.listening)), self.large_body_pool]
         self._publish_count()
         for listening in self.listening:
@@ -119,7 +97,7 @@ class ConnectionServer:
             while self._accept(listening):
                 pass
             self._accept_on(listening, False)
-            listening.socket.close()
+            listening.listener.socket.close()
         for client in self.clients:
             client.begin_drain()
         self._timer.cancel()
@@ -144,7 +122,7 @@ class ConnectionServer:
         now = time.monotonic()
         for client in list(self.clients):
             if client.served:
-                client.listener.renew(client)
+                client.listener_state.renew(client)
             elif client.connection.deadline <= now:
                 client.give_up()
             else:
@@ -168,9 +146,9 @@ class ConnectionServer:
             # Behind all that is read in this turn, so that who has asked something is known not to
             # be asking nothing.
             ready = partial(self.loop.call_soon, self._accept_ready, listening)
-            self.loop.add_reader(listening.socket.fileno(), ready)
+            self.loop.add_reader(listening.listener.socket.fileno(), ready)
         else:
-            self.loop.remove_reader(listening.socket.fileno())
+            self.loop.remove_reader(listening.listener.socket.fileno())
 
     def _accept_ready(self, listening: ListenerState) -> None:
         if not listening.accepting:
@@ -204,7 +182,7 @@ class ConnectionServer:
     def _accept(self, listening: ListenerState) -> bool:
         """Take one client; False when none was waiting."""
         try:
-            connected, peer = listening.socket.accept()
+            connected, peer = listening.listener.socket.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return False
         except OSError as error:
@@ -216,7 +194,7 @@ class ConnectionServer:
             return False
         connected.setblocking(False)
         ends = ends_of(connected, peer)
-        if listening.bounds_peers and not self._admits(ends):
+        if listening.listener.bounds_peers and not self._admits(ends):
             connected.close()
             return True
         client = HttpProtocol(self, listening, connected, ends)
@@ -226,7 +204,7 @@ class ConnectionServer:
         task = self.loop.create_task(self._connect(client, connected))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
-        if listening.clients > listening.capacity:
+        if listening.clients > listening.listener.capacity:
             # Strangers who connect and deliver nothing shall not keep out those who do.
             listening.evict()
         self.update_accepting(listening)
@@ -255,18 +233,22 @@ class ConnectionServer:
 
     def note(self, client: HttpProtocol, *, delivered: bool = False) -> None:
         """Take notice of what the client waits for. See ``ListenerState.note``."""
-        client.listener.note(client, delivered=delivered)
-        self.update_accepting(client.listener)
+        client.listener_state.note(client, delivered=delivered)
+        self.update_accepting(client.listener_state)
 
     def left(self, client: HttpProtocol) -> None:
         """Forget a client whose connection is closed."""
         self.clients.discard(client)
-        client.listener.evictable.pop(client, None)
-        client.listener.clients -= 1
-        if client.listener.bounds_peers and self._peers is not None and self._slot is not None:
+        client.listener_state.evictable.pop(client, None)
+        client.listener_state.clients -= 1
+        if (
+            client.listener_state.listener.bounds_peers
+            and self._peers is not None
+            and self._slot is not None
+        ):
             self._peers.left(self._slot.index, client.connection.ends.peer[0])
         self._publish_count()
-        self.update_accepting(client.listener)
+        self.update_accepting(client.listener_state)
         self._check_drained()
 
     def _check_drained(self) -> None:
@@ -325,19 +307,3 @@ class ConnectionServer:
                     _log.exception("unhandled exception while answering")
                     client.give_up()
         self._check_drained()
-
-
-def _hot_desk(site: WorkerApplication) -> FastPathContext:
-    hot_path = site.hot_path
-    if hot_path is None:
-        return FastPathContext()
-
-    def configure() -> None:
-        try:
-            site.configure_hot_path()
-        except Exception:
-            # Slow is right; fast under settings that are no longer in force is not.
-            hot_path.disable()
-            _log.exception("the hot path cannot be configured")
-
-    return FastPathContext(hot_path, configure=configure, revision=site.configuration_revision)

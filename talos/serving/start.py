@@ -21,7 +21,7 @@ from talos.config.snapshot import Snapshot
 from talos.config.values import Config
 from talos.serving.http.connection import Timeouts
 from talos.serving.http.ends import plain_address
-from talos.serving.process.application import WORKER_CLASSES, Options, Server
+from talos.serving.process.application import WORKER_CLASSES, Server
 from talos.serving.process.listeners import (
     SERVERS,
     Address,
@@ -30,6 +30,7 @@ from talos.serving.process.listeners import (
     open_listeners,
     paths_of,
 )
+from talos.serving.process.options import Options, main_and_metrics
 from talos.serving.process.processors import usable_processors
 from talos.serving.process.shared_flag import SharedFlag
 from talos.serving.process.unix_listener import remove_unix
@@ -94,7 +95,7 @@ def _serve(
         listeners,
         Options(
             workers=workers,
-            threads=config.integer("serve.http.threads"),
+            listeners=main_and_metrics(config.integer("serve.http.threads")),
             close_timeout_s=bootstrap.CLOSE_TIMEOUT_S,
             worker_class=WORKER_CLASSES[worker_class],
             timeouts=Timeouts(idle_s=config.duration_ns("serve.http.idle_timeout") / 1e9),

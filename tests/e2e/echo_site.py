@@ -10,8 +10,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from talos.adapters.observability import logs
-from talos.serving.process.application import Options, Server
+from talos.serving.process.application import Server
 from talos.serving.process.listeners import Address, open_listeners
+from talos.serving.process.options import Options, main_and_metrics
+from talos.serving.process.worker import TalosWorker
 from tests.e2e.plain_site import Site, metrics_application
 
 if TYPE_CHECKING:
@@ -58,7 +60,9 @@ def main(port: str, metrics_port: str) -> int:
             Address("Metrics", "127.0.0.1", int(metrics_port)),
         )
     )
-    options = Options(workers=1, threads=2, close_timeout_s=5)
+    options = Options(
+        workers=1, listeners=main_and_metrics(2), worker_class=TalosWorker, close_timeout_s=5
+    )
     return Server(listeners, options, EchoSite).serve()
 
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from talos.adapters.observability import logs
 from talos.serving.http.connection import Timeouts
-from talos.serving.process.application import Options, Server
+from talos.serving.process.application import Server
 from talos.serving.process.listeners import Address, open_listeners
+from talos.serving.process.options import Options, main_and_metrics
 from talos.serving.process.worker import TalosWorker
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def main(port: str, metrics_port: str, workers: str, threads: str, how: str = ""
     )
     options = Options(
         workers=int(workers),
-        threads=int(threads),
+        listeners=main_and_metrics(int(threads)),
         close_timeout_s=5,
         worker_class=QuickWorker if how == "quick" else TalosWorker,
         timeouts={"quick": QUICK, "unhurried": UNHURRIED}.get(how, Timeouts()),

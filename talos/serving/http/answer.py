@@ -8,11 +8,11 @@ error of its own and never half an answer. The lines and their order are those o
 import re
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from talos.serving.http.head import RequestHead
+from talos.serving.http.reply import Reply
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
@@ -35,14 +35,6 @@ _HOP_BY_HOP = frozenset(
     }
 )
 _NO_CONTENT, _NOT_MODIFIED = 204, 304
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What goes back to the client, and whether another request may follow."""
-
-    data: bytes
-    keep_alive: bool
 
 
 class Answer:

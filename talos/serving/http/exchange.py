@@ -13,10 +13,11 @@ from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import unquote_to_bytes
 
 from talos.http.request import ALL_LINES
-from talos.serving.http.answer import Answer, Reply
+from talos.serving.http.answer import Answer
 from talos.serving.http.ends import Ends
 from talos.serving.http.framing import FramingError
 from talos.serving.http.head import RequestHead, parse
+from talos.serving.http.reply import Reply, refusal
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -51,18 +52,6 @@ class _LogStream(io.TextIOBase):
         return len(text)
 
 
-def refusal(status: HTTPStatus, text: str) -> Reply:
-    """Return a low-level error: plain text, no envelope, the connection closes (contract 2.1)."""
-    body = f"{status.value} {status.phrase}: {text}\n".encode()
-    head = (
-        f"HTTP/1.1 {status.value} {status.phrase}\r\n"
-        "Content-Type: text/plain; charset=utf-8\r\n"
-        "Connection: close\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
-    return Reply(head.encode() + body, keep_alive=False)
-
-
 def body_limit(of_request: "Callable[[WSGIEnvironment], int]", head: bytes, ends: Ends) -> int:
     """Ask ``of_request`` how many bytes of its body are worth reading, by a head alone.
 
@@ -75,6 +64,35 @@ def body_limit(of_request: "Callable[[WSGIEnvironment], int]", head: bytes, ends
     except Exception:
         _log.exception("unhandled exception before the body of a request")
         return 0
+
+
+class WsgiHandler:
+    """Answers requests by a WSGI application. A ``RequestHandler``."""
+
+    def __init__(
+        self, application: "WSGIApplication", body_limit: "Callable[[WSGIEnvironment], int]"
+    ) -> None:
+        """Answer by ``application``; ``body_limit`` is asked with the environ without the body."""
+        self._application = application
+        self._body_limit = body_limit
+
+    def body_limit(self, head: bytes, ends: Ends) -> int:
+        """Return how many bytes of a body are worth reading. See ``RequestHandler``."""
+        return body_limit(self._body_limit, head, ends)
+
+    def handle(
+        self,
+        head: bytes,
+        body: bytearray | None,
+        ends: Ends,
+        *,
+        length_bytes: int,
+        must_close: Callable[[], bool],
+    ) -> Reply:
+        """Run the application. See ``RequestHandler``."""
+        return exchange(
+            self._application, head, body, ends, length_bytes=length_bytes, must_close=must_close
+        )
 
 
 def exchange(

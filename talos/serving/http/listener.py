@@ -1,43 +1,70 @@
-"""What the event loop knows of a listener, and of who came in through it."""
+"""A listener as it is described, and what the event loop knows of it and its clients."""
 
 import socket
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from talos._core import FastPathContext
+from talos.serving.http.handler import RequestHandler
 from talos.serving.http.thread_pool import ThreadPool
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
-
-    from talos.serving.http.protocol import HttpProtocol
-
 
 _FEW: Final = 32
 """At capacity, less than this part of all clients that could make room is hardly anybody."""
 
 
-@dataclass(slots=True, eq=False)
-class ListenerState:
-    """One listener of one worker."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Listener:
+    """What one worker is to do with one listening socket, TCP or Unix."""
 
+    name: str
+    """As the log names it."""
     socket: socket.socket
-    application: "WSGIApplication"
-    pool: ThreadPool
-    context: FastPathContext
+    handler: RequestHandler
+    threads: int
+    """How many requests its handler answers at once."""
     capacity: int
     """Most clients at once."""
+    fast_path: FastPathContext = field(default_factory=FastPathContext)
+    """What answers requests before they are given to a thread; without a path: nothing."""
+    takes_bodies: bool = True
+    """Whether requests may have bodies."""
+    bounds_peers: bool = False
+    """Whether what each peer holds of it is bounded."""
+
+
+class Evictable(Protocol):
+    """A client, as far as its listener has to know it."""
+
+    served: bool
+    """The fast path has answered it since ``rest`` was called."""
+
+    @property
+    def may_be_evicted(self) -> bool:
+        """Whether nothing is lost with the client but what it has not delivered yet itself."""
+        ...
+
+    def rest(self) -> None:
+        """Take notice of answers of the fast path: the wait for the next request begins now."""
+        ...
+
+    def give_up(self) -> None:
+        """Close the connection."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class ListenerState:
+    """One listener of one worker, as it stands."""
+
+    listener: Listener
+    pool: ThreadPool
     clients: int = 0
     accepting: bool = False
     yielding: bool = False
     """The next client is left to another worker for a moment."""
     exhausted: bool = False
     """The last attempt to accept failed, for want of descriptors most likely."""
-    takes_bodies: bool = True
-    """Whether requests may have bodies."""
-    bounds_peers: bool = False
-    """Whether what each peer holds of it is bounded."""
-    evictable: "dict[HttpProtocol, None]" = field(default_factory=dict)
+    evictable: dict[Evictable, None] = field(default_factory=dict)
     """Clients that may be closed to make room: all but those whose request is run and those that
     take their answer. Who has delivered nothing for longest is the first, those apart that were
     answered from memory since they were put here.
@@ -48,13 +75,13 @@ class ListenerState:
         """Whether another client may come: there is room, or somebody who can make room."""
         if self.exhausted or self.yielding:
             return False
-        return self.clients < self.capacity or bool(self.evictable)
+        return self.clients < self.listener.capacity or bool(self.evictable)
 
     @property
     def few_evictable(self) -> bool:
         """Whether at capacity hardly anybody could make room. Asked by any thread."""
-        few = max(1, self.capacity // _FEW)
-        return self.clients >= self.capacity and len(self.evictable) < few
+        few = max(1, self.listener.capacity // _FEW)
+        return self.clients >= self.listener.capacity and len(self.evictable) < few
 
     def most_to_accept(self, limit: int) -> int:
         """Return how many clients may be accepted in one turn of the event loop.
@@ -62,7 +89,7 @@ class ListenerState:
         At capacity each of them has another one closed. They are half of those who may be, so that
         nobody who was accepted a moment ago has to leave before it was heard.
         """
-        room = self.capacity - self.clients
+        room = self.listener.capacity - self.clients
         return min(limit, room if room > 0 else max(1, len(self.evictable) // 2))
 
     def evict(self) -> None:
@@ -78,7 +105,7 @@ class ListenerState:
                 return
             self.renew(client)
 
-    def note(self, client: "HttpProtocol", *, delivered: bool) -> None:
+    def note(self, client: Evictable, *, delivered: bool) -> None:
         """Take notice of whether the client may be evicted, and whether it has delivered something.
 
         Bytes of a head count for nothing before its end: a client could otherwise stay in front of
@@ -89,7 +116,7 @@ class ListenerState:
         if client.may_be_evicted:
             self.evictable.setdefault(client)
 
-    def renew(self, client: "HttpProtocol") -> None:
+    def renew(self, client: Evictable) -> None:
         """Put a client that was answered from memory where it belongs, and take its mark away."""
         client.rest()
         self.note(client, delivered=True)

@@ -13,24 +13,55 @@ import asyncio
 import logging
 import socket
 import time
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 from talos._core import FastPathProtocol
-from talos.serving.http.answer import Reply
-from talos.serving.http.connection import Connection, Phase, Step
+from talos.serving.http.body_memory import BodyMemoryBudget
+from talos.serving.http.connection import Connection, Phase, Step, Timeouts
 from talos.serving.http.ends import Ends
-from talos.serving.http.exchange import exchange, refusal
 from talos.serving.http.framing import FramingError
 from talos.serving.http.listener import ListenerState
+from talos.serving.http.reply import Reply, refusal
 from talos.serving.http.thread_pool import ThreadPool
-
-if TYPE_CHECKING:
-    from talos.serving.server import ConnectionServer
+from talos.serving.http.unsent import UnsentAnswers
 
 _log = logging.getLogger(__name__)
 
 _GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class ServerContext(Protocol):
+    """What a connection needs of the server that accepted it; on the event loop's thread."""
+
+    loop: asyncio.AbstractEventLoop
+    timeouts: Timeouts
+    draining: bool
+    body_memory: BodyMemoryBudget
+    unsent: UnsentAnswers
+    large_body_pool: ThreadPool
+    """For requests whose bodies take long to decode."""
+
+    def note(self, client: "HttpProtocol", *, delivered: bool = False) -> None:
+        """Take notice of what the client waits for. See ``ListenerState.note``."""
+        ...
+
+    def left(self, client: "HttpProtocol") -> None:
+        """Forget a client whose connection is closed."""
+        ...
+
+    def relieve_body_memory(self) -> None:
+        """See, until nobody waits for memory any more, that slow bodies give way."""
+        ...
+
+    def run(self, task: Callable[[], None], pool: ThreadPool, *, pipelined: bool) -> None:
+        """Have a thread of ``pool`` do ``task``, which ends with ``deliver``."""
+        ...
+
+    def deliver(self, client: "HttpProtocol", reply: Reply, pool: ThreadPool) -> None:
+        """Have the event loop send an answer that a thread of ``pool`` has made; on that thread."""
+        ...
 
 
 class HttpProtocol(FastPathProtocol, asyncio.BufferedProtocol):
@@ -38,18 +69,19 @@ class HttpProtocol(FastPathProtocol, asyncio.BufferedProtocol):
 
     def __init__(
         self,
-        server: "ConnectionServer",
-        listener: ListenerState,
+        server: ServerContext,
+        listener_state: ListenerState,
         connected: socket.socket,
         ends: Ends,
     ) -> None:
-        """Serve what comes in on ``connected``, which was accepted from ``listener``."""
-        super().__init__(listener.context, connected.fileno())
-        self.listener = listener
+        """Serve what comes in on ``connected``, which was accepted from ``listener_state``."""
+        listener = listener_state.listener
+        super().__init__(listener.fast_path, connected.fileno())
+        self.listener_state = listener_state
         self.connection = Connection(
             ends=ends,
             timeouts=server.timeouts,
-            body_limit=server.body_limit,
+            body_limit=listener.handler.body_limit,
             opened_at=time.monotonic(),
             takes_bodies=listener.takes_bodies,
         )
@@ -257,7 +289,7 @@ class HttpProtocol(FastPathProtocol, asyncio.BufferedProtocol):
     def _run(self, *, pipelined: bool) -> None:
         """Have a thread run the application."""
         connection = self.connection
-        pool = self.listener.pool
+        pool = self.listener_state.pool
         if connection.has_large_body:
             pool = self._server.large_body_pool
             self._server.body_memory.charge_whole(self, connection.arrived_bytes)
@@ -270,8 +302,7 @@ class HttpProtocol(FastPathProtocol, asyncio.BufferedProtocol):
         self, pool: ThreadPool, head: bytes, body: bytearray | None, length_bytes: int
     ) -> None:
         """Run the application, on a thread. It may be that the client has left."""
-        reply = exchange(
-            self.listener.application,
+        reply = self.listener_state.listener.handler.handle(
             head,
             body,
             self.connection.ends,
@@ -286,7 +317,9 @@ class HttpProtocol(FastPathProtocol, asyncio.BufferedProtocol):
         At capacity it is: clients who pipeline requests would else keep others out for as long as
         they like.
         """
-        return self.connection.truncated or self._server.draining or self.listener.few_evictable
+        return (
+            self.connection.truncated or self._server.draining or self.listener_state.few_evictable
+        )
 
     def answer(self, reply: Reply) -> None:
         """Send what the application answered."""

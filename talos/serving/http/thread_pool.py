@@ -7,7 +7,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Final, Protocol
 
-from talos.serving.http.answer import Reply
+from talos.serving.http.reply import Reply
 
 _log = logging.getLogger(__name__)
 

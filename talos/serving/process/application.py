@@ -13,7 +13,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
 from gunicorn import glogging
@@ -22,12 +22,12 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 
 from talos.serving.connection_counts import ConnectionCounts, WorkerSlot
-from talos.serving.http.connection import Timeouts
 from talos.serving.peers import PeerBound
+from talos.serving.process.options import Options
 from talos.serving.process.positions import Positions
 from talos.serving.process.shared_flag import SharedFlag
 from talos.serving.process.stock import SyncWorker, ThreadWorker
-from talos.serving.process.worker import GRACE_S, MASTER_SIGNALS, SignalledWorker, TalosWorker
+from talos.serving.process.worker import GRACE_S, MASTER_SIGNALS, TalosWorker
 from talos.serving.process.worker_application import WorkerApplication
 
 if TYPE_CHECKING:
@@ -42,28 +42,6 @@ _FEWEST_CONNECTIONS = 64
 
 WORKER_CLASSES: Final = {"talos": TalosWorker, "gthread": ThreadWorker, "sync": SyncWorker}
 """The workers to choose from, by the names of ``--worker-class``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How many may work at once, and how long a worker's end may take.
-
-    ``connections`` is per worker. ``close_timeout_s`` is what ``WorkerApplication.close`` may
-    take, after the requests, to write what is still held; a worker that takes longer is killed.
-    """
-
-    workers: int
-    threads: int
-    close_timeout_s: float
-    connections: int = 2048
-    worker_class: type[SignalledWorker] = TalosWorker
-    timeouts: Timeouts = field(default_factory=Timeouts)
-    drain_delay_s: float = 0.0
-    """Between the signal to stop and the end of accepting; readiness says no meanwhile."""
-    connections_per_peer: int = 0
-    """Most connections to the main listener that a peer address may hold, over all workers; 0 is
-    no bound.
-    """
 
 
 class _Logger(glogging.Logger):
@@ -202,8 +180,8 @@ class Server(BaseApplication):
             "worker_class": self.options.worker_class,
             "logger_class": _Logger,
             "workers": self.options.workers,
-            "threads": self.options.threads,
-            "worker_connections": self.options.connections,
+            "threads": self.options.listeners[0].threads,
+            "worker_connections": self.options.listeners[0].capacity,
             "graceful_timeout": math.ceil(GRACE_S + self.options.close_timeout_s),
             "proc_name": "talos",
             # The heartbeat file must not wait for a disk.
@@ -231,11 +209,14 @@ class Server(BaseApplication):
     def serve(self) -> int:
         """Serve until told to end; return the exit code of the process."""
         _forbid_core_files()
-        allowed = _allow_descriptors(self.options.connections + _DESCRIPTORS_BESIDE_CLIENTS)
+        first, *others = self.options.listeners
+        allowed = _allow_descriptors(first.capacity + _DESCRIPTORS_BESIDE_CLIENTS)
         room = max(allowed - _DESCRIPTORS_BESIDE_CLIENTS, _FEWEST_CONNECTIONS)
-        if room < self.options.connections:
+        if room < first.capacity:
             _log.warning("the limit of open files leaves room for %d connections a worker", room)
             self.cfg.set("worker_connections", room)
+            listeners = (replace(first, capacity=room), *others)
+            self.options = replace(self.options, listeners=listeners)
         master = os.getpid()
         try:
             _Master(self).run()

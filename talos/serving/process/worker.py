@@ -6,19 +6,19 @@ import logging
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import uvloop
 from gunicorn.workers.base import Worker
 
-from talos.serving.process.listeners import SERVERS
-from talos.serving.process.worker_application import WorkerApplication
+from talos.serving.connection_counts import WorkerSlot
+from talos.serving.peers import PeerBound
+from talos.serving.process.options import Options
+from talos.serving.process.worker_application import WorkerApplication, listeners_of
 from talos.serving.server import ConnectionServer
 
 if TYPE_CHECKING:
     from types import FrameType
-
-    from talos.serving.process.application import Server
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +35,15 @@ _GC_THRESHOLDS = (50_000, 20, 50)
 """Requests leave few cycles behind. At the interpreter's own 700 objects most of the time that a
 large body takes to decode goes into looking for some among its lists.
 """
+
+
+class Master(Protocol):
+    """What a worker has from the master that it was forked by."""
+
+    options: Options
+    slot: WorkerSlot | None
+    """This worker's own."""
+    peers: PeerBound | None
 
 
 class SignalledWorker(Worker):
@@ -64,8 +73,8 @@ class TalosWorker(SignalledWorker):
         gc.set_threshold(*_GC_THRESHOLDS)
         application = cast("WorkerApplication", self.wsgi)
         finished = uvloop.new_event_loop().run_until_complete(self._serve(application))
-        for server in SERVERS:
-            _log.info(f"{server} server stopped")
+        for listener in cast("Master", self.app).options.listeners:
+            _log.info(f"{listener.name} server stopped")
         application.close()
         if not finished:
             _log.warning("gave up requests that were still running after %d s", self.grace_s)
@@ -91,15 +100,13 @@ class TalosWorker(SignalledWorker):
                 end()
 
         loop.add_signal_handler(signal.SIGTERM, end)
-        server = cast("Server", self.app)
+        master = cast("Master", self.app)
         connection_server = ConnectionServer(
             loop,
-            self.cfg,
-            application,
-            self.sockets,
-            timeouts=server.options.timeouts,
-            slot=server.slot,
-            peers=server.peers,
+            listeners_of(application, self.sockets, master.options.listeners),
+            timeouts=master.options.timeouts,
+            slot=master.slot,
+            peers=master.peers,
             on_sweep=sweep,
         )
         # It may have come before there was a handler on the loop.

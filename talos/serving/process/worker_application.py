@@ -1,6 +1,14 @@
 """What a worker needs to know of the applications it serves."""
 
+import logging
+import socket
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
+
+from talos._core import FastPathContext
+from talos.serving.http.exchange import WsgiHandler
+from talos.serving.http.listener import Listener
+from talos.serving.process.options import ListenerOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -8,6 +16,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
     from talos._core import HotPath
+
+
+_log = logging.getLogger(__name__)
 
 
 class WorkerApplication(Protocol):
@@ -45,3 +56,40 @@ class WorkerApplication(Protocol):
     def close(self) -> None:
         """Finish what runs in the background and give every resource back."""
         ...
+
+
+def listeners_of(
+    application: WorkerApplication,
+    sockets: Sequence[socket.socket],
+    options: Sequence[ListenerOptions],
+) -> list[Listener]:
+    """Return what a worker serves: application, socket and options of each listener, in order."""
+    return [
+        Listener(
+            name=each.name,
+            socket=listening,
+            handler=WsgiHandler(wsgi, application.body_limit),
+            threads=each.threads,
+            capacity=each.capacity,
+            fast_path=_fast_path(application) if each.fast_path else FastPathContext(),
+            takes_bodies=each.takes_bodies,
+            bounds_peers=each.bounds_peers,
+        )
+        for each, listening, wsgi in zip(options, sockets, application.applications, strict=True)
+    ]
+
+
+def _fast_path(application: WorkerApplication) -> FastPathContext:
+    path = application.hot_path
+    if path is None:
+        return FastPathContext()
+
+    def configure() -> None:
+        try:
+            application.configure_hot_path()
+        except Exception:
+            # Slow is right; fast under settings that are no longer in force is not.
+            path.disable()
+            _log.exception("the hot path cannot be configured")
+
+    return FastPathContext(path, configure=configure, revision=application.configuration_revision)

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import uvloop
-from gunicorn.config import Config
 
 from talos import _core
 from talos.serving.connection_counts import WorkerSlot
 from talos.serving.http.body_memory import BodyMemoryBudget
 from talos.serving.http.connection import Timeouts
+from talos.serving.process.options import main_and_metrics
+from talos.serving.process.worker_application import listeners_of
 from talos.serving.server import ConnectionServer
 
 if TYPE_CHECKING:
@@ -40,15 +41,10 @@ class House:
         self.listener, self.probes = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
         self.listener.setblocking(False)
         self.probes.setblocking(False)
-        config = Config()
-        config.set("threads", 2)
-        config.set("worker_connections", capacity)
         self.loop = uvloop.new_event_loop()
         self.reception = ConnectionServer(
             self.loop,
-            config,
-            self,
-            [self.listener, self.probes],
+            listeners_of(self, [self.listener, self.probes], main_and_metrics(2, capacity)),
             timeouts=Timeouts(),
             body_memory=BodyMemoryBudget(250_000, clock=lambda: self.body_clock_s),
             slot=slot,

@@ -12,8 +12,9 @@ from gunicorn.http.wsgi import Response
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talos.serving.http.answer import Answer, Reply
+from talos.serving.http.answer import Answer
 from talos.serving.http.head import parse
+from talos.serving.http.reply import Reply
 
 if TYPE_CHECKING:
     import socket

@@ -9,8 +9,9 @@ import pytest
 from talos.http.request import ALL_LINES
 from talos.serving.http import exchange as exchange_module
 from talos.serving.http.ends import Ends
-from talos.serving.http.exchange import FIRST_LINE_COUNTS, Reply, body_limit, exchange, refusal
+from talos.serving.http.exchange import FIRST_LINE_COUNTS, body_limit, exchange
 from talos.serving.http.framing import FramingError
+from talos.serving.http.reply import Reply, refusal
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -5,6 +5,7 @@ import errno
 import os
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -293,7 +294,10 @@ def test_running_out_of_descriptors_is_survived(
         def close(self) -> None:
             self.listener.close()
 
-    house.listening.socket = Exhausted(house.listener)  # type: ignore[assignment]
+    house.listening.listener = replace(
+        house.listening.listener,
+        socket=Exhausted(house.listener),  # type: ignore[arg-type]
+    )
     client = house.connect(GET % b"x")
     assert house.answer(client).startswith(b"HTTP/1.1 200")
     assert "cannot accept a connection" in caplog.messages

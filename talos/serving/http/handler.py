@@ -1,0 +1,35 @@
+"""What a connection needs of whoever answers its requests. ``exchange.WsgiHandler`` is one."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from talos.serving.http.ends import Ends
+from talos.serving.http.reply import Reply
+
+
+class RequestHandler(Protocol):
+    """Answers requests whose framing was accepted, each as a whole."""
+
+    def body_limit(self, head: bytes, ends: Ends) -> int:
+        """Return how many bytes of its body are worth reading; on the event loop's thread.
+
+        Raises ``FramingError`` for a head that is no request.
+        """
+        ...
+
+    def handle(
+        self,
+        head: bytes,
+        body: bytearray | None,
+        ends: Ends,
+        *,
+        length_bytes: int,
+        must_close: Callable[[], bool],
+    ) -> Reply:
+        """Return the answer to one request; on a thread of its listener. Never raises.
+
+        ``body`` is None when the request announced none. ``length_bytes`` is the body's length,
+        of which no more than ``body_limit`` may be there. ``must_close`` is asked as late as
+        possible whether the answer shall be the connection's last.
+        """
+        ...
