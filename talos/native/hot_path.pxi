@@ -34,14 +34,6 @@ cdef enum:
     # Of a name with a port; a longer host is declined where hosts are judged.
     HOST_MAX = 256
 
-cdef enum:
-    COUNT_SINGLE = FAST_PATH_COUNTER
-    COUNT_BATCHES
-
-# The names of these counters; the number of each is its place behind FAST_PATH_COUNTER.
-FAST_PATH_COUNTERS = ("single", "batch")
-FIRST_FAST_PATH_COUNTER = FAST_PATH_COUNTER
-
 FAST_PATH_SECRETS_MAX = SECRETS_MAX
 FAST_PATH_PREFIXES_MAX = PREFIXES_MAX
 
@@ -85,6 +77,7 @@ cdef class HotPath:
     cdef RateLimits limits       # None: limits are shown, and nothing is counted
     cdef bint enforced
     cdef Counters counters
+    cdef Decline declined        # why the last call went no further
     cdef bint enabled
     cdef uint64_t network[2]
     cdef uint8_t network_text[UUID_TEXT + 1]     # and a zero byte
@@ -118,6 +111,7 @@ cdef class HotPath:
         if (token_kind is None) != (token_head is None):
             raise ValueError("answers about tokens need a kind and a head")
         self.enabled = False
+        self.declined = NOT_DECLINED
         self.head = prepared_head(head)
         self.token_head = None if token_head is None else prepared_head(token_head)
         self.batch_head = None if batch_head is None else prepared_head(batch_head)
@@ -184,6 +178,7 @@ cdef class HotPath:
         if start < 0 or <size_t>start > size:
             raise ValueError("start lies outside of the data")
         end = self.answer_into(bytes_data(data), <size_t>start, size, now_ns)
+        self.count_decline(bytes_data(data) + end, size - end)
         return PyBytes_FromStringAndSize(<char*>self.out, <Py_ssize_t>self.filled), <Py_ssize_t>end
 
     cdef size_t answer_into(
@@ -198,19 +193,24 @@ cdef class HotPath:
         cdef uint8_t* after
         cdef Recognised request
         self.filled = 0
+        self.declined = NOT_DECLINED
         if not self.enabled or now_ns < 0:
+            self.declined = DECLINED_OFF
             return start
         self.tell_date(now_ns // NANOSECONDS)
-        while (
-            out - self.out <= OUT_BYTES - HEAD_MAX - ITEM_MAX
-            and recognise(data, start, size, &request)
-            and (
-                self.allows_host is None
-                or self.may_come_under(data + request.host, request.host_length)
-            )
-        ):
+        while start < size and out - self.out <= OUT_BYTES - HEAD_MAX - ITEM_MAX:
+            if not recognise(data, start, size, &request):
+                # Where only the end of the body is missing it is no decline yet.
+                if request.end == 0:
+                    self.declined = DECLINED_FORM
+                break
+            if self.allows_host is not None and not self.may_come_under(
+                data + request.host, request.host_length
+            ):
+                self.declined = DECLINED_HOST
+                break
             if request.batch:
-                after = self.verify_batch(data, &request, now_ns, out)
+                after = verify_batch(self, data, &request, now_ns, out)
             else:
                 after = self.verify(data, &request, now_ns, out)
             if after == NULL:
@@ -220,6 +220,21 @@ cdef class HotPath:
             count(self.counters.own, COUNT_BATCHES if request.batch else COUNT_SINGLE)
         self.filled = <size_t>(out - self.out)
         return start
+
+    cdef bint count_decline(self, const uint8_t* data, size_t size) noexcept:
+        """Count why ``data``, which begins where the last answer ended, was declined, if it was.
+
+        For who hands it to the parser: what is looked at twice is to be counted once.
+        """
+        cdef Decline reason = self.declined
+        self.declined = NOT_DECLINED
+        # A head that is not all there is looked at again.
+        if reason == NOT_DECLINED or not head_is_whole(data, size):
+            return False
+        if reason == DECLINED_FORM and not is_verification(data, size):
+            reason = DECLINED_OPERATION
+        count(self.counters.own, COUNT_DECLINED + <uint64_t>reason)
+        return True
 
     cdef bint may_come_under(self, const uint8_t* host, size_t length) except -1:
         """Whether requests under that host are answered here; ``host`` is of ASCII."""
@@ -250,10 +265,10 @@ cdef class HotPath:
         """Write the answer to one request to ``out``; NULL where the hot path declines."""
         cdef size_t credential, length
         cdef Ready ready
-        if (
-            match_credential(data, request.body, request.end, &credential, &length) != request.end
-            or not self.find(data + credential, length, now_ns, &ready)
-        ):
+        if match_credential(data, request.body, request.end, &credential, &length) != request.end:
+            self.declined = DECLINED_FORM
+            return NULL
+        if not self.find(data + credential, length, now_ns, &ready):
             return NULL
         if ready.mark == MARK_LIMITED:
             return verify_limited(self, data, request, &ready, now_ns, out)
@@ -263,65 +278,34 @@ cdef class HotPath:
         )
         return put(out, ready.body, ready.length)
 
-    cdef uint8_t* verify_batch(
-        self, const uint8_t* data, const Recognised* request, int64_t now_ns, uint8_t* out
-    ) except? NULL:
-        """As ``verify``, for a batch. Its length stands before it, so it is moved behind its head."""
-        cdef size_t credential, length, at
-        cdef Ready ready
-        cdef uint8_t* results = out + HEAD_MAX
-        cdef uint8_t* to = results
-        cdef int items = 0
-        if self.batch_head is None:
-            return NULL
-        at = begin_batch(data, request.body, request.end)
-        to = put(to, b'{"results":[', 12)
-        while True:
-            at = match_credential(data, at, request.end, &credential, &length)
-            if (
-                at > request.end
-                or items == BATCH_MAX
-                or to - self.out > OUT_BYTES - ITEM_MAX
-                or not self.find(data + credential, length, now_ns, &ready)
-                or ready.mark == MARK_LIMITED
-            ):
-                return NULL
-            to = put(to, ready.body, ready.length)
-            items += 1
-            if not next_item(data, &at, request.end):
-                break
-            to = put(to, b",", 1)
-        if end_batch(data, at, request.end) != request.end:
-            return NULL
-        to = put(to, b"]}", 2)
-        length = <size_t>(to - results)
-        out = self.put_head(self.batch_head, data, request, length, out, NULL, 0)
-        memmove(out, results, length)
-        return out + length
-
     cdef bint find(
         self, const uint8_t* credential, size_t length, int64_t now_ns, Ready* ready
     ) except -1:
-        """Copy what was published for a credential, if it passes every gate but that of a limit."""
+        """Copy what was published for a credential, if it passes every gate but that of a limit.
+
+        Else False, and ``declined`` says why.
+        """
         cdef IssuedShape shape
         cdef int payload
         cdef uint64_t words
         cdef bint token
+        self.declined = DECLINED_CREDENTIAL
         if length == 0 or length > CREDENTIAL_MAX:
             return False
         memset(ready.key.words, 0, sizeof(ready.key.words))
         memcpy(ready.key.words, self.network, NETWORK_BYTES)
-        token = self.is_derived(credential, length)
+        token = is_derived(self, credential, length)
         if token:
             # Who has a token that was proved under these settings knows the name of its proof.
             if not hashed_name(
                 self.token_hashing, sha256, self.generation_text, GENERATION_BYTES,
                 credential, length, <uint8_t*>&ready.key.words[2],
             ):
+                self.declined = DECLINED_KIND
                 return False
             ready.key.kind = self.token_kind
         elif issued_shape(credential, <Py_ssize_t>length, &shape):
-            if not self.accepted(credential, length, &shape, now_ns):
+            if not accepted(self, credential, length, &shape, now_ns):
                 return False
             memcpy(&ready.key.words[2], shape.key_id, UUID_BYTES)
             ready.key.kind = self.kind
@@ -330,34 +314,44 @@ cdef class HotPath:
                 self.hashing, sha512_256, self.network_text, UUID_TEXT + 1,
                 credential, length, <uint8_t*>&ready.key.words[2],
             ):
+                self.declined = DECLINED_KIND
                 return False
             ready.key.kind = self.imported_kind
         locate(&self.cache.view, &ready.key)
         payload = cache_read(&self.cache.view, &ready.key, now_ns, ready.value)
         if payload < <int>(GATE_WORDS * WORD):
+            self.declined = DECLINED_MISS
             return False
         ready.gates = &ready.value[VALUE_HEADER_WORDS]
         ready.mark = gate_mark(ready.gates[GATE_SHAPE])
         ready.length = <uint32_t>ready.gates[GATE_SHAPE]
         words = gate_words(ready.mark)
         ready.body = <const uint8_t*>(ready.gates + words)
-        return (
+        if (
             (
-                ready.mark == MARK_TOKEN
+                ready.mark != MARK_TOKEN
                 if token
-                else ready.mark == MARK_PLAIN or ready.mark == MARK_LIMITED
+                else ready.mark != MARK_PLAIN and ready.mark != MARK_LIMITED
             )
-            and ready.gates[GATE_SHAPE] == gate_shape(ready.mark, ready.length)
-            and ready.gates[GATE_GENERATION] == self.generation
-            and words * WORD + ready.length <= <uint64_t>payload
-            and now_ns <= <int64_t>ready.gates[GATE_EXPIRES]
-            and (
+            or ready.gates[GATE_SHAPE] != gate_shape(ready.mark, ready.length)
+            or words * WORD + ready.length > <uint64_t>payload
+            or (ready.mark == MARK_LIMITED and not limit_is_sound(ready))
+        ):
+            self.declined = DECLINED_GATES
+            return False
+        if (
+            ready.gates[GATE_GENERATION] != self.generation
+            or now_ns > <int64_t>ready.gates[GATE_EXPIRES]
+            or not (
                 self.begun(<int64_t>ready.gates[GATE_BEGINS], now_ns)
                 if token
                 else self.is_young(<int64_t>ready.gates[GATE_PUBLISHED], now_ns)
             )
-            and (ready.mark != MARK_LIMITED or limit_is_sound(ready))
-        )
+        ):
+            self.declined = DECLINED_STALE
+            return False
+        self.declined = NOT_DECLINED
+        return True
 
     cdef bint begun(self, int64_t begins_ns, int64_t now_ns) noexcept:
         """Whether that instant has come, the skew of clocks granted. Both are positive."""
@@ -392,64 +386,6 @@ cdef class HotPath:
         out = put_bytes(out, BEFORE_LENGTH)
         out = put_number(out, length)
         return put_bytes(out, <bytes>head[3])
-
-    cdef bint is_derived(self, const uint8_t* credential, size_t length) except -1:
-        """Whether the credential is a derived token's (contract 5.6)."""
-        cdef bytes beginning
-        if jwt_shape(credential, <Py_ssize_t>length):
-            return True
-        for beginning in self.foreign:
-            if (
-                <size_t>PyBytes_GET_SIZE(beginning) <= length
-                and memcmp(
-                    credential, bytes_data(beginning), <size_t>PyBytes_GET_SIZE(beginning)
-                ) == 0
-            ):
-                return True
-        return False
-
-    cdef bint accepted(
-        self, const uint8_t* credential, size_t length, const IssuedShape* shape, int64_t now_ns
-    ) except -1:
-        """Steps 1 to 3 of the rules: ours, of an accepted age, under an accepted prefix."""
-        cdef uint8_t claimed[DIGEST_SIZE]
-        cdef uint8_t digest[DIGEST_SIZE]
-        cdef const uint8_t* checksum = credential + shape.signed_length
-        cdef Py_ssize_t checksum_length = <Py_ssize_t>length - shape.signed_length
-        cdef int64_t age_ns
-        cdef bint valid = False
-        cdef Py_ssize_t index
-        cdef KeyedHmac mac
-        cdef bytes beginning
-        # Bounded first, so that the nanoseconds below fit in a word.
-        if not 0 <= shape.timestamp_s <= now_ns // NANOSECONDS + SKEW_MAX_S:
-            return False
-        if shape.timestamp_s > FOREVER_NS // NANOSECONDS:
-            return False
-        age_ns = now_ns - shape.timestamp_s * NANOSECONDS
-        if age_ns < -self.skew_ns or (self.max_ttl_ns > 0 and age_ns > self.max_ttl_ns):
-            return False
-        for beginning in self.prefixes:
-            if (
-                PyBytes_GET_SIZE(beginning) == shape.prefix_length
-                and memcmp(credential, bytes_data(beginning), <size_t>shape.prefix_length) == 0
-            ):
-                break
-        else:
-            return False
-        if (
-            checksum_length > DIGEST_TEXT_MAX
-            or base58_decode_into(checksum, checksum_length, claimed, DIGEST_SIZE) != DIGEST_SIZE
-        ):
-            return False
-        # No early way out: how long this takes does not tell which secret fitted.
-        for index in range(len(self.macs)):
-            if now_ns >= self.mac_ends[index]:
-                continue
-            mac = <KeyedHmac>self.macs[index]
-            mac.digest_into(credential, <size_t>shape.signed_length, digest)
-            valid |= talos_equal(digest, claimed, DIGEST_SIZE)
-        return valid
 
     cdef const uint8_t* random(self) except NULL:
         """The next 16 bytes of a batch from the system's generator."""

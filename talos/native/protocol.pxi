@@ -107,7 +107,12 @@ cdef class FastPathProtocol:
         self.received(memoryview(self.context.buffer)[used:nbytes])
 
     def answer_by_fast_path(self, bytes data not None):
-        return self.answer(bytes_data(data), <size_t>PyBytes_GET_SIZE(data))
+        cdef size_t size = <size_t>PyBytes_GET_SIZE(data)
+        cdef size_t used = self.answer(bytes_data(data), size)
+        # What is read next is the parser's. Every request that goes there has come by here.
+        if self.context.path is not None:
+            self.context.path.count_decline(bytes_data(data) + used, size - used)
+        return used
 
     def lacks_body(self, bytes data not None):
         cdef Recognised request
@@ -135,6 +140,7 @@ cdef class FastPathProtocol:
         cdef int64_t now_ns
         if path is None:
             return 0
+        path.declined = NOT_DECLINED
         self.context.refresh()
         now_ns = realtime_ns()
         while used < size:
@@ -144,6 +150,8 @@ cdef class FastPathProtocol:
             used = end
             self.served = True
             if not self.send_all(path.out, path.filled):
+                # What comes next will be looked at again.
+                path.declined = NOT_DECLINED
                 break
         return used
 

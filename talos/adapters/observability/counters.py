@@ -91,6 +91,23 @@ _ANSWERED: Final = (
     "Requests that the fast path answered, by operation.",
 )
 
+_DECLINED: Final = (
+    "talos_fast_path_declines_total",
+    "Requests that the fast path left to the application, by its reason.",
+)
+_REASONS: Final = (
+    "off",
+    "operation",
+    "form",
+    "host",
+    "kind",
+    "credential",
+    "miss",
+    "gates",
+    "stale",
+    "limit",
+)
+
 TABLE: Final = (
     *_of_core(
         0,
@@ -126,6 +143,7 @@ TABLE: Final = (
         {
             "single": (*_ANSWERED, (("operation", "verify"),)),
             "batch": (*_ANSWERED, (("operation", "batch_verify"),)),
+            **{f"declined_{reason}": (*_DECLINED, (("reason", reason),)) for reason in _REASONS},
         },
     ),
     REQUEST_DURATION,
