@@ -11,7 +11,7 @@ def mint(settings: CredentialSettings, visibility: KeyVisibility, key_id: str, n
     """Make the text of a new key, which is shown once and never stored.
 
     ``key_id`` is a lower-case hyphenated UUID. UNSPECIFIED visibility acts as SECRET. Raises
-    InvalidRequest for PUBLIC when no public prefix is configured (4.1, 6).
+    InvalidRequest for PUBLIC when no public prefix is configured (contract 4.1 step 6).
     """
     prefix = public_prefix(settings) if visibility is KeyVisibility.PUBLIC else settings.prefix
     return _core.mint_issued_key(prefix, now_ns // NS_PER_S, key_id, settings.hmac.current.reveal())

@@ -1,7 +1,7 @@
 """The request target before and after decoding, and the one spelling of a path that is served.
 
-A WSGI server decodes the path once and hands it over as ``PATH_INFO``. Three rules of the contract
-(2.1) need what was there before: a malformed escape is a low-level error, health and version paths
+A WSGI server decodes the path once and hands it over as ``PATH_INFO``. Three rules (contract 2.1)
+need what was there before: a malformed escape is a low-level error, health and version paths
 do not take ``%2F``, and the log shows the path as escaped. Servers that keep the target offer it as
 ``RAW_URI`` or ``REQUEST_URI``; under any other these rules see the decoded path alone.
 """
