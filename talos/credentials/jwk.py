@@ -71,7 +71,7 @@ class SigningKey:
         """Return the compact JWS of ``payload``.
 
         ``header`` must hold the key's own ``alg``. Raises InternalError (``get signing key``) when
-        the key cannot sign (contract 4.13, 6).
+        the key cannot sign (contract 4.13 step 6).
         """
         if not self.signs:
             raise InternalError("get signing key")

@@ -1,4 +1,4 @@
-"""Hosts as requests and the pages of browsers name them (contract 16 (38) and (39))."""
+"""Hosts as requests and the pages of browsers name them (contract 16 (38), 16 (39))."""
 
 import re
 from collections.abc import Iterable
