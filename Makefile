@@ -78,6 +78,11 @@ bench: $(VENV)/.installed-bench ## Measure beside nginx and what else there is; 
 bench-quick: $(VENV)/.installed-bench ## The same in three minutes
 	@$(BIN)/python -m bench --effort quick $(ARGS)
 
+.PHONY: properties
+properties: $(VENV)/.installed-test ## Try the property tests with other examples in each of ROUNDS=5
+	@for round in $$(seq $(or $(ROUNDS),5)); do \
+	  TALOS_RANDOM_EXAMPLES=1 $(BIN)/python -m pytest $(PARALLEL) -m hypothesis $(ARGS) || exit 1; done
+
 .PHONY: fuzz
 fuzz: $(VENV)/.installed-fuzz ## Fuzz the core against its oracle (SECONDS=600)
 	@$(BIN)/python tests/fuzz/fuzz_core.py -max_total_time=$(or $(SECONDS),600) -dict=tests/fuzz/core.dict

@@ -23,9 +23,12 @@ from tests.servers import (
     open_redis,
 )
 
-# Property tests have no deadline per example: how fast a machine is proves nothing.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+# Property tests have no deadline per example: how fast a machine is proves nothing. Their examples
+# are the same in every run, so that a failure is that of a change; `make properties` looks further.
+settings.register_profile(
+    "repeatable", deadline=None, derandomize=os.environ.get("TALOS_RANDOM_EXAMPLES") != "1"
+)
+settings.load_profile("repeatable")
 
 _Service = TypeVar("_Service", PostgresService, MySqlService, RedisService)
 
