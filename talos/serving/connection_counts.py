@@ -38,13 +38,13 @@ class ConnectionCounts:
         self._counts[0] = max(self._counts[0], free)
         return WorkerSlot(self._counts, free)
 
-    def seated(self, pid: int, slot: "WorkerSlot | None") -> None:
+    def assigned(self, pid: int, slot: "WorkerSlot | None") -> None:
         """Take notice in the master of whose slot it became."""
         if slot is not None:
             self._holders[pid] = slot.index
 
     def clear(self, living: Container[int]) -> None:
-        """Take back the seats of the workers that are not among the ``living``."""
+        """Free the slots of the workers that are not among the ``living``."""
         for pid in [pid for pid in self._holders if pid not in living]:
             self._counts[self._holders.pop(pid)] = _ABSENT
 

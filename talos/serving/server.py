@@ -1,4 +1,4 @@
-"""Takes clients in, gives up those whose time has passed, and sees everybody out at the end."""
+"""Accepts connections, closes those past their deadlines, and drains at the end."""
 
 import asyncio
 import logging
@@ -74,14 +74,14 @@ class ConnectionServer:
         self._slot = slot
         self._peers = peers if slot is not None else None
         self._on_sweep = on_sweep
-        self.listening = [
+        self.listeners = [
             ListenerState(listener, ThreadPool(listener.threads)) for listener in listeners
         ]
         # Those of the later listeners first: they are for probes.
-        self._pools = [*(each.pool for each in reversed(self.listening)), self.large_body_pool]
+        self._pools = [*(each.pool for each in reversed(self.listeners)), self.large_body_pool]
         self._publish_count()
-        for listening in self.listening:
-            self.update_accepting(listening)
+        for state in self.listeners:
+            self.update_accepting(state)
         self._timer = loop.call_soon(self._sweep)
 
     async def drain(self, grace_s: float) -> bool:
@@ -93,11 +93,11 @@ class ConnectionServer:
         self.draining = True
         if self._slot is not None:
             self._slot.leave()
-        for listening in self.listening:
-            while self._accept(listening):
+        for state in self.listeners:
+            while self._accept(state):
                 pass
-            self._accept_on(listening, False)
-            listening.listener.socket.close()
+            self._accept_on(state, False)
+            state.listener.socket.close()
         for client in self.clients:
             client.begin_drain()
         self._timer.cancel()
@@ -127,39 +127,39 @@ class ConnectionServer:
                 client.give_up()
             else:
                 client.watch_sending()
-        for listening in self.listening:
-            listening.exhausted = False
-            self.update_accepting(listening)
+        for state in self.listeners:
+            state.exhausted = False
+            self.update_accepting(state)
 
     # Clients
 
-    def update_accepting(self, listening: ListenerState) -> None:
+    def update_accepting(self, state: ListenerState) -> None:
         """Accept clients exactly while they are welcome."""
         if not self.draining:
-            self._accept_on(listening, listening.can_accept)
+            self._accept_on(state, state.can_accept)
 
-    def _accept_on(self, listening: ListenerState, wanted: bool) -> None:
-        if wanted == listening.accepting:
+    def _accept_on(self, state: ListenerState, wanted: bool) -> None:
+        if wanted == state.accepting:
             return
-        listening.accepting = wanted
+        state.accepting = wanted
         if wanted:
-            # Behind all that is read in this turn, so that who has asked something is known not to
-            # be asking nothing.
-            ready = partial(self.loop.call_soon, self._accept_ready, listening)
-            self.loop.add_reader(listening.listener.socket.fileno(), ready)
+            # After all that is read in this turn of the loop: at capacity, accepting first could
+            # evict a client whose request has arrived but is not yet read.
+            ready = partial(self.loop.call_soon, self._accept_ready, state)
+            self.loop.add_reader(state.listener.socket.fileno(), ready)
         else:
-            self.loop.remove_reader(listening.listener.socket.fileno())
+            self.loop.remove_reader(state.listener.socket.fileno())
 
-    def _accept_ready(self, listening: ListenerState) -> None:
-        if not listening.accepting:
+    def _accept_ready(self, state: ListenerState) -> None:
+        if not state.accepting:
             return
         if self._others_are_freer:
-            listening.yielding = True
-            self.update_accepting(listening)
-            self.loop.call_later(_YIELD_S, self._accept_after_yield, listening)
+            state.yielding = True
+            self.update_accepting(state)
+            self.loop.call_later(_YIELD_S, self._accept_after_yield, state)
             return
-        for _ in range(listening.most_to_accept(_ACCEPTED_PER_TURN)):
-            if not self._accept(listening) or not listening.accepting:
+        for _ in range(state.most_to_accept(_ACCEPTED_PER_TURN)):
+            if not self._accept(state) or not state.accepting:
                 return
             if self._others_are_freer:
                 return
@@ -168,46 +168,46 @@ class ConnectionServer:
     def _others_are_freer(self) -> bool:
         return self._slot is not None and self._slot.others_are_freer()
 
-    def _accept_after_yield(self, listening: ListenerState) -> None:
+    def _accept_after_yield(self, state: ListenerState) -> None:
         """Take the client that was left to others, if it still waits."""
-        listening.yielding = False
-        if listening.can_accept and not self.draining:
-            self._accept(listening)
-        self.update_accepting(listening)
+        state.yielding = False
+        if state.can_accept and not self.draining:
+            self._accept(state)
+        self.update_accepting(state)
 
     def _publish_count(self) -> None:
         if self._slot is not None and not self.draining:
             self._slot.tell(len(self.clients))
 
-    def _accept(self, listening: ListenerState) -> bool:
+    def _accept(self, state: ListenerState) -> bool:
         """Take one client; False when none was waiting."""
         try:
-            connected, peer = listening.listener.socket.accept()
+            connected, peer = state.listener.socket.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return False
         except OSError as error:
             _log.error("cannot accept a connection", extra={"fields": {"cause": error.strerror}})
             # Descriptors run out before a listener is full where the system allows too few.
-            listening.evict()
-            listening.exhausted = True
-            self.update_accepting(listening)
+            state.evict()
+            state.exhausted = True
+            self.update_accepting(state)
             return False
         connected.setblocking(False)
         ends = ends_of(connected, peer)
-        if listening.listener.bounds_peers and not self._admits(ends):
+        if state.listener.bounds_peers and not self._admits(ends):
             connected.close()
             return True
-        client = HttpProtocol(self, listening, connected, ends)
+        client = HttpProtocol(self, state, connected, ends)
         self.clients.add(client)
-        listening.clients += 1
+        state.clients += 1
         self._publish_count()
         task = self.loop.create_task(self._connect(client, connected))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
-        if listening.clients > listening.listener.capacity:
-            # Strangers who connect and deliver nothing shall not keep out those who do.
-            listening.evict()
-        self.update_accepting(listening)
+        if state.clients > state.listener.capacity:
+            # Idle or silent connections must not keep out clients that send requests.
+            state.evict()
+        self.update_accepting(state)
         return True
 
     def _admits(self, ends: Ends) -> bool:

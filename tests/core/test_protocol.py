@@ -78,7 +78,7 @@ def pair() -> Iterator[Pair]:
     pair.close()
 
 
-def test_what_memory_answers_is_sent_at_once(pair: Pair) -> None:
+def test_fast_path_sends_at_once(pair: Pair) -> None:
     pair.connection.read(pair.request("one") + pair.request("two"))
     received = pair.received()
     assert received.index(b"X-Request-Id: one") < received.index(b"X-Request-Id: two")

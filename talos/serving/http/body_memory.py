@@ -48,7 +48,7 @@ class _Account:
 class BodyMemoryBudget:
     """Counts what has arrived of the large bodies of one worker, never what was announced.
 
-    Whoever came first is read on even where there is no room left, so that one always goes on.
+    Whoever came first is read on even past the limit, so that one always goes on.
     The others are read on for one read more each before they wait, or who sends a little at a time
     would wait, and not be slow, most of the time. What is held goes past the limit by that one
     body, and by two reads of each other.

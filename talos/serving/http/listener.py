@@ -9,7 +9,7 @@ from talos.serving.http.handler import RequestHandler
 from talos.serving.http.thread_pool import ThreadPool
 
 _FEW: Final = 32
-"""At capacity, less than this part of all clients that could make room is hardly anybody."""
+"""At capacity, less than this part of all clients that could make room is too few."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,19 +67,19 @@ class ListenerState:
     evictable: dict[Evictable, None] = field(default_factory=dict)
     """Clients that may be closed to make room: all but those whose request is run and those that
     take their answer. Who has delivered nothing for longest is the first, those apart that were
-    answered from memory since they were put here.
+    answered by the fast path since they were put here.
     """
 
     @property
     def can_accept(self) -> bool:
-        """Whether another client may come: there is room, or somebody who can make room."""
+        """Whether to accept: below capacity, or with a client that may be evicted."""
         if self.exhausted or self.yielding:
             return False
         return self.clients < self.listener.capacity or bool(self.evictable)
 
     @property
     def few_evictable(self) -> bool:
-        """Whether at capacity hardly anybody could make room. Asked by any thread."""
+        """Whether at capacity too few clients may be evicted. Asked by any thread."""
         few = max(1, self.listener.capacity // _FEW)
         return self.clients >= self.listener.capacity and len(self.evictable) < few
 
@@ -95,8 +95,8 @@ class ListenerState:
     def evict(self) -> None:
         """Close the connection of who has delivered nothing for longest, if anybody may be closed.
 
-        An answer from memory leaves no more than a mark on its client. Whoever has one is put
-        behind the others here.
+        The fast path only sets ``served`` on the client that it answers. Clients that have it set
+        are put behind the others here.
         """
         while self.evictable:
             client = next(iter(self.evictable))
@@ -117,6 +117,6 @@ class ListenerState:
             self.evictable.setdefault(client)
 
     def renew(self, client: Evictable) -> None:
-        """Put a client that was answered from memory where it belongs, and take its mark away."""
+        """Put a client that the fast path has answered behind the others, and clear ``served``."""
         client.rest()
         self.note(client, delivered=True)

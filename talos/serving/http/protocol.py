@@ -161,7 +161,7 @@ class HttpProtocol(FastPathProtocol, asyncio.BufferedProtocol):
         )
 
     def rest(self) -> None:
-        """Take notice of answers from memory: the wait for the next request begins now."""
+        """Take notice of fast path answers: the wait for the next request begins now."""
         self.served = False
         self.connection.await_next(time.monotonic())
 
@@ -235,12 +235,12 @@ class HttpProtocol(FastPathProtocol, asyncio.BufferedProtocol):
             self._read_on()
 
     def admitted(self) -> None:
-        """Read on: there is room for the large body now."""
+        """Read on: there is memory for the large body now."""
         self.connection.stop_waiting(time.monotonic())
         self._open.resume_reading()
 
     def _release(self) -> None:
-        """Let go of the request at hand, and of its room."""
+        """Let go of the request at hand, and of its memory."""
         self.connection.forget_request()
         self._server.body_memory.leave(self)
 
@@ -278,7 +278,7 @@ class HttpProtocol(FastPathProtocol, asyncio.BufferedProtocol):
             self.fast_path_allowed = self._at_rest
 
     def unsent(self, data: bytes) -> None:
-        """Send the rest of answers from memory. See ``FastPathProtocol``."""
+        """Send the rest of fast path answers. See ``FastPathProtocol``."""
         self.rest()
         self._write(data, keep_alive=True)
 

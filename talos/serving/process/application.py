@@ -132,7 +132,7 @@ class _Master(Arbiter):
         signal.pthread_sigmask(signal.SIG_BLOCK, MASTER_SIGNALS)
         try:
             pid = super().spawn_worker()
-            server.counts.seated(pid, slot)
+            server.counts.assigned(pid, slot)
             server.positions.taken(pid, position)
             return pid
         finally:

@@ -27,8 +27,8 @@ class ListenerOptions:
 def main_and_metrics(threads: int, capacity: int = 2048) -> tuple[ListenerOptions, ...]:
     """Return the two listeners of ``talos serve``.
 
-    The second answers probes; it keeps threads and room of its own, so that it answers while the
-    first is busy.
+    The second answers probes; it keeps threads and capacity of its own, so that it answers while
+    the first is busy.
     """
     return (
         ListenerOptions("HTTP", threads, capacity, fast_path=True, bounds_peers=True),

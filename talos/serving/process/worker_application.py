@@ -40,7 +40,7 @@ class WorkerApplication(Protocol):
 
     @property
     def hot_path(self) -> "HotPath | None":
-        """What answers requests of the first listener from memory, if anything does."""
+        """What answers requests of the first listener on the fast path, if anything does."""
         ...
 
     @property

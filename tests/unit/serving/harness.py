@@ -1,4 +1,4 @@
-"""A reception, its listeners and its clients on one thread, turned by hand."""
+"""A server, its listeners and its clients on one thread, turned by hand."""
 
 import socket
 import threading
@@ -23,7 +23,7 @@ PATIENCE_S = 60.0
 BIG_BYTES = 64 * 1024 * 1024
 
 
-class House:
+class ServerHarness:
     """The site, too. Its first listener's application counts the bytes of bodies."""
 
     def __init__(
@@ -42,14 +42,14 @@ class House:
         self.listener.setblocking(False)
         self.probes.setblocking(False)
         self.loop = uvloop.new_event_loop()
-        self.reception = ConnectionServer(
+        self.server = ConnectionServer(
             self.loop,
             listeners_of(self, [self.listener, self.probes], main_and_metrics(2, capacity)),
             timeouts=Timeouts(),
             body_memory=BodyMemoryBudget(250_000, clock=lambda: self.body_clock_s),
             slot=slot,
         )
-        self.listening, _ = self.reception.listening
+        self.listener_state, _ = self.server.listeners
         self.clients: list[socket.socket] = []
 
     def configure_hot_path(self) -> None:
@@ -61,7 +61,7 @@ class House:
         self.loop.run_forever()
 
     def drain(self, grace_s: float) -> bool:
-        finished = self.loop.run_until_complete(self.reception.drain(grace_s))
+        finished = self.loop.run_until_complete(self.server.drain(grace_s))
         self.turn()
         return finished
 

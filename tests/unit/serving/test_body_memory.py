@@ -53,7 +53,7 @@ def send(room: BodyMemoryBudget, body: Body, size_bytes: int) -> Body:
     return body
 
 
-def test_who_is_slow_gives_way_while_somebody_waits(room: BodyMemoryBudget, clock: Clock) -> None:
+def test_slow_body_is_closed_while_another_waits(room: BodyMemoryBudget, clock: Clock) -> None:
     slow = send(room, Body(), LIMIT)
     clock.now_s = 1.0
     assert room.relieve() == 0

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from talos.serving.connection_counts import ConnectionCounts
-from tests.unit.serving.harness import House
+from tests.unit.serving.harness import ServerHarness
 
 GET = b"GET /%s HTTP/1.1\r\nHost: h\r\n\r\n"
 
@@ -14,7 +14,7 @@ GET = b"GET /%s HTTP/1.1\r\nHost: h\r\n\r\n"
 def test_a_worker_knows_whether_another_has_fewer_clients() -> None:
     counts = ConnectionCounts()
     first = counts.free_slot()
-    counts.seated(1, first)
+    counts.assigned(1, first)
     second = counts.free_slot()
     assert first is not None
     assert second is not None
@@ -32,7 +32,7 @@ def test_a_worker_knows_whether_another_has_fewer_clients() -> None:
 def test_a_worker_may_have_an_eighth_more_than_another(other: int, most: int) -> None:
     counts = ConnectionCounts()
     first = counts.free_slot()
-    counts.seated(1, first)
+    counts.assigned(1, first)
     second = counts.free_slot()
     assert first is not None
     assert second is not None
@@ -46,7 +46,7 @@ def test_a_worker_may_have_an_eighth_more_than_another(other: int, most: int) ->
 def test_what_a_worker_writes_down_is_seen_by_other_processes() -> None:
     counts = ConnectionCounts()
     own, other = counts.free_slot(), None
-    counts.seated(1, own)
+    counts.assigned(1, own)
     other = counts.free_slot()
     assert own is not None
     assert other is not None
@@ -59,13 +59,13 @@ def test_what_a_worker_writes_down_is_seen_by_other_processes() -> None:
     assert own.others_are_freer()
 
 
-def test_the_seat_of_a_worker_that_ended_or_drains_counts_no_more() -> None:
+def test_the_slot_of_a_worker_that_ended_or_drains_counts_no_more() -> None:
     counts = ConnectionCounts()
     seats = []
     for pid in (1, 2, 3):
         slot = counts.free_slot()
         assert slot is not None
-        counts.seated(pid, slot)
+        counts.assigned(pid, slot)
         seats.append(slot)
     first, second, third = seats
     for slot, clients in zip(seats, (2, 1, 1), strict=True):
@@ -79,43 +79,43 @@ def test_the_seat_of_a_worker_that_ended_or_drains_counts_no_more() -> None:
     assert again.index == third.index
 
 
-def test_there_are_only_so_many_seats() -> None:
+def test_worker_slots_are_bounded() -> None:
     counts = ConnectionCounts()
     for pid in range(512):
-        counts.seated(pid, counts.free_slot())
+        counts.assigned(pid, counts.free_slot())
     assert counts.free_slot() is None
-    counts.seated(512, None)
+    counts.assigned(512, None)
     counts.clear({})
     assert counts.free_slot() is not None
 
 
 @pytest.fixture
-def house() -> Iterator[House]:
+def harness() -> Iterator[ServerHarness]:
     counts = ConnectionCounts()
     own = counts.free_slot()
-    counts.seated(1, own)
+    counts.assigned(1, own)
     other = counts.free_slot()
     assert other is not None
     other.tell(0)
-    house = House(100, slot=own)
-    yield house
-    house.end()
+    harness = ServerHarness(100, slot=own)
+    yield harness
+    harness.end()
 
 
-def test_a_client_that_no_freer_worker_takes_is_taken_all_the_same(house: House) -> None:
+def test_a_client_that_no_freer_worker_takes_is_taken_all_the_same(harness: ServerHarness) -> None:
     for _ in range(10):
-        client = house.connect(GET % b"x")
-        assert house.answer(client).startswith(b"HTTP/1.1 200")
-    assert len(house.reception.clients) == 10
+        client = harness.connect(GET % b"x")
+        assert harness.answer(client).startswith(b"HTTP/1.1 200")
+    assert len(harness.server.clients) == 10
 
 
-def test_who_waits_for_a_freer_worker_is_taken_in_by_a_drain(house: House) -> None:
-    first = house.connect(GET % b"x")
-    assert house.answer(first).startswith(b"HTTP/1.1 200")
-    house.listening.yielding = True
-    house.reception.update_accepting(house.listening)
-    second = house.connect(GET % b"x")
-    house.turn()
-    assert len(house.reception.clients) == 1
-    assert house.drain(60)
-    assert house.answer(second).startswith(b"HTTP/1.1 200")
+def test_drain_accepts_a_client_left_to_a_freer_worker(harness: ServerHarness) -> None:
+    first = harness.connect(GET % b"x")
+    assert harness.answer(first).startswith(b"HTTP/1.1 200")
+    harness.listener_state.yielding = True
+    harness.server.update_accepting(harness.listener_state)
+    second = harness.connect(GET % b"x")
+    harness.turn()
+    assert len(harness.server.clients) == 1
+    assert harness.drain(60)
+    assert harness.answer(second).startswith(b"HTTP/1.1 200")
