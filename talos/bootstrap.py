@@ -14,9 +14,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 from talos import _core
-from talos.adapters.cache.null import NullKeyCache, NullProvedTokens
+from talos.adapters.cache.null import NullKeyCache, NullVerifiedTokenCache
 from talos.adapters.cache.proved_tokens import KIND as TOKEN_KIND
-from talos.adapters.cache.proved_tokens import SharedProvedTokens
+from talos.adapters.cache.proved_tokens import SharedVerifiedTokenCache
 from talos.adapters.cache.shared import KIND_NUMBERS, BodyFormat, SharedKeyCache
 from talos.adapters.clock import SystemClock
 from talos.adapters.observability import counters
@@ -43,7 +43,7 @@ from talos.http.dependencies import BuildInfo, HttpDependencies
 from talos.http.ready_head import ready_batch_head, ready_head, ready_token_head
 from talos.services import hot_path
 from talos.services.assembly import assemble
-from talos.services.ports import Clock, KeyCache, Ports, ProvedTokens, RateLimiter
+from talos.services.ports import Clock, KeyCache, Ports, RateLimiter, VerifiedTokenCache
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -319,10 +319,10 @@ def _limiter(shared: Shared) -> RateLimiter:
     return SharedRateLimiter(shared.limits)
 
 
-def _proved_tokens(shared: Shared) -> ProvedTokens:
+def _proved_tokens(shared: Shared) -> VerifiedTokenCache:
     if shared.memory is None:
-        return NullProvedTokens()
-    return SharedProvedTokens(_core.KeyCache(shared.memory), ready_body.render)
+        return NullVerifiedTokenCache()
+    return SharedVerifiedTokenCache(_core.KeyCache(shared.memory), ready_body.render)
 
 
 def _shared_cache(memory: _core.SharedMemory, source: ConfigSource, clock: Clock) -> SharedKeyCache:

@@ -7,7 +7,7 @@ import pytest
 from bench.core.conftest import KEY_ID, Measure
 from talos import _core
 from talos.adapters.cache.null import NullKeyCache
-from talos.adapters.cache.proved_tokens import SharedProvedTokens
+from talos.adapters.cache.proved_tokens import SharedVerifiedTokenCache
 from talos.adapters.clock import SystemClock
 from talos.credentials import jwt
 from talos.credentials.claims import TokenClaims
@@ -40,15 +40,15 @@ def token(tenant: Tenant, token_claims: TokenClaims) -> str:
 
 
 @pytest.fixture
-def proved() -> SharedProvedTokens:
+def proved() -> SharedVerifiedTokenCache:
     """The memory that workers share."""
     memory = _core.SharedMemory(_MEMORY_BYTES)
     memory.attach()
-    return SharedProvedTokens(_core.KeyCache(memory), ready_body.render)
+    return SharedVerifiedTokenCache(_core.KeyCache(memory), ready_body.render)
 
 
 @pytest.fixture
-def service(proved: SharedProvedTokens) -> VerifyService:
+def service(proved: SharedVerifiedTokenCache) -> VerifyService:
     """The service; a derived token asks none of the fakes."""
     return VerifyService(
         Ports(
@@ -63,7 +63,9 @@ def service(proved: SharedProvedTokens) -> VerifyService:
     )
 
 
-def test_ours(measure: Measure, tenant: Tenant, token: str, proved: SharedProvedTokens) -> None:
+def test_ours(
+    measure: Measure, tenant: Tenant, token: str, proved: SharedVerifiedTokenCache
+) -> None:
     """Verify a token seen before."""
     attempt = _attempt(tenant, token, CacheDirective.DEFAULT)
     prove_token(attempt, proved)
@@ -71,7 +73,9 @@ def test_ours(measure: Measure, tenant: Tenant, token: str, proved: SharedProved
     assert measure(prove_token, attempt, proved).sub == KEY_ID
 
 
-def test_first(measure: Measure, tenant: Tenant, token: str, proved: SharedProvedTokens) -> None:
+def test_first(
+    measure: Measure, tenant: Tenant, token: str, proved: SharedVerifiedTokenCache
+) -> None:
     """The same for the first time: signature, issuer, times, type, network."""
     attempt = _attempt(tenant, token, CacheDirective.NO_STORE)
     assert measure(prove_token, attempt, proved).sub == KEY_ID

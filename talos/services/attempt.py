@@ -13,7 +13,7 @@ from talos.services.tenant import Tenant
 
 
 @dataclass(frozen=True, slots=True)
-class Possession:
+class ProvenCredential:
     """Which record a credential speaks of, possession proved.
 
     ``text`` holds the parts of an issued key, and is None for an imported one.
@@ -35,7 +35,7 @@ class Attempt:
     type: CredentialType
     requester: Requester = NOBODY
     cache: CacheOutcome = CacheOutcome.SKIP
-    proved: Possession | None = None
+    proved: ProvenCredential | None = None
     """Set when steps 1 to 3 of contract 6.2 are passed."""
     lease: Lease | None = None
     """Taken before the row is read; None where the cache may not be written."""

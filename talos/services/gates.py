@@ -12,25 +12,25 @@ from talos.credentials.imported import imported_key_id
 from talos.domain.addresses import Caller, allows, caller_address
 from talos.domain.keys import Key, KeyKind, KeyRef, KeyStatus
 from talos.domain.verification import VerificationErrorCode as Code
-from talos.services.attempt import Attempt, Possession
-from talos.services.ports import ProvedTokens
+from talos.services.attempt import Attempt, ProvenCredential
+from talos.services.ports import VerifiedTokenCache
 from talos.services.prove_token import prove_token
 from talos.services.tenant import Tenant
 from talos.services.verdicts import Rejected
 
 
-def possession(credential: str, tenant: Tenant, now_ns: int) -> Possession:
+def possession(credential: str, tenant: Tenant, now_ns: int) -> ProvenCredential:
     """Step 1, for an issued or imported key."""
     parsed = _core.parse_issued_key(credential)
     if parsed is None:
         key_id = imported_key_id(tenant.network_id, credential)
-        return Possession(KeyRef(tenant.network_id, KeyKind.IMPORTED, key_id), None)
+        return ProvenCredential(KeyRef(tenant.network_id, KeyKind.IMPORTED, key_id), None)
     if not issued.checksum_valid(parsed, tenant.credentials, now_ns):
         raise unknown()
-    return Possession(KeyRef(tenant.network_id, KeyKind.ISSUED, parsed.key_id), parsed)
+    return ProvenCredential(KeyRef(tenant.network_id, KeyKind.ISSUED, parsed.key_id), parsed)
 
 
-def check_minting(proved: Possession, tenant: Tenant, now_ns: int) -> None:
+def check_minting(proved: ProvenCredential, tenant: Tenant, now_ns: int) -> None:
     """Steps 2 and 3; they hold on cache hits too, so a lowered ``max_ttl`` reaches every key."""
     if proved.text is not None and not (
         issued.age_valid(proved.text, tenant.credentials, now_ns)
@@ -72,7 +72,7 @@ def check_audience(named: Sequence[str], expected: Sequence[str]) -> None:
         raise Rejected(Code.AUDIENCE_MISMATCH, "The credential names no expected audience.")
 
 
-def check_token(attempt: Attempt, proved: ProvedTokens) -> TokenClaims:
+def check_token(attempt: Attempt, proved: VerifiedTokenCache) -> TokenClaims:
     """Prove a derived token for this network and caller (6.4); the audience is left open."""
     claims = prove_token(attempt, proved)
     check_address(claims.acl, attempt.caller)

@@ -180,7 +180,7 @@ class Database(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ReadyAnswer:
+class CachedVerification:
     """How a key that is neither revoked nor expired is told of, and to callers of which addresses.
 
     ``verification`` is valid and says nothing of a single call: ``limit_state`` is None, and
@@ -195,7 +195,12 @@ class Lease(Protocol):
     """The right to publish one key, taken before its row is read."""
 
     def publish(
-        self, answer: ReadyAnswer, *, generation: int, published_at_ns: int, expires_at_ns: int
+        self,
+        answer: CachedVerification,
+        *,
+        generation: int,
+        published_at_ns: int,
+        expires_at_ns: int,
     ) -> None:
         """Publish the answer until ``expires_at_ns``, unless the key was evicted or is held since
         the lease was taken. Never raises: a cache that fails is a cache that misses.
@@ -209,7 +214,7 @@ class KeyCache(Protocol):
     Only keys that passed every rule are published. Faults of the cache never reach the caller.
     """
 
-    def get(self, ref: KeyRef, *, generation: int, max_age_ns: int) -> ReadyAnswer | None:
+    def get(self, ref: KeyRef, *, generation: int, max_age_ns: int) -> CachedVerification | None:
         """Return what was published under the credential settings of ``generation``, or None.
 
         An answer of other settings names their issuer, and is no answer of today. Nor is one that
@@ -243,7 +248,7 @@ class KeyCache(Protocol):
         ...
 
 
-class ProvedTokens(Protocol):
+class VerifiedTokenCache(Protocol):
     """Derived tokens whose signature has been proved, in one network, under one generation of the
     credential settings (``CredentialSettings.generation``). Contract 16 (6).
 
@@ -314,7 +319,7 @@ class Ports:
 
     keys: KeyRepository
     cache: KeyCache
-    proved: ProvedTokens
+    proved: VerifiedTokenCache
     limiter: RateLimiter
     last_used: LastUsedMarks
     events: EventEmitter

@@ -11,11 +11,11 @@ from talos.credentials.rejection import TokenRejected
 from talos.domain.verification import CredentialType
 from talos.domain.verification import VerificationErrorCode as Code
 from talos.services.attempt import Attempt
-from talos.services.ports import ProvedTokens
+from talos.services.ports import VerifiedTokenCache
 from talos.services.verdicts import Rejected, token_verified
 
 
-def prove_token(attempt: Attempt, proved: ProvedTokens) -> TokenClaims:
+def prove_token(attempt: Attempt, proved: VerifiedTokenCache) -> TokenClaims:
     """Return what the token says. Raises ``Rejected``; address and audience are left open."""
     format_ = jwt if attempt.type is CredentialType.JWT else macaroon
     settings, token, now_ns = attempt.tenant.credentials, attempt.draft.credential, attempt.now_ns

@@ -11,7 +11,7 @@ from talos.domain.verification import (
     Verification,
     VerificationErrorCode,
 )
-from talos.services.ports import ReadyAnswer
+from talos.services.ports import CachedVerification
 from talos.services.tenant import Tenant
 
 
@@ -47,7 +47,7 @@ def denied(refusal: Rejected) -> Verification:
     return Verification(error=refusal.code, message=refusal.message)
 
 
-def ready_answer(key: Key, tenant: Tenant) -> ReadyAnswer:
+def ready_answer(key: Key, tenant: Tenant) -> CachedVerification:
     """Tell of a key that is neither revoked nor expired, whoever asks and however often."""
     verification = Verification(
         error=None,
@@ -61,11 +61,11 @@ def ready_answer(key: Key, tenant: Tenant) -> ReadyAnswer:
         status=KeyStatus.ACTIVE,
         rate_limit=key.rate_limit,
     )
-    return ReadyAnswer(verification, key.allowed_cidrs)
+    return CachedVerification(verification, key.allowed_cidrs)
 
 
 def key_verified(
-    answer: ReadyAnswer, limit: RateLimitState | None, *, counted: bool
+    answer: CachedVerification, limit: RateLimitState | None, *, counted: bool
 ) -> Verification:
     """Tell one caller of a key that passed the gates; one over its limit shows all fields (6.7).
 

@@ -42,7 +42,7 @@ from talos.domain.verification import (
 from talos.domain.verification import VerificationErrorCode as Code
 from talos.errors import InternalError
 from talos.services import audit
-from talos.services.attempt import Attempt, Possession
+from talos.services.attempt import Attempt, ProvenCredential
 from talos.services.audit import VerificationFailures
 from talos.services.gates import (
     check_address,
@@ -53,7 +53,7 @@ from talos.services.gates import (
     possession,
     unknown,
 )
-from talos.services.ports import Ports, ReadyAnswer, UnreadableRow
+from talos.services.ports import CachedVerification, Ports, UnreadableRow
 from talos.services.refused import RefusedKeys
 from talos.services.tenant import Tenant
 from talos.services.verdicts import Rejected, denied, key_verified, ready_answer, token_verified
@@ -93,7 +93,7 @@ class VerificationSteps:
 
     # Steps 1 to 6: find out about the key, from the cache or from the database.
 
-    def find(self, attempt: Attempt) -> ReadyAnswer:
+    def find(self, attempt: Attempt) -> CachedVerification:
         """Steps 1 to 6: return what is told of the key, from the cache or else the database."""
         proved = self.prove(attempt)
         answer = self.recall(attempt, proved)
@@ -101,7 +101,7 @@ class VerificationSteps:
             answer = ready_answer(self.read(attempt, proved), attempt.tenant)
         return answer
 
-    def prove(self, attempt: Attempt) -> Possession:
+    def prove(self, attempt: Attempt) -> ProvenCredential:
         """Steps 1 to 3. What fails the first never looks into the cache (6.8: SKIP)."""
         proved = possession(attempt.draft.credential, attempt.tenant, attempt.now_ns)
         if attempt.reads_cache:
@@ -113,7 +113,7 @@ class VerificationSteps:
         attempt.proved = proved
         return proved
 
-    def recall(self, attempt: Attempt, proved: Possession) -> ReadyAnswer | None:
+    def recall(self, attempt: Attempt, proved: ProvenCredential) -> CachedVerification | None:
         """Return the answer from the cache, or None if there is none that is still good."""
         if not attempt.reads_cache:
             return None
@@ -130,18 +130,18 @@ class VerificationSteps:
         attempt.key_id = answer.verification.key_id
         return answer
 
-    def read(self, attempt: Attempt, proved: Possession) -> Key:
+    def read(self, attempt: Attempt, proved: ProvenCredential) -> Key:
         """Steps 4 to 6 on the row of the key."""
         self.take_lease(attempt, proved)
         return self.from_database(attempt, proved, self._keys.get(proved.ref))
 
-    def take_lease(self, attempt: Attempt, proved: Possession) -> None:
+    def take_lease(self, attempt: Attempt, proved: ProvenCredential) -> None:
         """Prepare a publication; this must come before the row is read."""
         if attempt.fills_cache:
             attempt.lease = self._cache.lease(proved.ref)
 
     def from_database(
-        self, attempt: Attempt, proved: Possession, row: Key | UnreadableRow | None
+        self, attempt: Attempt, proved: ProvenCredential, row: Key | UnreadableRow | None
     ) -> Key:
         """Steps 4 to 6 on what the database says."""
         if isinstance(row, UnreadableRow):
@@ -167,7 +167,9 @@ class VerificationSteps:
 
     # Steps 7 to 9: may this caller use it, here and now?
 
-    def use(self, attempt: Attempt, answer: ReadyAnswer, *, in_batch: bool = False) -> Verification:
+    def use(
+        self, attempt: Attempt, answer: CachedVerification, *, in_batch: bool = False
+    ) -> Verification:
         """Steps 7 to 9; publish the answer if the credential passes them. Raises ``Rejected``."""
         # Who is refused for the address has used the key in a single verify, not in a batch (12).
         if not in_batch:
@@ -202,7 +204,7 @@ class VerificationSteps:
         now_ns = self._clock.now_ns()
         return self._limiter.admit(attempt.tenant.network_id, key_id, policy, now_ns)
 
-    def publish(self, attempt: Attempt, answer: ReadyAnswer) -> None:
+    def publish(self, attempt: Attempt, answer: CachedVerification) -> None:
         """Let the cache have a key that passed every gate, until entry, key or UTC day ends."""
         if attempt.lease is None:
             return

@@ -14,7 +14,7 @@ from talos.domain.keys import Key, KeyKind, KeyRef
 from talos.domain.verification import CacheDirective, Verification
 from talos.errors import InternalError, InvalidRequest
 from talos.services.attempt import Attempt
-from talos.services.ports import STORAGE_ERRORS, KeyRepository, ReadyAnswer, UnreadableRow
+from talos.services.ports import STORAGE_ERRORS, CachedVerification, KeyRepository, UnreadableRow
 from talos.services.tenant import Tenant
 from talos.services.verdicts import Rejected, denied, ready_answer
 from talos.services.verification_steps import VerificationSteps, log_fault
@@ -55,7 +55,7 @@ class BatchVerifier:
         )
         steps = self._steps
         attempts = [steps.attempt(tenant, draft, caller, directive, requester) for draft in drafts]
-        known: list[ReadyAnswer | Verification | None] = []
+        known: list[CachedVerification | Verification | None] = []
         for attempt in attempts:
             try:
                 known.append(
@@ -99,7 +99,7 @@ class BatchVerifier:
     def _batch_item(
         self,
         attempt: Attempt,
-        answer: ReadyAnswer | None,
+        answer: CachedVerification | None,
         rows: _Rows,
         faults: list[tuple[Attempt, Exception]],
     ) -> Verification:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from talos.domain.keys import KeyRef
 from talos.errors import TalosError
-from talos.services.ports import STORAGE_ERRORS, Clock, ReadyAnswer
+from talos.services.ports import STORAGE_ERRORS, CachedVerification, Clock
 
 
 @dataclass(frozen=True)
 class Publication:
     """One entry: the answer, its settings, when it was published, until when it may be served."""
 
-    answer: ReadyAnswer
+    answer: CachedVerification
     generation: int
     published_at_ns: int
     expires_at_ns: int
@@ -29,7 +29,12 @@ class RecordingLease:
         self._epoch = cache.epochs[name]
 
     def publish(
-        self, answer: ReadyAnswer, *, generation: int, published_at_ns: int, expires_at_ns: int
+        self,
+        answer: CachedVerification,
+        *,
+        generation: int,
+        published_at_ns: int,
+        expires_at_ns: int,
     ) -> None:
         cache = self._cache
         if cache.holds[self._name] or cache.epochs[self._name] != self._epoch:
@@ -51,7 +56,7 @@ class RecordingCache:
         self.published: list[KeyRef] = []
         self.evictions: list[KeyRef] = []
 
-    def get(self, ref: KeyRef, *, generation: int, max_age_ns: int) -> ReadyAnswer | None:
+    def get(self, ref: KeyRef, *, generation: int, max_age_ns: int) -> CachedVerification | None:
         self.reads.append(ref)
         entry = self.entries.get(ref)
         if entry is None or entry.generation != generation:

@@ -17,7 +17,7 @@ class Proof:
 
 
 class RecordingProofs:
-    """Implements ``services.ports.ProvedTokens``, and keeps a list of what was found."""
+    """Implements ``services.ports.VerifiedTokenCache``, and keeps a list of what was found."""
 
     def __init__(self) -> None:
         self.entries: dict[Name, Proof] = {}

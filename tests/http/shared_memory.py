@@ -7,7 +7,7 @@ from typing import Any
 
 from talos import _core
 from talos.adapters.cache.proved_tokens import KIND as TOKEN_KIND
-from talos.adapters.cache.proved_tokens import SharedProvedTokens
+from talos.adapters.cache.proved_tokens import SharedVerifiedTokenCache
 from talos.adapters.cache.shared import KIND_NUMBERS, BodyFormat, SharedKeyCache
 from talos.adapters.ratelimit.null import UnenforcedLimiter
 from talos.adapters.ratelimit.shared import SharedRateLimiter
@@ -59,7 +59,7 @@ class HotSurface(Surface):
             house.ports,
             cache=self.cache,
             limiter=limiter,
-            proved=SharedProvedTokens(_core.KeyCache(memory), ready_body.render),
+            proved=SharedVerifiedTokenCache(_core.KeyCache(memory), ready_body.render),
         )
         services = assemble(ports)
         self.app = all_in_one.create_app(replace(self.deps, services=services))

@@ -20,7 +20,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from talos import _core
-from talos.adapters.cache.null import NullKeyCache, NullProvedTokens
+from talos.adapters.cache.null import NullKeyCache, NullVerifiedTokenCache
 from talos.adapters.cache.shared import KIND_NUMBERS, BodyFormat, SharedKeyCache
 from talos.adapters.clock import SystemClock
 from talos.adapters.ratelimit.null import UnenforcedLimiter
@@ -133,7 +133,7 @@ def ports(
     return Ports(
         keys=keys,
         cache=cache,
-        proved=NullProvedTokens(),
+        proved=NullVerifiedTokenCache(),
         limiter=UnenforcedLimiter(),
         last_used=RecordingMarks(),
         events=events,

@@ -6,14 +6,19 @@ from contextlib import contextmanager
 from talos.credentials.claims import TokenClaims
 from talos.domain.keys import KeyRef
 from talos.domain.verification import Verification
-from talos.services.ports import ReadyAnswer
+from talos.services.ports import CachedVerification
 
 
 class NullLease:
     """A lease whose publication goes nowhere."""
 
     def publish(
-        self, answer: ReadyAnswer, *, generation: int, published_at_ns: int, expires_at_ns: int
+        self,
+        answer: CachedVerification,
+        *,
+        generation: int,
+        published_at_ns: int,
+        expires_at_ns: int,
     ) -> None:
         """Forget the answer."""
 
@@ -23,7 +28,7 @@ class NullKeyCache:
 
     _LEASE = NullLease()
 
-    def get(self, ref: KeyRef, *, generation: int, max_age_ns: int) -> ReadyAnswer | None:
+    def get(self, ref: KeyRef, *, generation: int, max_age_ns: int) -> CachedVerification | None:
         """Return None: nothing is ever published."""
         return None
 
@@ -43,8 +48,8 @@ class NullKeyCache:
         """Evict nothing."""
 
 
-class NullProvedTokens:
-    """Implements ``services.ports.ProvedTokens``: every token is proved anew."""
+class NullVerifiedTokenCache:
+    """Implements ``services.ports.VerifiedTokenCache``: every token is proved anew."""
 
     def recall(
         self, network_id: str, generation: int, token: str, now_ns: int

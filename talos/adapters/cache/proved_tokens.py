@@ -29,8 +29,8 @@ _ENCODER: Final = msgpack.Encoder()
 _DECODER: Final = msgpack.Decoder(TokenClaims)
 
 
-class SharedProvedTokens:
-    """Implements ``services.ports.ProvedTokens`` for every process that inherited one cache.
+class SharedVerifiedTokenCache:
+    """Implements ``services.ports.VerifiedTokenCache`` for every process that inherited one cache.
 
     A token that says more than the cache takes is proved every time.
     """
@@ -64,7 +64,7 @@ class SharedProvedTokens:
         ends_ns: int | None,
         now_ns: int,
     ) -> None:
-        """See ``ProvedTokens.remember``. If there is only room for the proof, it is kept alone."""
+        """See ``VerifiedTokenCache.remember``. Where room is short the proof is kept alone."""
         ends_ns = _FOREVER_NS if ends_ns is None else min(ends_ns, _FOREVER_NS)
         if ends_ns <= now_ns:
             return

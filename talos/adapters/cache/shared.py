@@ -19,7 +19,7 @@ from talos.domain.keys import KeyKind, KeyRef
 from talos.domain.units import NS_PER_S
 from talos.domain.verification import Verification
 from talos.errors import TalosError
-from talos.services.ports import STORAGE_ERRORS, Clock, ReadyAnswer
+from talos.services.ports import STORAGE_ERRORS, CachedVerification, Clock
 
 KIND_NUMBERS: Final = {KeyKind.ISSUED: 0, KeyKind.IMPORTED: 1}
 """How the compiled cache tells the kinds apart."""
@@ -70,7 +70,7 @@ class SharedKeyCache:
         self.bodies = bodies
         self._seldom = LogThrottle()
 
-    def get(self, ref: KeyRef, *, generation: int, max_age_ns: int) -> ReadyAnswer | None:
+    def get(self, ref: KeyRef, *, generation: int, max_age_ns: int) -> CachedVerification | None:
         """See ``KeyCache.get``."""
         try:
             now_ns = self.clock.now_ns()
@@ -83,7 +83,7 @@ class SharedKeyCache:
             # Negative where the clock was set back since, and then less than any age but none.
             if tail.generation != generation or age_ns >= max_age_ns or max_age_ns <= 0:
                 return None
-            return ReadyAnswer(self.bodies.read(parts[0]), tail.allowed_cidrs)
+            return CachedVerification(self.bodies.read(parts[0]), tail.allowed_cidrs)
         except Exception as error:
             self.tell_of(error)
             return None
@@ -158,7 +158,12 @@ class _SharedLease:
         self._ref = ref
 
     def publish(
-        self, answer: ReadyAnswer, *, generation: int, published_at_ns: int, expires_at_ns: int
+        self,
+        answer: CachedVerification,
+        *,
+        generation: int,
+        published_at_ns: int,
+        expires_at_ns: int,
     ) -> None:
         if self._number == _NO_LEASE:
             return

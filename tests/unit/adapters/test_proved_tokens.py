@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from talos._core import KeyCache, SharedMemory, pack_answer
-from talos.adapters.cache.proved_tokens import KIND, SharedProvedTokens
+from talos.adapters.cache.proved_tokens import KIND, SharedVerifiedTokenCache
 from talos.credentials import json_text
 from talos.credentials.claims import TokenClaims
 from talos.domain.keys import NIL_NETWORK
 from talos.domain.units import MAX_JSON_DEPTH
 from talos.http.ready_body import render
-from talos.services.ports import ProvedTokens
+from talos.services.ports import VerifiedTokenCache
 from talos.services.verdicts import token_verified
 from tests.fakes.proofs import RecordingProofs
 from tests.fakes.tenants import OTHER_NETWORK, TENANT
@@ -43,28 +43,28 @@ def shared_cache() -> KeyCache:
     return KeyCache(memory)
 
 
-SHARED = SharedProvedTokens(shared_cache(), render)
+SHARED = SharedVerifiedTokenCache(shared_cache(), render)
 
 
-@pytest.fixture(params=[RecordingProofs, lambda: SharedProvedTokens(shared_cache(), render)])
-def proved(request: pytest.FixtureRequest) -> ProvedTokens:
+@pytest.fixture(params=[RecordingProofs, lambda: SharedVerifiedTokenCache(shared_cache(), render)])
+def proved(request: pytest.FixtureRequest) -> VerifiedTokenCache:
     """Both ways of remembering: what holds for one has to hold for the other."""
-    make: Callable[[], ProvedTokens] = request.param
+    make: Callable[[], VerifiedTokenCache] = request.param
     return make()
 
 
 def remember(
-    proved: ProvedTokens, claims: TokenClaims = CLAIMS, *, ends_ns: int | None = None
+    proved: VerifiedTokenCache, claims: TokenClaims = CLAIMS, *, ends_ns: int | None = None
 ) -> None:
     told = token_verified(claims, TENANT)
     proved.remember(NIL_NETWORK, 7, TOKEN, claims, answer=told, ends_ns=ends_ns, now_ns=NOW_NS)
 
 
-def test_nothing_is_known_at_first(proved: ProvedTokens) -> None:
+def test_nothing_is_known_at_first(proved: VerifiedTokenCache) -> None:
     assert proved.recall(NIL_NETWORK, 7, TOKEN, NOW_NS) is None
 
 
-def test_what_was_remembered_is_found_by_its_whole_name_only(proved: ProvedTokens) -> None:
+def test_what_was_remembered_is_found_by_its_whole_name_only(proved: VerifiedTokenCache) -> None:
     remember(proved)
     assert proved.recall(NIL_NETWORK, 7, TOKEN, NOW_NS) == CLAIMS
     assert proved.recall(OTHER_NETWORK, 7, TOKEN, NOW_NS) is None
@@ -82,19 +82,19 @@ def test_a_token_that_differs_in_one_byte_is_another(position: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", TOKEN[:-1], f"{TOKEN} ", "\udc80", "é", "\x00"])
-def test_any_text_can_be_asked_about(proved: ProvedTokens, text: str) -> None:
+def test_any_text_can_be_asked_about(proved: VerifiedTokenCache, text: str) -> None:
     remember(proved)
     assert proved.recall(NIL_NETWORK, 7, text, NOW_NS) is None
 
 
-def test_the_generation_is_no_part_of_the_text(proved: ProvedTokens) -> None:
+def test_the_generation_is_no_part_of_the_text(proved: VerifiedTokenCache) -> None:
     remember(proved)
     assert proved.recall(NIL_NETWORK, 0, f"\x07{TOKEN}", NOW_NS) is None
     # 0x65 is the first letter of the token.
     assert proved.recall(NIL_NETWORK, 0x0765, TOKEN[1:], NOW_NS) is None
 
 
-def test_a_proof_ends_at_the_instant_that_was_given(proved: ProvedTokens) -> None:
+def test_a_proof_ends_at_the_instant_that_was_given(proved: VerifiedTokenCache) -> None:
     remember(proved, ends_ns=NOW_NS + 5)
     assert proved.recall(NIL_NETWORK, 7, TOKEN, NOW_NS + 4) == CLAIMS
     assert proved.recall(NIL_NETWORK, 7, TOKEN, NOW_NS + 5) is None
@@ -103,19 +103,21 @@ def test_a_proof_ends_at_the_instant_that_was_given(proved: ProvedTokens) -> Non
 
 
 @pytest.mark.parametrize("ends_ns", [None, 253_402_300_799 * S])
-def test_a_proof_may_have_no_end_that_matters(proved: ProvedTokens, ends_ns: int | None) -> None:
+def test_a_proof_may_have_no_end_that_matters(
+    proved: VerifiedTokenCache, ends_ns: int | None
+) -> None:
     remember(proved, ends_ns=ends_ns)
     assert proved.recall(NIL_NETWORK, 7, TOKEN, NOW_NS + 10**9 * S) == CLAIMS
 
 
 @pytest.mark.parametrize("ends_ns", [NOW_NS, NOW_NS - 1, 0, -62_135_596_800 * S])
-def test_what_has_ended_is_not_remembered(proved: ProvedTokens, ends_ns: int) -> None:
+def test_what_has_ended_is_not_remembered(proved: VerifiedTokenCache, ends_ns: int) -> None:
     remember(proved, ends_ns=ends_ns)
     assert proved.recall(NIL_NETWORK, 7, TOKEN, NOW_NS) is None
 
 
 def test_a_token_that_says_too_much_is_not_remembered() -> None:
-    proved = SharedProvedTokens(shared_cache(), render)
+    proved = SharedVerifiedTokenCache(shared_cache(), render)
     remember(proved, replace(CLAIMS, custom={"long": "x" * 4096}))
     assert proved.recall(NIL_NETWORK, 7, TOKEN, NOW_NS) is None
     remember(proved, replace(CLAIMS, custom={"long": "x" * 3000}))
@@ -124,7 +126,7 @@ def test_a_token_that_says_too_much_is_not_remembered() -> None:
 
 def test_how_a_token_is_told_gives_way_where_both_are_too_long() -> None:
     cache = shared_cache()
-    proved = SharedProvedTokens(cache, render)
+    proved = SharedVerifiedTokenCache(cache, render)
     name = hashlib.sha256((7).to_bytes(8) + TOKEN.encode()).hexdigest()
     for length, told in ((1500, True), (3000, False)):
         claims = replace(CLAIMS, custom={"long": "x" * length})
@@ -135,7 +137,7 @@ def test_how_a_token_is_told_gives_way_where_both_are_too_long() -> None:
         assert proved.recall(NIL_NETWORK, 7, TOKEN, NOW_NS) == claims
 
 
-def test_claims_as_deep_as_a_token_may_hold_them(proved: ProvedTokens) -> None:
+def test_claims_as_deep_as_a_token_may_hold_them(proved: VerifiedTokenCache) -> None:
     depth = MAX_JSON_DEPTH - 1
     nested = json_text.decode_object(b'{"a":' + b"[" * depth + b"]" * depth + b"}")
     remember(proved, replace(CLAIMS, custom=nested))
@@ -147,7 +149,7 @@ def test_claims_as_deep_as_a_token_may_hold_them(proved: ProvedTokens) -> None:
 def test_workers_that_share_a_cache_share_what_is_proved() -> None:
     memory = SharedMemory(SIZE_BYTES)
     memory.attach()
-    one, other = (SharedProvedTokens(KeyCache(memory), render) for _ in range(2))
+    one, other = (SharedVerifiedTokenCache(KeyCache(memory), render) for _ in range(2))
     remember(one)
     assert other.recall(NIL_NETWORK, 7, TOKEN, NOW_NS) == CLAIMS
 
@@ -156,7 +158,7 @@ def test_tokens_seen_once_push_out_no_keys_in_use() -> None:
     memory = SharedMemory(8 * SIZE_BYTES)
     assert memory.attach()
     cache = KeyCache(memory)
-    proved = SharedProvedTokens(cache, render)
+    proved = SharedVerifiedTokenCache(cache, render)
     keys = [str(UUID(int=number, version=4)) for number in range(2_000)]
 
     def found(key_id: str) -> bool:
@@ -191,7 +193,7 @@ def stored(cache: KeyCache) -> tuple[str, bytes | None]:
 
 def test_the_name_is_a_digest_and_nothing_of_the_token_is_kept() -> None:
     cache = shared_cache()
-    remember(SharedProvedTokens(cache, render))
+    remember(SharedVerifiedTokenCache(cache, render))
     _, payload = stored(cache)
     assert payload is not None
     assert all(part.encode() not in payload for part in TOKEN.split("."))
@@ -203,7 +205,7 @@ def test_the_name_is_a_digest_and_nothing_of_the_token_is_kept() -> None:
 @pytest.mark.parametrize("packed", [True, False])
 def test_what_cannot_be_read_is_not_known(said: bytes, packed: bool) -> None:
     cache = shared_cache()
-    proved = SharedProvedTokens(cache, render)
+    proved = SharedVerifiedTokenCache(cache, render)
     remember(proved)
     name, _ = stored(cache)
     lease = cache.lease(NIL_NETWORK, KIND, name)

@@ -23,7 +23,7 @@ from talos.domain.keys import (
 from talos.domain.verification import Verification
 from talos.errors import ApiKeyNotFound, GatewayTimeout, InternalError, ServiceUnavailable
 from talos.http import ready_body
-from talos.services.ports import Lease, ReadyAnswer
+from talos.services.ports import CachedVerification, Lease
 from tests.fakes.clock import FrozenClock
 
 S = 1_000_000_000
@@ -41,7 +41,7 @@ TOLD = Verification(
     visibility=KeyVisibility.SECRET,
     status=KeyStatus.ACTIVE,
 )
-ANSWER = ReadyAnswer(TOLD)
+ANSWER = CachedVerification(TOLD)
 NAMES = [
     KeyRef(NIL_NETWORK, KeyKind.ISSUED, KEY_ID),
     KeyRef(NIL_NETWORK, KeyKind.IMPORTED, IMPORTED_ID),
@@ -60,7 +60,7 @@ class Host:
 
     def publish(
         self,
-        answer: ReadyAnswer = ANSWER,
+        answer: CachedVerification = ANSWER,
         name: KeyRef = NAMES[0],
         *,
         generation: int = GENERATION,
@@ -72,7 +72,7 @@ class Host:
     def publish_under(
         self,
         lease: Lease,
-        answer: ReadyAnswer = ANSWER,
+        answer: CachedVerification = ANSWER,
         *,
         generation: int = GENERATION,
         life_ns: int = S,
@@ -91,7 +91,7 @@ class Host:
         *,
         generation: int = GENERATION,
         max_age_ns: int = 3_600 * S,
-    ) -> ReadyAnswer | None:
+    ) -> CachedVerification | None:
         return self.cache.get(name, generation=generation, max_age_ns=max_age_ns)
 
 
@@ -105,13 +105,15 @@ def host() -> Host:
     "answer",
     [
         ANSWER,
-        ReadyAnswer(TOLD, ("10.0.0.0/8", "2001:db8::/32")),
-        ReadyAnswer(replace(TOLD, rate_limit=RateLimitPolicy(5, 60))),
-        ReadyAnswer(replace(TOLD, expires_at_ns=None, metadata=None, scopes=())),
-        ReadyAnswer(replace(TOLD, expires_at_ns=250_000_000_000 * S)),
+        CachedVerification(TOLD, ("10.0.0.0/8", "2001:db8::/32")),
+        CachedVerification(replace(TOLD, rate_limit=RateLimitPolicy(5, 60))),
+        CachedVerification(replace(TOLD, expires_at_ns=None, metadata=None, scopes=())),
+        CachedVerification(replace(TOLD, expires_at_ns=250_000_000_000 * S)),
     ],
 )
-def test_what_is_published_is_given_back(host: Host, name: KeyRef, answer: ReadyAnswer) -> None:
+def test_what_is_published_is_given_back(
+    host: Host, name: KeyRef, answer: CachedVerification
+) -> None:
     assert host.get(name) is None
     host.publish(answer, name)
     assert host.get(name) == answer
@@ -119,7 +121,9 @@ def test_what_is_published_is_given_back(host: Host, name: KeyRef, answer: Ready
 
 def test_kinds_do_not_meet(host: Host) -> None:
     for number, kind in enumerate(KeyKind):
-        host.publish(ReadyAnswer(replace(TOLD, actor_id=str(number))), (NIL_NETWORK, kind, KEY_ID))
+        host.publish(
+            CachedVerification(replace(TOLD, actor_id=str(number))), (NIL_NETWORK, kind, KEY_ID)
+        )
     for number, kind in enumerate(KeyKind):
         found = host.get((NIL_NETWORK, kind, KEY_ID))
         assert found is not None
@@ -131,7 +135,7 @@ def test_kinds_do_not_meet(host: Host) -> None:
 def test_an_answer_of_other_settings_is_none_and_is_replaced(host: Host) -> None:
     host.publish()
     assert host.get(generation=8) is None
-    renamed = ReadyAnswer(replace(TOLD, issuer="https://other.example.com"))
+    renamed = CachedVerification(replace(TOLD, issuer="https://other.example.com"))
     host.publish(renamed, generation=8)
     assert host.get(generation=8) == renamed
     assert host.get() is None
@@ -242,7 +246,7 @@ def test_a_typical_answer_takes_at_most_700_bytes() -> None:
     cache = SharedKeyCache(memory, BODIES, clock)
     body = len(ready_body.render(TOLD))
     padding = Metadata('{"tier":"gold%s"}' % ("a" * (400 - body)))
-    typical = ReadyAnswer(replace(TOLD, metadata=padding))
+    typical = CachedVerification(replace(TOLD, metadata=padding))
     assert len(ready_body.render(typical.verification)) == 400
     names = [
         (
@@ -268,7 +272,7 @@ def test_a_typical_answer_takes_at_most_700_bytes() -> None:
 
 def test_an_answer_over_4_kib_is_not_kept(host: Host, caplog: pytest.LogCaptureFixture) -> None:
     large = replace(TOLD, metadata=Metadata('{"text":"%s"}' % ("a" * 4_096)))
-    host.publish(ReadyAnswer(large))
+    host.publish(CachedVerification(large))
     assert host.get() is None
     assert caplog.records == []
 

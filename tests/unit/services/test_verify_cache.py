@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from talos.adapters.cache.null import NullKeyCache, NullProvedTokens
+from talos.adapters.cache.null import NullKeyCache, NullVerifiedTokenCache
 from talos.credentials.secrets import Secret, SecretRing
 from talos.domain.addresses import Caller
 from talos.domain.drafts import (
@@ -98,7 +98,7 @@ def test_age_and_prefix_hold_on_hits_too(house: House, stricter: Tenant) -> None
 
 def test_the_noop_cache_misses_always(house: House) -> None:
     _, secret = house.issue()
-    ports = replace(house.ports, cache=NullKeyCache(), proved=NullProvedTokens())
+    ports = replace(house.ports, cache=NullKeyCache(), proved=NullVerifiedTokenCache())
     service = VerifyService(ports)
     house.services = replace(house.services, verify=service)
     assert outcomes(house, secret, TENANT, TENANT, OFF) == ["MISS", "MISS", "SKIP"]

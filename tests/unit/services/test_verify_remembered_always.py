@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from talos._core import HotPath, KeyCache, SharedMemory
-from talos.adapters.cache.null import NullKeyCache, NullProvedTokens
-from talos.adapters.cache.proved_tokens import KIND, SharedProvedTokens
+from talos.adapters.cache.null import NullKeyCache, NullVerifiedTokenCache
+from talos.adapters.cache.proved_tokens import KIND, SharedVerifiedTokenCache
 from talos.credentials.secrets import Retired, Secret, SecretRing
 from talos.domain.addresses import Caller
 from talos.domain.drafts import VerifyDraft
@@ -29,7 +29,7 @@ from talos.domain.verification import CacheDirective, Verification
 from talos.http.ready_body import render
 from talos.http.ready_head import ready_head, ready_token_head
 from talos.services import hot_path
-from talos.services.ports import Ports, ProvedTokens
+from talos.services.ports import Ports, VerifiedTokenCache
 from talos.services.tenant import HttpSettings, Tenant
 from talos.services.verdicts import Verified
 from talos.services.verify import VerifyService
@@ -122,7 +122,7 @@ CAVEATS: Final = st.lists(
 )
 
 
-def service(clock: FrozenClock, proved: ProvedTokens) -> VerifyService:
+def service(clock: FrozenClock, proved: VerifiedTokenCache) -> VerifyService:
     return VerifyService(
         Ports(
             keys=InMemoryKeys(),
@@ -146,8 +146,8 @@ class TokensUnderChange(RuleBasedStateMachine):
         memory = SharedMemory(SIZE_BYTES)
         assert memory.attach()
         self.clock = FrozenClock()
-        self.plain = service(self.clock, NullProvedTokens())
-        self.remembering = service(self.clock, SharedProvedTokens(KeyCache(memory), render))
+        self.plain = service(self.clock, NullVerifiedTokenCache())
+        self.remembering = service(self.clock, SharedVerifiedTokenCache(KeyCache(memory), render))
         self.hot = HotPath(
             KeyCache(memory),
             kind=0,
