@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.house.pages import DOCS, ROOT, Page
+from tests.house.pages import DOCS, PAGES, ROOT, Page
 
 PROTOCOL = [Page(path) for path in sorted((DOCS / "protocol").glob("*.md"))]
 DIFFERENCES = "16"
@@ -190,3 +190,9 @@ def test_the_index_leads_to_every_section() -> None:
     for page in PROTOCOL:
         for heading in re.findall(r"^## (\d+) ", page.prose, re.MULTILINE):
             assert any(f"#{heading}-" in link for link in links), heading
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_link_to_rules_instead_of_citing_them(page: Page) -> None:
+    if page.path.parent.name != "protocol":
+        assert not list(cited(page.text))
