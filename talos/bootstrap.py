@@ -4,7 +4,6 @@
 worker after the fork, since neither connections nor threads survive one.
 """
 
-import enum
 import logging
 import os
 from collections.abc import Callable
@@ -38,9 +37,10 @@ from talos.config.snapshot import Snapshot
 from talos.config.values import Config
 from talos.domain.keys import NIL_NETWORK, KeyKind
 from talos.errors import ConfigurationError, GatewayTimeout, InternalError, ServiceUnavailable
-from talos.http import admin, all_in_one, application, metrics_port, public, ready_body
+from talos.http import application, metrics_port, ready_body, surfaces
 from talos.http.dependencies import BuildInfo, HttpDependencies
 from talos.http.ready_head import ready_batch_head, ready_head, ready_token_head
+from talos.http.surfaces import Surface
 from talos.services import hot_path
 from talos.services.assembly import assemble
 from talos.services.ports import Clock, KeyCache, Ports, RateLimiter, VerifiedTokenCache
@@ -55,21 +55,6 @@ CLOSE_TIMEOUT_S: Final = FLUSH_TIMEOUT_S + 2.0
 """How long ``Assembly.close`` takes at most: what is queued is written, the rest takes no time."""
 
 _log = logging.getLogger(__name__)
-
-
-class Surface(enum.Enum):
-    """Which operations a server has (contract 1.2)."""
-
-    ALL = "all"
-    ADMIN = "admin"
-    PUBLIC = "public"
-
-
-_APPLICATIONS: Final = {
-    Surface.ALL: all_in_one.create_app,
-    Surface.ADMIN: admin.create_app,
-    Surface.PUBLIC: public.create_app,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +286,7 @@ def build(
         database.close()
         _log.info("database closed")
 
-    main = _APPLICATIONS[surface](dependencies)
+    main = surfaces.create_app(surface, dependencies)
     return Assembly(
         main=main,
         metrics=metrics_port.create_app(dependencies),

@@ -16,10 +16,10 @@ from typing import Final
 
 from talos import bootstrap
 from talos.adapters.sql import migrate
-from talos.bootstrap import Surface
 from talos.config.loading import load
 from talos.credentials import generate
 from talos.errors import ConfigurationError, TalosError
+from talos.http.surfaces import Surface
 from talos.serving.start import serve
 
 _FOLDER: Final = "data"

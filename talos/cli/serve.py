@@ -62,8 +62,8 @@ def _run(surface: str, worker_class: str | None) -> None:
     context = click.get_current_context()
     above = context.parent.params.get("worker_class") if context.parent else None
     # Help and completion do without the server.
-    from talos.bootstrap import Surface
     from talos.errors import ConfigurationError, TalosError
+    from talos.http.surfaces import Surface
     from talos.serving.start import serve as serve_surface
 
     try:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from talos import bootstrap
 from talos.adapters.observability import logs
-from talos.bootstrap import Surface
 from talos.config import advice
 from talos.config.loading import load
 from talos.config.reload import ConfigSource
 from talos.config.snapshot import Snapshot
 from talos.config.values import Config
+from talos.http.surfaces import Surface
 from talos.serving.http.connection import Timeouts
 from talos.serving.http.ends import plain_address
 from talos.serving.process.application import WORKER_CLASSES, Server

@@ -18,11 +18,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from talos import bootstrap
-from talos.bootstrap import Assembly, Shared, Surface
+from talos.bootstrap import Assembly, Shared
 from talos.config.loading import load
 from talos.config.reload import ConfigSource
 from talos.domain.addresses import UNIX_PEER
 from talos.errors import ConfigurationError
+from talos.http.surfaces import Surface
 from talos.serving.start import prepare
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from talos.adapters.cache.shared import KIND_NUMBERS, BodyFormat, SharedKeyCache
 from talos.adapters.ratelimit.null import UnenforcedLimiter
 from talos.adapters.ratelimit.shared import SharedRateLimiter
 from talos.domain.keys import KeyKind
-from talos.http import all_in_one, ready_body
+from talos.http import ready_body, surfaces
 from talos.http.ready_head import ready_batch_head, ready_head, ready_token_head
 from talos.services import hot_path
 from talos.services.assembly import assemble
@@ -62,7 +62,7 @@ class HotSurface(Surface):
             proved=SharedVerifiedTokenCache(_core.KeyCache(memory), ready_body.render),
         )
         services = assemble(ports)
-        self.app = all_in_one.create_app(replace(self.deps, services=services))
+        self.app = surfaces.create_app(surfaces.Surface.ALL, replace(self.deps, services=services))
         self.hot = _core.HotPath(
             _core.KeyCache(memory),
             kind=KIND_NUMBERS[KeyKind.ISSUED],

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -10,16 +11,16 @@ import falcon
 from falcon import testing
 
 from talos.errors import NotFound
-from talos.http import admin, all_in_one, metrics_port, public
+from talos.http import metrics_port, surfaces
 from talos.http.dependencies import BuildInfo, HttpDependencies
 from talos.services.tenant import HttpSettings, Tenant
 from tests.fakes.house import House
 from tests.fakes.tenants import TENANT
 
 SURFACES: Mapping[str, Callable[[HttpDependencies], Any]] = {
-    "all": all_in_one.create_app,
-    "admin": admin.create_app,
-    "public": public.create_app,
+    "all": partial(surfaces.create_app, surfaces.Surface.ALL),
+    "admin": partial(surfaces.create_app, surfaces.Surface.ADMIN),
+    "public": partial(surfaces.create_app, surfaces.Surface.PUBLIC),
 }
 ISSUED = "/v2alpha1/admin/issuedApiKeys"
 IMPORTED = "/v2alpha1/admin/importedApiKeys"

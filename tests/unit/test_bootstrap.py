@@ -9,9 +9,9 @@ import pytest
 
 from talos import _core, bootstrap
 from talos.adapters.observability import counters
-from talos.bootstrap import Surface
 from talos.config.reload import ConfigSource
 from talos.errors import ConfigurationError
+from talos.http.surfaces import Surface
 from tests.core.test_recogniser import request
 from tests.http.surface import send
 from tests.unit.config.settings import OTHER_SECRET, loaded, tree, write

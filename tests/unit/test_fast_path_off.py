@@ -14,11 +14,10 @@ from talos.config import snapshot
 from talos.config.reload import ConfigSource
 from talos.http import application, fast_path
 from talos.http.middleware.cors import Cors
+from talos.http.surfaces import Surface
 from talos.services.tenant import HttpSettings
 from tests.unit.config.settings import loaded, tree, write
 from tests.unit.test_bootstrap import Worker
-
-Surface = bootstrap.Surface
 
 
 class Undeclared:
@@ -118,7 +117,7 @@ START = """
 import _hashlib, os, sys
 if sys.argv[2] == "hidden":
     _hashlib.__file__ = "/nonexistent.so"
-from talos.bootstrap import Surface
+from talos.http.surfaces import Surface
 from talos.errors import TalosError
 from talos.serving.start import serve
 try:
