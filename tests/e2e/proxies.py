@@ -217,7 +217,7 @@ SPOOFS: Final[dict[str, tuple[str, ...]]] = {
 
 
 @dataclass
-class House:
+class ProxiedServer:
     """A server behind a proxy, and keys that tell whom it takes a caller for."""
 
     talos: Talos
@@ -234,8 +234,8 @@ def key(talos: Talos, address: str) -> str:
     return str(talos.issue(ip_restriction={"allowed_cidrs": [f"{address}/32"]})["secret"])
 
 
-def house(talos: Talos, front: Front) -> House:
-    return House(talos, front, key(talos, INSIDE), key(talos, PROXY), key(talos, CLIENT))
+def proxied(talos: Talos, front: Front) -> ProxiedServer:
+    return ProxiedServer(talos, front, key(talos, INSIDE), key(talos, PROXY), key(talos, CLIENT))
 
 
 def documented(name: str) -> str:

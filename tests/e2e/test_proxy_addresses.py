@@ -22,8 +22,8 @@ from tests.e2e.proxies import (
     answered,
     documented,
     front,
-    house,
     prepared,
+    proxied,
     running,
     settings,
     valid,
@@ -50,7 +50,7 @@ def test_a_caller_is_who_it_is_whatever_it_sends(
     talos = serve(over=settings(source))
     text = Text(documented(name), talos.server.port, authority)
     with running(prepared(name, text, underscores=True)) as process:
-        here = house(talos, front(name, process.port, authority))
+        here = proxied(talos, front(name, process.port, authority))
         assert valid(here.front.verify(here.client))
         refused = set()
         for spoof, lines in SPOOFS.items():
@@ -70,7 +70,7 @@ def test_a_trailer_is_no_header(serve: Serve, name: str, authority: Authority) -
     talos = serve(over=settings())
     text = Text(documented(name), talos.server.port, authority)
     with running(prepared(name, text)) as process:
-        here = house(talos, front(name, process.port, authority))
+        here = proxied(talos, front(name, process.port, authority))
         for credential in (here.inside, here.proxy):
             head, _, body = verifying(credential).partition(b"\r\n\r\n")
             head = b"\r\n".join(
@@ -86,7 +86,7 @@ def test_a_trailer_is_no_header(serve: Serve, name: str, authority: Authority) -
 
 def test_who_goes_round_the_proxy_is_the_peer(serve: Serve) -> None:
     talos = serve(over=settings())
-    here = house(talos, Front(talos.server.port))
+    here = proxied(talos, Front(talos.server.port))
     for spoof, lines in SPOOFS.items():
         assert not valid(here.front.verify(here.inside, *lines)), spoof
         assert not valid(here.front.verify(here.proxy, *lines)), spoof
@@ -108,7 +108,7 @@ def test_what_haproxy_and_nginx_append_by_themselves_is_read_from_the_right(
     for name, changes in appending.items():
         example = with_changes(documented(name), changes)
         with running(prepared(name, Text(example, talos.server.port, authority))) as process:
-            here = house(talos, front(name, process.port, authority))
+            here = proxied(talos, front(name, process.port, authority))
             assert valid(here.front.verify(here.client))
             for spoof, lines in SPOOFS.items():
                 assert not valid(here.front.verify(here.inside, *lines)), (name, spoof)
@@ -127,7 +127,7 @@ def test_without_the_list_a_proxy_that_appends_lets_callers_lie_and_a_warning_sa
         {"http-request set-header X-Forwarded-For %[src]": "option forwardfor"},
     )
     with running(prepared("haproxy", Text(example, talos.server.port, authority))) as process:
-        here = house(talos, front("haproxy", process.port, authority))
+        here = proxied(talos, front("haproxy", process.port, authority))
         spoof = f"{FORWARDED}: {INSIDE}"
         assert valid(here.front.verify(here.inside, spoof))
         talos.edit(settings())
@@ -162,7 +162,7 @@ def test_two_proxies_in_a_row(serve: Serve, authority: Authority) -> None:
     with running(prepared("nginx", inner_at)) as inner:
         outer_process = prepared("haproxy", Text(outer_text, inner.port, authority))
         with running(outer_process) as outer:
-            here = house(talos, front("haproxy", outer.port, authority))
+            here = proxied(talos, front("haproxy", outer.port, authority))
             assert valid(here.front.verify(here.client))
             for spoof, lines in SPOOFS.items():
                 assert not valid(here.front.verify(here.inside, *lines)), spoof
@@ -188,8 +188,8 @@ def test_stock_gunicorn_decides_alike(stock: Talos, authority: Authority) -> Non
     )
     with running(prepared("haproxy", Text(example, stock.server.port, authority))) as process:
         for here in (
-            house(stock, front("haproxy", process.port, authority)),
-            house(stock, Front(stock.server.port)),
+            proxied(stock, front("haproxy", process.port, authority)),
+            proxied(stock, Front(stock.server.port)),
         ):
             assert valid(here.front.verify(here.client))
             for spoof, lines in SPOOFS.items():

@@ -21,8 +21,8 @@ from tests.e2e.proxies import (
     Text,
     answered,
     documented,
-    house,
     prepared,
+    proxied,
     running,
     settings,
     valid,
@@ -102,7 +102,7 @@ def test_mutual_tls_lets_in_who_shows_a_certificate_of_the_authority(
     talos = serve("admin", over=settings())
     with running(prepared("nginx", Text(MUTUAL_TLS, talos.server.port, authority))) as process:
         known = Front(process.port, authority.showing("service", tmp_path))
-        here = house(talos, known)
+        here = proxied(talos, known)
         assert valid(known.verify(here.client))
         for spoof, lines in SPOOFS.items():
             assert not valid(known.verify(here.inside, *lines)), spoof
@@ -126,7 +126,7 @@ def test_a_gateway_lets_in_whom_its_authority_knows(
     talos = serve("admin", over=settings(source))
     with gateway(authority, talos.server.port, authorising) as port:
         front = Front(port, authority.trusting())
-        here = house(talos, front)
+        here = proxied(talos, front)
         assert valid(front.verify(here.client, OPERATOR))
         assert front.verify(here.client).startswith(b"HTTP/1.1 401 ")
         assert front.verify(here.client, "Authorization: Bearer other").startswith(b"HTTP/1.1 401 ")

@@ -13,7 +13,7 @@ from tests.e2e.proxies import (
     CLIENT,
     INSIDE,
     SPOOFS,
-    House,
+    ProxiedServer,
     Text,
     documented,
     front,
@@ -68,7 +68,9 @@ def test_a_proxy_on_a_unix_socket(serve: Serve, name: str, worker_class: str) ->
         talos: Talos = serve("--worker-class", worker_class, over=over)
         with running(process):
             to = front(name, process.port, authority)
-            here = House(talos, to, key(path, INSIDE), key(path, LOOPBACK), key(path, CLIENT))
+            here = ProxiedServer(
+                talos, to, key(path, INSIDE), key(path, LOOPBACK), key(path, CLIENT)
+            )
             assert valid(here.front.verify(here.client))
             for spoof, lines in SPOOFS.items():
                 assert not valid(here.front.verify(here.inside, *lines)), spoof

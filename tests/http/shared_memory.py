@@ -43,11 +43,11 @@ class HotSurface(Surface):
 
     def __init__(self, *, counted: bool = True, together: bool = False) -> None:
         super().__init__()
-        house = self.house
+        harness = self.harness
         memory = _core.SharedMemory(2 << 20)
         assert memory.attach()
         bodies = BodyFormat(ready_body.render, ready_body.read)
-        self.cache = SharedKeyCache(memory, bodies, house.clock)
+        self.cache = SharedKeyCache(memory, bodies, harness.clock)
         self.warm_limits = Limits() if counted else None
         self.hot_limits = self.warm_limits
         if counted and not together:
@@ -56,7 +56,7 @@ class HotSurface(Surface):
         if self.warm_limits is not None:
             limiter = SharedRateLimiter(self.warm_limits.table)
         ports = replace(
-            house.ports,
+            harness.ports,
             cache=self.cache,
             limiter=limiter,
             proved=SharedVerifiedTokenCache(_core.KeyCache(memory), ready_body.render),
@@ -82,7 +82,7 @@ class HotSurface(Surface):
 
     def advance(self, by_ns: int) -> None:
         """Let time pass, on all clocks."""
-        self.house.clock.advance(ns=by_ns)
+        self.harness.clock.advance(ns=by_ns)
         for limits in (self.warm_limits, self.hot_limits):
             if limits is not None:
                 limits.monotonic[0] += by_ns
@@ -96,7 +96,7 @@ class HotSurface(Surface):
 
     def by_hot_path(self, data: bytes) -> bytes | None:
         """Return what the hot path answers to it; None where it declines."""
-        answer, end = self.hot.answer(data, now_ns=self.house.clock.now_ns())
+        answer, end = self.hot.answer(data, now_ns=self.harness.clock.now_ns())
         assert end == (len(data) if answer else 0)
         return answer or None
 

@@ -14,7 +14,7 @@ from talos.errors import NotFound
 from talos.http import metrics_port, surfaces
 from talos.http.dependencies import BuildInfo, HttpDependencies
 from talos.services.tenant import HttpSettings, Tenant
-from tests.fakes.house import House
+from tests.fakes.harness import ServiceHarness
 from tests.fakes.tenants import TENANT
 
 SURFACES: Mapping[str, Callable[[HttpDependencies], Any]] = {
@@ -91,15 +91,15 @@ class Surface:
     """One surface, everything behind it, and a metrics port beside it."""
 
     def __init__(self, name: str = "all") -> None:
-        self.house = House()
+        self.harness = ServiceHarness()
         self.configuration = Configuration()
         self.database = Pinged()
         self.deps = HttpDependencies(
-            services=self.house.services,
+            services=self.harness.services,
             directories=self.configuration,
             database=self.database,
             build=BuildInfo("1.2.3", "abcdef0", "2026-01-02T03:04:05Z"),
-            clock=self.house.clock,
+            clock=self.harness.clock,
         )
         self.app = SURFACES[name](self.deps)
         self.metrics_app = metrics_port.create_app(self.deps)

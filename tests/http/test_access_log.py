@@ -112,7 +112,7 @@ def test_of_a_path_only_words_of_routes_and_ids_are_logged(
 def test_the_level_follows_the_status(
     surface: Surface, caplog: pytest.LogCaptureFixture, method: str, path: str, level: int
 ) -> None:
-    surface.house.keys.trouble = ServiceUnavailable()
+    surface.harness.keys.trouble = ServiceUnavailable()
     result = surface.send(method, path)
     record = only(caplog)
     assert record.levelno == level
@@ -143,7 +143,7 @@ class TestErrors:
     def test_of_our_own_making_carry_the_exception(
         self, surface: Surface, caplog: pytest.LogCaptureFixture, error: Exception
     ) -> None:
-        surface.house.keys.trouble = error  # type: ignore[assignment]
+        surface.harness.keys.trouble = error  # type: ignore[assignment]
         surface.send("GET", ISSUED)
         record = only(caplog, ERROR)
         assert record.levelno == logging.ERROR
@@ -219,10 +219,10 @@ def test_every_event_carries_the_request_and_its_caller(surface: Surface) -> Non
     ):
         surface.send(method, path, body, headers)
     other = surface.issue()["issued_api_key"]["key_id"]
-    surface.house.events.events.pop()
+    surface.harness.events.events.pop()
     surface.send("POST", f"{API_KEYS}/{other}:revoke", {}, headers)
-    told = surface.house.events.events
-    assert set(surface.house.events.names) == set(EventName)
+    told = surface.harness.events.events
+    assert set(surface.harness.events.names) == set(EventName)
     caller = Requester("r-1", "203.0.113.9", user_agent="falcon-client/4.4.0")
     assert {event.requester for event in told} == {caller}
 
@@ -319,7 +319,7 @@ class TestWhatIsNotLogged:
         for credential in (secret, *derived.values()):
             headers = {"X-Request-ID": credential[:128], "X-Other": f"Key {credential}"}
             if status == 500:
-                surface.house.keys.trouble = RuntimeError("boom")  # type: ignore[assignment]
+                surface.harness.keys.trouble = RuntimeError("boom")  # type: ignore[assignment]
             target, body = {
                 200: (f"{API_KEYS}:verify?key={credential}", {"credential": credential}),
                 400: (f"{API_KEYS}:verify", {"credential": [credential], credential: credential}),

@@ -40,7 +40,7 @@ def test_another_host_is_refused_on_every_path(
     assert "evil" not in error["message"]
     assert result.headers["x-request-id"]
     assert result.headers["x-frame-options"] == "DENY"
-    assert not listed.house.keys.rows
+    assert not listed.harness.keys.rows
 
 
 @pytest.mark.parametrize("host", [HOST, f"{HOST.upper()}.:4420", "a.b.svc.example.com"])

@@ -243,11 +243,11 @@ def test_a_blank_body_is_an_empty_object(
 
 def test_a_refused_body_changes_nothing(surface: Surface) -> None:
     key_id = surface.issue()["issued_api_key"]["key_id"]
-    before = dict(surface.house.keys.rows)
+    before = dict(surface.harness.keys.rows)
     for end in (":revoke", ":rotate"):
         for body in (b"{", b"[]", b'{"reason":1.5,"name":1}', b'{"x":"\\ud800"}', b"\xff"):
             assert_envelope(surface.send("POST", f"{ISSUED}/{key_id}{end}", body), 400)
-    assert surface.house.keys.rows == before
+    assert surface.harness.keys.rows == before
 
 
 def many(count: int, most_bytes: int) -> bytes:

@@ -85,10 +85,10 @@ def test_a_page_of_another_site_is_refused_before_its_body_is_read(
 ) -> None:
     if method == "GET" and headers.get("Sec-Fetch-Mode") == "navigate":
         return
-    before = dict(surface.house.keys.rows)
+    before = dict(surface.harness.keys.rows)
     unread = {"wsgi.input": Unread(), "CONTENT_LENGTH": "100"}
     assert_refused(send(surface, method, path, headers=headers, **unread))
-    assert surface.house.keys.rows == before
+    assert surface.harness.keys.rows == before
 
 
 @pytest.mark.parametrize("headers", OWN, ids=str)
@@ -176,7 +176,7 @@ def test_a_form_may_not(surface: Surface) -> None:
     assert_refused(send(surface, "POST", IMPORTED, body, headers=form))
     del form["Origin"]
     assert_refused(send(surface, "POST", IMPORTED, body, headers=form))
-    assert not surface.house.keys.rows
+    assert not surface.harness.keys.rows
 
 
 @pytest.mark.parametrize(

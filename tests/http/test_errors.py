@@ -67,7 +67,7 @@ def test_every_error_of_the_tree_has_an_answer(error: type[TalosError]) -> None:
 class TestWhatIsAnswered:
     @pytest.mark.parametrize("error", TREE)
     def test_an_error_of_the_tree(self, surface: Surface, error: type[TalosError]) -> None:
-        surface.house.keys.trouble = error("a short text")
+        surface.harness.keys.trouble = error("a short text")
         result = surface.send("GET", f"{ISSUED}/x")
         if error in NEVER_ON_THE_WIRE:
             told = assert_envelope(result, 500, "INTERNAL_SERVER_ERROR", "INTERNAL")
@@ -79,7 +79,7 @@ class TestWhatIsAnswered:
 
     @pytest.mark.parametrize("error", [RuntimeError("test-secret"), KeyError("test-secret")])
     def test_an_unclassified_one_tells_nothing(self, surface: Surface, error: Exception) -> None:
-        surface.house.keys.trouble = error  # type: ignore[assignment]
+        surface.harness.keys.trouble = error  # type: ignore[assignment]
         told = assert_envelope(
             surface.send("POST", ISSUED, {"name": "n", "actor_id": "a"}),
             500,
@@ -89,7 +89,7 @@ class TestWhatIsAnswered:
         assert told["message"] == "an internal error occurred"
 
     def test_no_header_of_the_answer_that_was_meant_is_left(self, surface: Surface) -> None:
-        surface.house.keys.trouble = errors.ServiceUnavailable()
+        surface.harness.keys.trouble = errors.ServiceUnavailable()
         result = surface.send("GET", ISSUED)
         assert_envelope(result, 503)
         assert "location" not in result.headers

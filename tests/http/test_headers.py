@@ -54,7 +54,7 @@ def test_so_do_unclassified_errors_and_unknown_tenants(surface: Surface) -> None
     error = assert_envelope(result, 404, "NOT_FOUND", "NOT_FOUND")
     assert error["message"] == "network not found"
     assert EVERYWHERE.items() <= dict(result.headers).items()
-    surface.house.keys.trouble = RuntimeError("boom")  # type: ignore[assignment]
+    surface.harness.keys.trouble = RuntimeError("boom")  # type: ignore[assignment]
     result = surface.send("GET", ISSUED)
     assert_envelope(result, 500, "INTERNAL_SERVER_ERROR", "INTERNAL")
     assert EVERYWHERE.items() <= dict(result.headers).items()

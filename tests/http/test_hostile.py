@@ -96,7 +96,7 @@ def surface_with_keys() -> tuple[Surface, dict[str, str]]:
 
 def check(operation: Operation, body: bytes, key: str = "issued") -> None:
     surface, there = surface_with_keys()
-    before = dict(surface.house.keys.rows)
+    before = dict(surface.harness.keys.rows)
     path = operation.path.replace("{key_id}", there[key])
     result = surface.send(operation.method.upper(), path, body)
     if result.status_code in (200, 201, 204):
@@ -104,7 +104,7 @@ def check(operation: Operation, body: bytes, key: str = "issued") -> None:
         return
     assert result.status_code < 500, result.text
     assert_envelope(result, result.status_code)
-    assert surface.house.keys.rows == before
+    assert surface.harness.keys.rows == before
     assert "Traceback" not in result.text
 
 

@@ -228,8 +228,8 @@ def test_no_spelling_reaches_an_admin_operation_on_the_public_surface(
             target = result.headers["location"]
             again = public_surface.send(method, target, body)  # type: ignore[arg-type]
             assert again.status_code in (400, 404), spelling
-    assert not public_surface.house.keys.rows
-    assert not public_surface.house.keys.reads
+    assert not public_surface.harness.keys.rows
+    assert not public_surface.harness.keys.reads
 
 
 def test_headers_do_not_change_path_or_method(public_surface: Surface) -> None:
@@ -283,8 +283,8 @@ def test_whatever_the_path_the_public_surface_stays_public(method: str, pieces: 
         path = raw_path({"RAW_URI": target})
         assert path is not None
         assert path.replace("%61", "a").startswith(OPEN), target
-    assert not surface.house.keys.rows
-    assert not surface.house.keys.reads
+    assert not surface.harness.keys.rows
+    assert not surface.harness.keys.reads
 
 
 def test_both_applications_are_conforming_wsgi(surface: Surface) -> None:

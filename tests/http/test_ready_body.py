@@ -51,7 +51,7 @@ def test_what_is_rendered_can_be_read(verdict: Verification) -> None:
 )
 def test_what_is_rendered_is_what_the_application_sends(members: dict[str, object]) -> None:
     surface = Surface()
-    surface.house.limiter.failing = True
+    surface.harness.limiter.failing = True
     issued = surface.issue(**members)
     body = {"credential": issued["secret"]}
     sent = surface.send("POST", f"{API_KEYS}:verify", body).content

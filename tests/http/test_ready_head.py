@@ -65,7 +65,7 @@ def stocked(surface: Surface, *keys: dict[str, Any]) -> _core.HotPath:
         skew_ns=settings.clock_skew_ns,
         generation=settings.generation,
     )
-    now_ns = surface.house.clock.now_ns()
+    now_ns = surface.harness.clock.now_ns()
     for key in keys:
         body = b'{"credential":"%b"}' % key["secret"].encode()
         # The first call fills the application's own cache: what it says from there is what counts.
@@ -91,7 +91,7 @@ def test_hot_answers_are_those_of_the_application(members: dict[str, object]) ->
     surface = Surface()
     issued = surface.issue(**members)
     hot = stocked(surface, issued)
-    now_ns = surface.house.clock.now_ns()
+    now_ns = surface.harness.clock.now_ns()
     body = b'{"credential":"%b"}' % issued["secret"].encode()
     requests = [request(*lines, body=body) for lines in LINES]
     requests += [
@@ -116,7 +116,7 @@ def test_hot_batches_are_those_of_the_application(separators: tuple[str, str]) -
     surface = Surface()
     keys = [surface.issue(**members) for members in MEMBERS]
     hot = stocked(surface, *keys)
-    now_ns = surface.house.clock.now_ns()
+    now_ns = surface.harness.clock.now_ns()
     items = [{"credential": key["secret"]} for key in (*keys, *reversed(keys))]
     for count in (1, 2, len(items)):
         members = {"requests": items[:count]}

@@ -224,7 +224,7 @@ def test_other_spellings_of_a_claim_are_read_as_the_application_reads_them(claim
     issued = surface.issue()
     key_id = issued["issued_api_key"]["key_id"]
     published(surface, issued["secret"])
-    made_s = surface.house.clock.now_ns() // S
+    made_s = surface.harness.clock.now_ns() // S
     text = claim.format(time=made_s, id=key_id, upper=key_id.upper(), bare=key_id.replace("-", ""))
     settings = surface.configuration.tenant.credentials
     signed = f"{settings.prefix}_v1_{_core.base58_encode(text.encode())}_"

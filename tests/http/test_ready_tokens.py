@@ -59,7 +59,7 @@ def forge(algorithm: str, *caveats: dict[str, Any], **members: Any) -> str:
 
 def step_to(surface: HotSurface, instant_ns: int) -> None:
     """Set the clock, forth or back."""
-    surface.house.clock.advance(ns=instant_ns - surface.house.clock.now_ns())
+    surface.harness.clock.advance(ns=instant_ns - surface.harness.clock.now_ns())
 
 
 def valid(answer: bytes) -> bool:

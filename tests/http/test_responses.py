@@ -221,7 +221,7 @@ class TestOperations:
     def test_rotate(self, surface: Surface) -> None:
         old = surface.issue(scopes=["a"], visibility="KEY_VISIBILITY_PUBLIC")
         key = old["issued_api_key"]
-        surface.house.clock.advance(s=5)
+        surface.harness.clock.advance(s=5)
         result = surface.send("POST", f"{ISSUED}/{key['key_id']}:rotate", {"scopes": []})
         assert result.status_code == 201
         assert set(result.json) == {"issued_api_key", "secret", "old_issued_api_key"}
@@ -336,5 +336,5 @@ class TestOperations:
 
     def test_an_expired_key_says_so(self, surface: Surface) -> None:
         key_id = surface.issue(ttl="1s")["issued_api_key"]["key_id"]
-        surface.house.clock.advance(s=2)
+        surface.harness.clock.advance(s=2)
         assert surface.send("GET", f"{ISSUED}/{key_id}").json["status"] == "KEY_STATUS_EXPIRED"

@@ -28,7 +28,7 @@ def test_in_a_new_key(surface: Surface, field: str, value: Any) -> None:
     body = KEY | {field: value}
     named(surface.send("POST", ISSUED, body), field)
     named(surface.send("POST", IMPORTED, body), field)
-    assert not surface.house.keys.rows
+    assert not surface.harness.keys.rows
 
 
 @pytest.mark.parametrize(("field", "value"), [*STORED, ("raw_key", "k\0")])
@@ -47,11 +47,11 @@ def test_in_an_item_of_a_batch_it_fails_the_item(surface: Surface, field: str, v
 )
 def test_in_a_change(surface: Surface, field: str, value: Any) -> None:
     path = f"{ISSUED}/{surface.issue()['issued_api_key']['key_id']}"
-    before = dict(surface.house.keys.rows)
+    before = dict(surface.harness.keys.rows)
     named(surface.send("PATCH", path, {field: value}), field)
     named(surface.send("PATCH", f"{path}?update_mask={field}", {field: value}), field)
     named(surface.send("POST", f"{path}:rotate", {field: value}), field)
-    assert surface.house.keys.rows == before
+    assert surface.harness.keys.rows == before
 
 
 def test_in_a_description(surface: Surface) -> None:

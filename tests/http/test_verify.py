@@ -65,11 +65,11 @@ class TestHeaders:
         """The limiter fails, or limits are switched off: the answer is good for this call only."""
         secret = surface.issue(rate_limit_policy=LIMIT)["secret"]
         shown = {"ory-talos-cache", "ratelimit-policy", "cache-control"}
-        surface.house.limiter.failing = True
+        surface.harness.limiter.failing = True
         result = verify(surface, secret)
         assert set(result.headers) & NOT_ON_BATCH == shown
         assert "rate_limit_remaining" not in result.json
-        surface.house.limiter.failing = False
+        surface.harness.limiter.failing = False
         surface.configuration.tenant = tenant(rate_limit_enabled=False)
         result = verify(surface, secret)
         assert set(result.headers) & NOT_ON_BATCH == shown
@@ -78,7 +78,7 @@ class TestHeaders:
 
     def test_of_a_policy_that_nobody_enforces(self, surface: Surface) -> None:
         secret = surface.issue(rate_limit_policy=LIMIT)["secret"]
-        surface.house.limiter.counts = False
+        surface.harness.limiter.counts = False
         surface.configuration.tenant = tenant(rate_limit_enabled=False)
         result = verify(surface, secret)
         assert set(result.headers) & NOT_ON_BATCH == {"ory-talos-cache", "ratelimit-policy"}
@@ -108,7 +108,7 @@ class TestHeaders:
         assert not set(result.headers) & NOT_ON_BATCH
 
     def test_trouble_is_a_verdict_here(self, surface: Surface) -> None:
-        surface.house.keys.trouble = ServiceUnavailable()
+        surface.harness.keys.trouble = ServiceUnavailable()
         result = verify(surface, "unknown")
         assert result.json["error_code"] == "VERIFICATION_ERROR_INTERNAL"
 

@@ -43,7 +43,7 @@ from talos.services.tenant import HttpSettings
 from tests.core.test_recogniser import request
 from tests.e2e.processes import eventually
 from tests.fakes.events import RecordingEvents
-from tests.fakes.house import CALLER, DRAFT
+from tests.fakes.harness import CALLER, DRAFT
 from tests.fakes.marks import RecordingMarks
 from tests.fakes.tenants import tenant
 from tests.servers import PostgresService

@@ -2,7 +2,7 @@
 
 Every function that reads what a stranger sends, or what an operator's files and variables hold, is
 given repeated fragments of what it looks for, at two lengths. The regular expressions by themselves
-are driven in ``tests/house/test_patterns.py``.
+are driven in ``tests/architecture/test_patterns.py``.
 """
 
 import io

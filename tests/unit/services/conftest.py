@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.fakes.house import House
+from tests.fakes.harness import ServiceHarness
 
 
 @pytest.fixture
-def house() -> House:
+def harness() -> ServiceHarness:
     """Services on fakes, with an empty repository and a clock that stands still."""
-    return House()
+    return ServiceHarness()

@@ -9,33 +9,33 @@ from talos.domain.events import AuditEvent, EventName
 from talos.domain.keys import NIL_NETWORK, Key
 from talos.domain.verification import VerificationErrorCode as Code
 from talos.errors import ApiKeyNotFound, InvalidRequest, ServiceUnavailable, TalosError
-from tests.fakes.house import DRAFT, House
+from tests.fakes.harness import DRAFT, ServiceHarness
 from tests.fakes.tenants import OTHER_NETWORK, TENANT, tenant
 
 
-def imported(house: House) -> Key:
-    key = house.services.imports.import_key(TENANT, replace(DRAFT, raw_key="test-raw-key"))
-    house.events.clear()
+def imported(harness: ServiceHarness) -> Key:
+    key = harness.services.imports.import_key(TENANT, replace(DRAFT, raw_key="test-raw-key"))
+    harness.events.clear()
     return key
 
 
 @pytest.mark.parametrize("revoked", [False, True])
-def test_a_deleted_key_is_gone_whatever_it_was(house: House, revoked: bool) -> None:
-    key = imported(house)
-    assert house.verdict("test-raw-key") is None
+def test_a_deleted_key_is_gone_whatever_it_was(harness: ServiceHarness, revoked: bool) -> None:
+    key = imported(harness)
+    assert harness.verdict("test-raw-key") is None
     if revoked:
-        house.services.revoke.revoke(TENANT, key.kind, key.key_id, RevokeDraft())
-    house.services.delete.delete(TENANT, key.key_id)
-    assert house.keys.rows == {}
-    assert house.verdict("test-raw-key") is Code.NOT_FOUND
+        harness.services.revoke.revoke(TENANT, key.kind, key.key_id, RevokeDraft())
+    harness.services.delete.delete(TENANT, key.key_id)
+    assert harness.keys.rows == {}
+    assert harness.verdict("test-raw-key") is Code.NOT_FOUND
     with pytest.raises(ApiKeyNotFound, match="imported key not found"):
-        house.services.delete.delete(TENANT, key.key_id)
+        harness.services.delete.delete(TENANT, key.key_id)
 
 
-def test_the_event(house: House) -> None:
-    key = imported(house)
-    house.services.delete.delete(TENANT, key.key_id)
-    assert house.events.logged() == AuditEvent(
+def test_the_event(harness: ServiceHarness) -> None:
+    key = imported(harness)
+    harness.services.delete.delete(TENANT, key.key_id)
+    assert harness.events.logged() == AuditEvent(
         EventName.IMPORTED_DELETED,
         NIL_NETWORK,
         {
@@ -50,23 +50,23 @@ def test_the_event(house: House) -> None:
 @pytest.mark.parametrize(
     ("key_id", "error"), [("", InvalidRequest), ("a\0b", ApiKeyNotFound), ("x", ApiKeyNotFound)]
 )
-def test_ids_that_no_row_has(house: House, key_id: str, error: type[TalosError]) -> None:
+def test_ids_that_no_row_has(harness: ServiceHarness, key_id: str, error: type[TalosError]) -> None:
     with pytest.raises(error):
-        house.services.delete.delete(TENANT, key_id)
+        harness.services.delete.delete(TENANT, key_id)
 
 
-def test_issued_keys_and_other_networks_are_out_of_reach(house: House) -> None:
-    issued, _ = house.issue()
-    key = imported(house)
+def test_issued_keys_and_other_networks_are_out_of_reach(harness: ServiceHarness) -> None:
+    issued, _ = harness.issue()
+    key = imported(harness)
     with pytest.raises(ApiKeyNotFound):
-        house.services.delete.delete(TENANT, issued.key_id)
+        harness.services.delete.delete(TENANT, issued.key_id)
     with pytest.raises(ApiKeyNotFound):
-        house.services.delete.delete(tenant(network_id=OTHER_NETWORK), key.key_id)
-    assert len(house.keys.rows) == 2
+        harness.services.delete.delete(tenant(network_id=OTHER_NETWORK), key.key_id)
+    assert len(harness.keys.rows) == 2
 
 
-def test_an_outage_passes_through(house: House) -> None:
-    key = imported(house)
-    house.keys.trouble = ServiceUnavailable()
+def test_an_outage_passes_through(harness: ServiceHarness) -> None:
+    key = imported(harness)
+    harness.keys.trouble = ServiceUnavailable()
     with pytest.raises(ServiceUnavailable):
-        house.services.delete.delete(TENANT, key.key_id)
+        harness.services.delete.delete(TENANT, key.key_id)

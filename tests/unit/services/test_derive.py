@@ -24,7 +24,7 @@ from talos.errors import (
 from talos.services.derive import DerivedToken
 from talos.services.tenant import Tenant
 from tests.fakes.clock import START_NS
-from tests.fakes.house import CALLER, DRAFT, House
+from tests.fakes.harness import CALLER, DRAFT, ServiceHarness
 from tests.fakes.tenants import TENANT, tenant
 
 S = 1_000_000_000
@@ -35,7 +35,7 @@ NO_SIGNER = tenant(signing_keys=SigningKeys())
 
 
 def derive(
-    house: House,
+    harness: ServiceHarness,
     credential: str,
     *,
     by: Tenant = TENANT,
@@ -43,12 +43,12 @@ def derive(
     **fields: object,
 ) -> DerivedToken:
     draft = DeriveDraft(credential, **fields)  # type: ignore[arg-type]
-    return house.services.derive.derive(by, draft, caller, CacheDirective.DEFAULT)
+    return harness.services.derive.derive(by, draft, caller, CacheDirective.DEFAULT)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_token_says_what_its_parent_says(house: House, algorithm: int) -> None:
-    key, secret = house.issue(
+def test_a_token_says_what_its_parent_says(harness: ServiceHarness, algorithm: int) -> None:
+    key, secret = harness.issue(
         replace(
             DRAFT,
             scopes=("a", "b", "c"),
@@ -57,7 +57,7 @@ def test_a_token_says_what_its_parent_says(house: House, algorithm: int) -> None
         )
     )
     made = derive(
-        house,
+        harness,
         secret,
         algorithm=algorithm,
         ttl_ns=90 * S,
@@ -71,7 +71,7 @@ def test_a_token_says_what_its_parent_says(house: House, algorithm: int) -> None
     assert made.claims == {"plan": "custom", "n": 1, "tier": "gold"}
     assert made.token not in repr(made)
     assert made.token.startswith("mc_v1_" if algorithm == MACAROON else "eyJ")
-    found = house.verified(made.token, audiences=("billing",)).verification
+    found = harness.verified(made.token, audiences=("billing",)).verification
     assert found.is_valid
     assert (found.key_id, found.actor_id) == (key.key_id, "user_1")
     assert found.scopes == ("c", "a", "c")
@@ -80,45 +80,47 @@ def test_a_token_says_what_its_parent_says(house: House, algorithm: int) -> None
     # On verify the parent's metadata wins over custom claims.
     assert found.metadata is not None
     assert '"plan":"pro"' in found.metadata
-    elsewhere = house.verified(made.token, caller=Caller("10.0.0.1"), audiences=("billing",))
+    elsewhere = harness.verified(made.token, caller=Caller("10.0.0.1"), audiences=("billing",))
     assert not elsewhere.verification.is_valid
 
 
-def test_unspecified_means_jwt(house: House) -> None:
-    _, secret = house.issue()
-    assert derive(house, secret).token.startswith("eyJ")
+def test_unspecified_means_jwt(harness: ServiceHarness) -> None:
+    _, secret = harness.issue()
+    assert derive(harness, secret).token.startswith("eyJ")
 
 
-def test_the_least_a_draft_can_hold(house: House) -> None:
-    _, secret = house.issue(replace(DRAFT, scopes=("a", "b", "a")))
-    made = derive(house, secret)
+def test_the_least_a_draft_can_hold(harness: ServiceHarness) -> None:
+    _, secret = harness.issue(replace(DRAFT, scopes=("a", "b", "a")))
+    made = derive(harness, secret)
     assert made.scopes == ("a", "b", "a")
     assert made.claims == {}
     assert made.audiences == ()
     assert made.expires_at_ns == START_NS + HOUR_NS
 
 
-def test_imported_and_public_parents(house: House) -> None:
-    house.services.imports.import_key(TENANT, replace(DRAFT, raw_key="test-raw-key", visibility=2))
-    made = derive(house, "test-raw-key")
-    assert house.verified(made.token).verification.visibility.name == "PUBLIC"
+def test_imported_and_public_parents(harness: ServiceHarness) -> None:
+    harness.services.imports.import_key(
+        TENANT, replace(DRAFT, raw_key="test-raw-key", visibility=2)
+    )
+    made = derive(harness, "test-raw-key")
+    assert harness.verified(made.token).verification.visibility.name == "PUBLIC"
 
 
-def test_nothing_is_stored_and_the_parent_is_marked(house: House) -> None:
-    key, secret = house.issue(replace(DRAFT, rate_limit=RateLimitDraft(1, S)))
-    rows = dict(house.keys.rows)
-    derive(house, secret)
-    derive(house, secret)
-    assert house.keys.rows == rows
-    assert house.marks.marked == [key.key_id] * 2
-    assert house.limiter.calls == []
+def test_nothing_is_stored_and_the_parent_is_marked(harness: ServiceHarness) -> None:
+    key, secret = harness.issue(replace(DRAFT, rate_limit=RateLimitDraft(1, S)))
+    rows = dict(harness.keys.rows)
+    derive(harness, secret)
+    derive(harness, secret)
+    assert harness.keys.rows == rows
+    assert harness.marks.marked == [key.key_id] * 2
+    assert harness.limiter.calls == []
 
 
 @pytest.mark.parametrize(("algorithm", "name"), [(JWT, "jwt"), (MACAROON, "macaroon")])
-def test_the_event(house: House, algorithm: int, name: str) -> None:
-    key, secret = house.issue()
-    derive(house, secret, algorithm=algorithm, ttl_ns=HOUR_NS)
-    assert house.events.logged() == AuditEvent(
+def test_the_event(harness: ServiceHarness, algorithm: int, name: str) -> None:
+    key, secret = harness.issue()
+    derive(harness, secret, algorithm=algorithm, ttl_ns=HOUR_NS)
+    assert harness.events.logged() == AuditEvent(
         EventName.DERIVED_TOKEN,
         NIL_NETWORK,
         {"APIKeyID": key.key_id, "metadata.algorithm": name, "metadata.ttl": "1h0m0s"},
@@ -141,51 +143,55 @@ def test_the_event(house: House, algorithm: int, name: str) -> None:
     ],
 )
 def test_a_default_lifetime_ends_with_the_parent(
-    house: House, parent_ns: int | None, ttl_ns: int | None, default_ns: int, life_ns: int
+    harness: ServiceHarness,
+    parent_ns: int | None,
+    ttl_ns: int | None,
+    default_ns: int,
+    life_ns: int,
 ) -> None:
-    key, secret = house.issue()
+    key, secret = harness.issue()
     expires_at_ns = None if parent_ns is None else START_NS + parent_ns
-    house.keys.put(replace(key, expires_at_ns=expires_at_ns))
-    made = derive(house, secret, by=tenant(token_ttl_ns=default_ns), ttl_ns=ttl_ns)
+    harness.keys.put(replace(key, expires_at_ns=expires_at_ns))
+    made = derive(harness, secret, by=tenant(token_ttl_ns=default_ns), ttl_ns=ttl_ns)
     assert made.expires_at_ns == START_NS + life_ns
 
 
-def test_an_explicit_lifetime_beyond_the_parent_is_refused(house: House) -> None:
-    _, secret = house.issue(replace(DRAFT, ttl_ns=60 * S))
+def test_an_explicit_lifetime_beyond_the_parent_is_refused(harness: ServiceHarness) -> None:
+    _, secret = harness.issue(replace(DRAFT, ttl_ns=60 * S))
     with pytest.raises(InvalidRequest, match=r"1m1s.*1m0s"):
-        derive(house, secret, ttl_ns=61 * S)
+        derive(harness, secret, ttl_ns=61 * S)
 
 
 # Which refusal comes first
 
 
-def revoked(house: House) -> None:
-    _change(house, status=KeyStatus.REVOKED)
+def revoked(harness: ServiceHarness) -> None:
+    _change(harness, status=KeyStatus.REVOKED)
 
 
-def gone(house: House) -> None:
-    house.keys.rows.clear()
+def gone(harness: ServiceHarness) -> None:
+    harness.keys.rows.clear()
 
 
-def elsewhere(house: House) -> None:
-    _change(house, allowed_cidrs=("10.0.0.0/8",))
+def elsewhere(harness: ServiceHarness) -> None:
+    _change(harness, allowed_cidrs=("10.0.0.0/8",))
 
 
-def expired(house: House) -> None:
-    _change(house, expires_at_ns=START_NS - 1)
+def expired(harness: ServiceHarness) -> None:
+    _change(harness, expires_at_ns=START_NS - 1)
 
 
-def expiring(house: House) -> None:
-    _change(house, expires_at_ns=START_NS)
+def expiring(harness: ServiceHarness) -> None:
+    _change(harness, expires_at_ns=START_NS)
 
 
-def intact(house: House) -> None:
+def intact(harness: ServiceHarness) -> None:
     pass
 
 
-def _change(house: House, **changes: object) -> None:
-    (key,) = house.keys.rows.values()
-    house.keys.put(replace(key, **changes))  # type: ignore[arg-type]
+def _change(harness: ServiceHarness, **changes: object) -> None:
+    (key,) = harness.keys.rows.values()
+    harness.keys.put(replace(key, **changes))  # type: ignore[arg-type]
 
 
 HUGE = {"custom": "x" * 8_192}
@@ -221,92 +227,94 @@ HUGE = {"custom": "x" * 8_192}
     ],
 )
 def test_the_order_of_checks(
-    house: House,
+    harness: ServiceHarness,
     state: object,
     by: Tenant,
     fields: dict[str, Any],
     error: type[TalosError],
     words: str,
 ) -> None:
-    _, secret = house.issue()
-    state(house)  # type: ignore[operator]
+    _, secret = harness.issue()
+    state(harness)  # type: ignore[operator]
     with pytest.raises(error, match=words) as caught:
-        derive(house, secret, by=by, **fields)
+        derive(harness, secret, by=by, **fields)
     assert type(caught.value) is error
     told = [EventName.VERIFICATION_FAILED] if words in ("key is revoked", "verify API key") else []
-    assert house.events.names == told
+    assert harness.events.names == told
 
 
 @pytest.mark.parametrize("credential", ["", "k" * 8_193])
-def test_the_credential_is_bounded(house: House, credential: str) -> None:
+def test_the_credential_is_bounded(harness: ServiceHarness, credential: str) -> None:
     with pytest.raises(InvalidRequest, match="credential"):
-        derive(house, credential)
+        derive(harness, credential)
 
 
-def test_a_wildcard_is_only_a_string(house: House) -> None:
-    _, secret = house.issue(replace(DRAFT, scopes=("*", "read:*")))
+def test_a_wildcard_is_only_a_string(harness: ServiceHarness) -> None:
+    _, secret = harness.issue(replace(DRAFT, scopes=("*", "read:*")))
     with pytest.raises(Forbidden):
-        derive(house, secret, scopes=("read:all",))
-    assert derive(house, secret, scopes=("read:*",)).scopes == ("read:*",)
+        derive(harness, secret, scopes=("read:all",))
+    assert derive(harness, secret, scopes=("read:*",)).scopes == ("read:*",)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_tokens_mint_no_successors(house: House, algorithm: int) -> None:
-    _, secret = house.issue()
-    token = derive(house, secret, algorithm=algorithm).token
-    house.events.clear()
+def test_tokens_mint_no_successors(harness: ServiceHarness, algorithm: int) -> None:
+    _, secret = harness.issue()
+    token = derive(harness, secret, algorithm=algorithm).token
+    harness.events.clear()
     with pytest.raises(InvalidRequest, match="derived token"):
-        derive(house, token)
-    assert house.events.events == []
-    house.clock.advance(s=3_601)
+        derive(harness, token)
+    assert harness.events.events == []
+    harness.clock.advance(s=3_601)
     with pytest.raises(Unauthorized):
-        derive(house, token)
-    assert house.events.names == [EventName.VERIFICATION_FAILED]
+        derive(harness, token)
+    assert harness.events.names == [EventName.VERIFICATION_FAILED]
 
 
-def test_a_token_bound_to_an_audience_is_refused_as_a_parent_all_the_same(house: House) -> None:
-    _, secret = house.issue()
-    token = derive(house, secret, audiences=("shop",)).token
+def test_a_token_bound_to_an_audience_is_refused_as_a_parent_all_the_same(
+    harness: ServiceHarness,
+) -> None:
+    _, secret = harness.issue()
+    token = derive(harness, secret, audiences=("shop",)).token
     with pytest.raises(InvalidRequest, match="derived token"):
-        derive(house, token)
+        derive(harness, token)
 
 
 @pytest.mark.parametrize("trouble", [ServiceUnavailable(), GatewayTimeout(), InternalError("x")])
-def test_an_outage_is_an_outage(house: House, trouble: TalosError) -> None:
-    _, secret = house.issue()
-    house.keys.trouble = trouble
+def test_an_outage_is_an_outage(harness: ServiceHarness, trouble: TalosError) -> None:
+    _, secret = harness.issue()
+    harness.keys.trouble = trouble
     with pytest.raises(type(trouble)):
-        derive(house, secret)
-    assert house.events.events == []
+        derive(harness, secret)
+    assert harness.events.events == []
 
 
-def test_a_list_that_cannot_be_read_is_a_server_fault(house: House) -> None:
-    _, secret = house.issue()
-    _change(house, allowed_cidrs=("nonsense",))
+def test_a_list_that_cannot_be_read_is_a_server_fault(harness: ServiceHarness) -> None:
+    _, secret = harness.issue()
+    _change(harness, allowed_cidrs=("nonsense",))
     with pytest.raises(InternalError):
-        derive(house, secret)
+        derive(harness, secret)
 
 
-def test_metadata_that_cannot_be_read_is_a_server_fault(house: House) -> None:
-    _, secret = house.issue()
-    _change(house, metadata=Metadata("not json"))
+def test_metadata_that_cannot_be_read_is_a_server_fault(harness: ServiceHarness) -> None:
+    _, secret = harness.issue()
+    _change(harness, metadata=Metadata("not json"))
     with pytest.raises(InternalError):
-        derive(house, secret)
+        derive(harness, secret)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_claims_that_json_cannot_say_are_refused(house: House, algorithm: int) -> None:
-    _, secret = house.issue()
+def test_claims_that_json_cannot_say_are_refused(harness: ServiceHarness, algorithm: int) -> None:
+    _, secret = harness.issue()
     with pytest.raises(InvalidRequest):
-        derive(house, secret, algorithm=algorithm, custom_claims={"x": float("inf")})
+        derive(harness, secret, algorithm=algorithm, custom_claims={"x": float("inf")})
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_the_largest_token_is_one_that_verifies(house: House, algorithm: int) -> None:
-    _, secret = house.issue()
+def test_the_largest_token_is_one_that_verifies(harness: ServiceHarness, algorithm: int) -> None:
+    _, secret = harness.issue()
 
     def padded(size: int) -> DerivedToken:
-        return derive(house, secret, algorithm=algorithm, custom_claims={"x": "x" * size})
+        return derive(harness, secret, algorithm=algorithm, custom_claims={"x": "x" * size})
 
     low, high = 0, 8_192
     while high - low > 1:
@@ -320,4 +328,4 @@ def test_the_largest_token_is_one_that_verifies(house: House, algorithm: int) ->
     token = padded(low).token
     # Base64 grows by four characters for three bytes.
     assert 8_190 <= len(token) <= 8_192
-    assert house.verdict(token) is None
+    assert harness.verdict(token) is None

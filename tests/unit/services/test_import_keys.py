@@ -22,8 +22,8 @@ from talos.errors import (
 from talos.services.import_keys import BatchErrorCode as Code
 from talos.services.import_keys import BatchImport
 from tests.fakes.clock import START_NS
-from tests.fakes.house import CALLER, House
-from tests.fakes.house import DRAFT as ISSUE_DRAFT
+from tests.fakes.harness import CALLER, ServiceHarness
+from tests.fakes.harness import DRAFT as ISSUE_DRAFT
 from tests.fakes.tenants import OTHER_NETWORK, TENANT, tenant
 
 S = 1_000_000_000
@@ -35,52 +35,52 @@ def draft(raw_key: str, **changes: object) -> KeyDraft:
     return replace(DRAFT, raw_key=raw_key, **changes)  # type: ignore[arg-type]
 
 
-def issued_shape(house: House) -> str:
-    return house.issue()[1]
+def issued_shape(harness: ServiceHarness) -> str:
+    return harness.issue()[1]
 
 
-def derived_shapes(house: House) -> list[str]:
-    _, secret = house.issue()
+def derived_shapes(harness: ServiceHarness) -> list[str]:
+    _, secret = harness.issue()
     tokens = [
-        house.services.derive.derive(
+        harness.services.derive.derive(
             TENANT, DeriveDraft(secret, algorithm=algorithm), CALLER, CacheDirective.DEFAULT
         ).token
         for algorithm in (1, 2)
     ]
-    house.events.clear()
+    harness.events.clear()
     return [*tokens, "eyJh.eyJh.eyJh", "mc_v1_anything"]
 
 
 # One by one
 
 
-def test_an_import(house: House) -> None:
-    key = house.services.imports.import_key(TENANT, replace(DRAFT, visibility=2))
+def test_an_import(harness: ServiceHarness) -> None:
+    key = harness.services.imports.import_key(TENANT, replace(DRAFT, visibility=2))
     assert key.kind is KeyKind.IMPORTED
     assert key.key_id == imported_key_id(NIL_NETWORK, "test-raw-key")
     assert key.visibility is KeyVisibility.PUBLIC
     assert key.token_prefix is None
     assert key.expires_at_ns == START_NS + 30 * DAY_NS
-    assert "test-raw-key" not in repr(house.keys.rows)
-    assert house.verdict("test-raw-key") is None
+    assert "test-raw-key" not in repr(harness.keys.rows)
+    assert harness.verdict("test-raw-key") is None
 
 
 @pytest.mark.parametrize("raw_key", [" k ", "k\n", "K", "cafe\u0301", "caf\u00e9"])
-def test_a_raw_key_is_taken_as_it_is(house: House, raw_key: str) -> None:
-    house.services.imports.import_key(TENANT, draft(raw_key))
-    assert house.verdict(raw_key) is None
+def test_a_raw_key_is_taken_as_it_is(harness: ServiceHarness, raw_key: str) -> None:
+    harness.services.imports.import_key(TENANT, draft(raw_key))
+    assert harness.verdict(raw_key) is None
     for other in (" k ", "k", "k\n", "K", "cafe\u0301", "caf\u00e9"):
         if other != raw_key:
-            assert house.verdict(other) is VerifyCode.NOT_FOUND
+            assert harness.verdict(other) is VerifyCode.NOT_FOUND
 
 
-def test_a_public_import_needs_no_prefix(house: House) -> None:
-    house.services.imports.import_key(tenant(public_prefix=None), replace(DRAFT, visibility=2))
+def test_a_public_import_needs_no_prefix(harness: ServiceHarness) -> None:
+    harness.services.imports.import_key(tenant(public_prefix=None), replace(DRAFT, visibility=2))
 
 
-def test_the_event(house: House) -> None:
-    key = house.services.imports.import_key(TENANT, DRAFT)
-    assert house.events.logged() == AuditEvent(
+def test_the_event(harness: ServiceHarness) -> None:
+    key = harness.services.imports.import_key(TENANT, DRAFT)
+    assert harness.events.logged() == AuditEvent(
         EventName.IMPORTED_CREATED,
         NIL_NETWORK,
         {
@@ -92,67 +92,67 @@ def test_the_event(house: House) -> None:
     )
 
 
-def test_shapes_that_would_verify_as_something_else(house: House) -> None:
+def test_shapes_that_would_verify_as_something_else(harness: ServiceHarness) -> None:
     with pytest.raises(Conflict, match="issued api key pattern"):
-        house.services.imports.import_key(TENANT, draft(issued_shape(house)))
-    for shape in derived_shapes(house):
+        harness.services.imports.import_key(TENANT, draft(issued_shape(harness)))
+    for shape in derived_shapes(harness):
         with pytest.raises(FailedPrecondition, match="derived token pattern"):
-            house.services.imports.import_key(TENANT, draft(shape))
+            harness.services.imports.import_key(TENANT, draft(shape))
 
 
-def test_a_shape_whose_identifier_does_not_decode_is_importable(house: House) -> None:
+def test_a_shape_whose_identifier_does_not_decode_is_importable(harness: ServiceHarness) -> None:
     raw_key = "ory_ak_v1_" + "2" * 30 + "_" + "2" * 44
-    house.services.imports.import_key(TENANT, draft(raw_key))
-    assert house.verdict(raw_key) is None
+    harness.services.imports.import_key(TENANT, draft(raw_key))
+    assert harness.verdict(raw_key) is None
 
 
-def test_a_duplicate(house: House) -> None:
-    key = house.services.imports.import_key(TENANT, DRAFT)
-    house.services.revoke.revoke(TENANT, key.kind, key.key_id, RevokeDraft())
-    house.events.clear()
+def test_a_duplicate(harness: ServiceHarness) -> None:
+    key = harness.services.imports.import_key(TENANT, DRAFT)
+    harness.services.revoke.revoke(TENANT, key.kind, key.key_id, RevokeDraft())
+    harness.events.clear()
     with pytest.raises(ApiKeyExists) as caught:
-        house.services.imports.import_key(TENANT, replace(DRAFT, request_id="r-2"))
+        harness.services.imports.import_key(TENANT, replace(DRAFT, request_id="r-2"))
     assert caught.value.message == "key already imported (duplicate detected)"
-    assert house.events.events == []
-    house.services.delete.delete(TENANT, key.key_id)
-    house.services.imports.import_key(TENANT, DRAFT)
+    assert harness.events.events == []
+    harness.services.delete.delete(TENANT, key.key_id)
+    harness.services.imports.import_key(TENANT, DRAFT)
 
 
-def test_a_replay_wins_over_a_duplicate(house: House) -> None:
-    first = house.services.imports.import_key(TENANT, draft("one", request_id="r-1"))
-    house.services.imports.import_key(TENANT, draft("two"))
-    house.events.clear()
+def test_a_replay_wins_over_a_duplicate(harness: ServiceHarness) -> None:
+    first = harness.services.imports.import_key(TENANT, draft("one", request_id="r-1"))
+    harness.services.imports.import_key(TENANT, draft("two"))
+    harness.events.clear()
     for raw_key in ("one", "two", "three"):
-        again = house.services.imports.import_key(TENANT, draft(raw_key, request_id="r-1"))
+        again = harness.services.imports.import_key(TENANT, draft(raw_key, request_id="r-1"))
         assert again == first
-    assert house.events.events == []
+    assert harness.events.events == []
     capped = tenant(api_keys_max=1)
-    assert house.services.imports.import_key(capped, draft("one", request_id="r-1")) == first
+    assert harness.services.imports.import_key(capped, draft("one", request_id="r-1")) == first
 
 
-def test_at_the_cap_a_duplicate_is_over_quota(house: House) -> None:
+def test_at_the_cap_a_duplicate_is_over_quota(harness: ServiceHarness) -> None:
     capped = tenant(api_keys_max=1)
-    house.services.imports.import_key(capped, DRAFT)
+    harness.services.imports.import_key(capped, DRAFT)
     with pytest.raises(QuotaExceeded):
-        house.services.imports.import_key(capped, DRAFT)
+        harness.services.imports.import_key(capped, DRAFT)
 
 
-def test_deleting_frees_the_request_id(house: House) -> None:
-    key = house.services.imports.import_key(TENANT, draft("one", request_id="r-1"))
-    house.services.delete.delete(TENANT, key.key_id)
-    other = house.services.imports.import_key(TENANT, draft("two", request_id="r-1"))
+def test_deleting_frees_the_request_id(harness: ServiceHarness) -> None:
+    key = harness.services.imports.import_key(TENANT, draft("one", request_id="r-1"))
+    harness.services.delete.delete(TENANT, key.key_id)
+    other = harness.services.imports.import_key(TENANT, draft("two", request_id="r-1"))
     assert other.key_id != key.key_id
 
 
-def test_networks_import_the_same_key(house: House) -> None:
-    here = house.services.imports.import_key(TENANT, DRAFT)
-    there = house.services.imports.import_key(tenant(network_id=OTHER_NETWORK), DRAFT)
+def test_networks_import_the_same_key(harness: ServiceHarness) -> None:
+    here = harness.services.imports.import_key(TENANT, DRAFT)
+    there = harness.services.imports.import_key(tenant(network_id=OTHER_NETWORK), DRAFT)
     assert here.key_id != there.key_id
 
 
-def test_the_order_of_checks(house: House) -> None:
+def test_the_order_of_checks(harness: ServiceHarness) -> None:
     no_default = tenant(default_ttl_ns=None, api_keys_max=1)
-    shape = issued_shape(house)
+    shape = issued_shape(harness)
     steps: list[tuple[KeyDraft, type[TalosError], str]] = [
         (draft(shape, name=""), InvalidRequest, "name"),
         (draft(shape), InvalidRequest, "ttl"),
@@ -161,14 +161,14 @@ def test_the_order_of_checks(house: House) -> None:
     ]
     for bad, error, word in steps:
         with pytest.raises(error, match=word):
-            house.services.imports.import_key(no_default, bad)
+            harness.services.imports.import_key(no_default, bad)
 
 
 # Batches
 
 
-def batch(house: House, *drafts: KeyDraft, capped: int = 0) -> BatchImport:
-    return house.services.imports.import_batch(tenant(api_keys_max=capped), drafts)
+def batch(harness: ServiceHarness, *drafts: KeyDraft, capped: int = 0) -> BatchImport:
+    return harness.services.imports.import_batch(tenant(api_keys_max=capped), drafts)
 
 
 def codes(result: BatchImport) -> list[Code | None]:
@@ -177,26 +177,26 @@ def codes(result: BatchImport) -> list[Code | None]:
     return [item.code for item in result.items]
 
 
-def test_no_items_and_too_many(house: House) -> None:
+def test_no_items_and_too_many(harness: ServiceHarness) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        batch(house)
+        batch(harness)
     assert caught.value.message == "keys must contain at least one item"
     with pytest.raises(InvalidRequest) as caught:
-        batch(house, *[DRAFT] * 1_001)
+        batch(harness, *[DRAFT] * 1_001)
     assert caught.value.message == "maximum 1000 keys per batch"
-    assert house.keys.rows == {}
+    assert harness.keys.rows == {}
 
 
-def test_a_thousand_items(house: House) -> None:
-    result = batch(house, *[draft(f"k{number}") for number in range(1_000)])
+def test_a_thousand_items(harness: ServiceHarness) -> None:
+    result = batch(harness, *[draft(f"k{number}") for number in range(1_000)])
     assert (result.success_count, result.failure_count) == (1_000, 0)
 
 
-def test_every_kind_of_failure_in_one_batch(house: House) -> None:
-    house.services.imports.import_key(TENANT, draft("there"))
-    shape = issued_shape(house)
+def test_every_kind_of_failure_in_one_batch(harness: ServiceHarness) -> None:
+    harness.services.imports.import_key(TENANT, draft("there"))
+    shape = issued_shape(harness)
     result = batch(
-        house,
+        harness,
         draft("good"),
         draft("bad", name=""),
         draft("bad", ttl_ns=0),
@@ -231,17 +231,17 @@ def test_every_kind_of_failure_in_one_batch(house: House) -> None:
     assert (result.success_count, result.failure_count) == (2, 13)
 
 
-def test_a_lifetime_that_the_tenant_does_not_allow_fails_its_item(house: House) -> None:
+def test_a_lifetime_that_the_tenant_does_not_allow_fails_its_item(harness: ServiceHarness) -> None:
     no_default = tenant(default_ttl_ns=None)
     drafts = [draft("a"), draft("b", ttl_ns=S)]
-    result = house.services.imports.import_batch(no_default, drafts)
+    result = harness.services.imports.import_batch(no_default, drafts)
     assert codes(result) == [Code.INVALID_ARGUMENT, None]
 
 
-def test_headroom_goes_to_the_first(house: House) -> None:
-    house.services.imports.import_key(TENANT, draft("there"))
+def test_headroom_goes_to_the_first(harness: ServiceHarness) -> None:
+    harness.services.imports.import_key(TENANT, draft("there"))
     result = batch(
-        house,
+        harness,
         draft("there"),
         draft("", name=""),
         draft("a"),
@@ -260,17 +260,17 @@ def test_headroom_goes_to_the_first(house: House) -> None:
     ]
 
 
-def test_request_ids_of_items_are_ignored(house: House) -> None:
-    house.services.imports.import_key(TENANT, draft("there", request_id="r-1"))
-    result = batch(house, draft("a", request_id="r-1"), draft("b", request_id="r-1"))
+def test_request_ids_of_items_are_ignored(harness: ServiceHarness) -> None:
+    harness.services.imports.import_key(TENANT, draft("there", request_id="r-1"))
+    result = batch(harness, draft("a", request_id="r-1"), draft("b", request_id="r-1"))
     assert codes(result) == [None, None]
     assert all(item.key is not None and item.key.request_id is None for item in result.items)
 
 
-def test_events_of_a_batch(house: House) -> None:
-    result = batch(house, draft("a"), draft("", actor_id="user_2"))
-    assert house.events.names == [EventName.IMPORTED_CREATED, EventName.IMPORT_FAILED]
-    assert house.events.events[1].attributes == {
+def test_events_of_a_batch(harness: ServiceHarness) -> None:
+    result = batch(harness, draft("a"), draft("", actor_id="user_2"))
+    assert harness.events.names == [EventName.IMPORTED_CREATED, EventName.IMPORT_FAILED]
+    assert harness.events.events[1].attributes == {
         "KeyType": "imported",
         "Reason": result.items[1].message,
         "ActorID": "user_2",
@@ -297,15 +297,15 @@ THERE = draft("there")
     ],
 )
 def test_when_all_fail_the_most_frequent_cause_speaks(
-    house: House, items: list[KeyDraft], error: type[TalosError], words: str
+    harness: ServiceHarness, items: list[KeyDraft], error: type[TalosError], words: str
 ) -> None:
-    house.services.imports.import_key(TENANT, THERE)
-    house.events.clear()
+    harness.services.imports.import_key(TENANT, THERE)
+    harness.events.clear()
     with pytest.raises(error) as caught:
-        batch(house, *items)
+        batch(harness, *items)
     assert type(caught.value) is error
     assert words in caught.value.message
-    assert house.events.names == [EventName.IMPORT_FAILED] * len(items)
+    assert harness.events.names == [EventName.IMPORT_FAILED] * len(items)
 
 
 @pytest.mark.parametrize(
@@ -317,26 +317,28 @@ def test_when_all_fail_the_most_frequent_cause_speaks(
     ],
 )
 def test_quota_among_the_causes(
-    house: House, items: list[KeyDraft], error: type[TalosError]
+    harness: ServiceHarness, items: list[KeyDraft], error: type[TalosError]
 ) -> None:
-    house.services.imports.import_key(TENANT, THERE)
+    harness.services.imports.import_key(TENANT, THERE)
     with pytest.raises(error):
-        batch(house, *items, capped=1)
+        batch(harness, *items, capped=1)
     with pytest.raises(QuotaExceeded, match="quota"):
-        batch(house, draft("a"), capped=1)
+        batch(harness, draft("a"), capped=1)
 
 
-def test_an_outage_passes_through(house: House) -> None:
-    house.keys.trouble = ServiceUnavailable()
+def test_an_outage_passes_through(harness: ServiceHarness) -> None:
+    harness.keys.trouble = ServiceUnavailable()
     with pytest.raises(ServiceUnavailable):
-        house.services.imports.import_key(TENANT, DRAFT)
+        harness.services.imports.import_key(TENANT, DRAFT)
     with pytest.raises(ServiceUnavailable):
-        batch(house, DRAFT)
-    assert house.events.events == []
+        batch(harness, DRAFT)
+    assert harness.events.events == []
 
 
-def test_an_imported_key_that_expired_is_shown_as_expired_on_replay(house: House) -> None:
-    house.services.imports.import_key(TENANT, replace(DRAFT, ttl_ns=S, request_id="r-1"))
-    house.clock.advance(s=2)
-    again = house.services.imports.import_key(TENANT, replace(DRAFT, request_id="r-1"))
+def test_an_imported_key_that_expired_is_shown_as_expired_on_replay(
+    harness: ServiceHarness,
+) -> None:
+    harness.services.imports.import_key(TENANT, replace(DRAFT, ttl_ns=S, request_id="r-1"))
+    harness.clock.advance(s=2)
+    again = harness.services.imports.import_key(TENANT, replace(DRAFT, request_id="r-1"))
     assert again.status is KeyStatus.EXPIRED

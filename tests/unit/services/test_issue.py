@@ -20,14 +20,14 @@ from talos.domain.keys import (
 )
 from talos.errors import GatewayTimeout, InvalidRequest, QuotaExceeded, ServiceUnavailable
 from tests.fakes.clock import START_NS
-from tests.fakes.house import DRAFT, House
+from tests.fakes.harness import DRAFT, ServiceHarness
 from tests.fakes.tenants import OTHER_NETWORK, TENANT, tenant
 
 S = 1_000_000_000
 DAY_NS = 86_400 * S
 
 
-def test_a_key_and_its_secret(house: House) -> None:
+def test_a_key_and_its_secret(harness: ServiceHarness) -> None:
     draft = KeyDraft(
         name="a key",
         actor_id="user_1",
@@ -38,7 +38,7 @@ def test_a_key_and_its_secret(house: House) -> None:
         allowed_cidrs=("10.1.2.3/08",),
         request_id="r-1",
     )
-    issued = house.services.issue.issue(TENANT, draft)
+    issued = harness.services.issue.issue(TENANT, draft)
     parsed = _core.parse_issued_key(issued.secret)
     assert parsed is not None
     assert issued.key == Key(
@@ -61,17 +61,17 @@ def test_a_key_and_its_secret(house: House) -> None:
     )
     assert parsed.prefix == "ory_ak"
     assert parsed.timestamp_s == START_NS // S
-    assert house.row(issued.key) == issued.key
-    assert house.verdict(issued.secret, caller=Caller("10.0.0.1")) is None
+    assert harness.row(issued.key) == issued.key
+    assert harness.verdict(issued.secret, caller=Caller("10.0.0.1")) is None
     assert issued.secret not in repr(issued)
 
 
-def test_the_least_a_draft_can_hold(house: House) -> None:
-    key, secret = house.issue(KeyDraft(name="n", actor_id="a"))
+def test_the_least_a_draft_can_hold(harness: ServiceHarness) -> None:
+    key, secret = harness.issue(KeyDraft(name="n", actor_id="a"))
     assert key.metadata == NO_METADATA
     assert key.request_id is None
     assert key.expires_at_ns == START_NS + 30 * DAY_NS
-    assert house.verdict(secret) is None
+    assert harness.verdict(secret) is None
 
 
 @pytest.mark.parametrize(
@@ -83,20 +83,20 @@ def test_the_least_a_draft_can_hold(house: House) -> None:
     ],
 )
 def test_the_prefix_follows_the_visibility(
-    house: House, visibility: int, stored: KeyVisibility, prefix: str
+    harness: ServiceHarness, visibility: int, stored: KeyVisibility, prefix: str
 ) -> None:
-    key, secret = house.issue(replace(DRAFT, visibility=visibility))
+    key, secret = harness.issue(replace(DRAFT, visibility=visibility))
     assert (key.visibility, key.token_prefix) == (stored, prefix)
     assert secret.startswith(f"{prefix}_v1_")
 
 
-def test_equal_drafts_make_different_keys(house: House) -> None:
-    assert house.issue()[0].key_id != house.issue()[0].key_id
+def test_equal_drafts_make_different_keys(harness: ServiceHarness) -> None:
+    assert harness.issue()[0].key_id != harness.issue()[0].key_id
 
 
-def test_the_event(house: House) -> None:
-    key = house.services.issue.issue(TENANT, replace(DRAFT, visibility=2)).key
-    assert house.events.logged() == AuditEvent(
+def test_the_event(harness: ServiceHarness) -> None:
+    key = harness.services.issue.issue(TENANT, replace(DRAFT, visibility=2)).key
+    assert harness.events.logged() == AuditEvent(
         EventName.ISSUED_CREATED,
         NIL_NETWORK,
         {
@@ -124,10 +124,10 @@ def test_the_event(house: House) -> None:
     ],
 )
 def test_lifetimes(
-    house: House, ttl_ns: int | None, default_ns: int | None, max_ns: int, life_ns: int
+    harness: ServiceHarness, ttl_ns: int | None, default_ns: int | None, max_ns: int, life_ns: int
 ) -> None:
     configured = tenant(default_ttl_ns=default_ns, max_ttl_ns=max_ns)
-    key, _ = house.issue(replace(DRAFT, ttl_ns=ttl_ns), configured)
+    key, _ = harness.issue(replace(DRAFT, ttl_ns=ttl_ns), configured)
     assert key.expires_at_ns == START_NS + life_ns
 
 
@@ -142,70 +142,74 @@ def test_lifetimes(
     ],
 )
 def test_lifetimes_that_are_refused(
-    house: House, ttl_ns: int | None, default_ns: int | None, max_ns: int, words: list[str]
+    harness: ServiceHarness,
+    ttl_ns: int | None,
+    default_ns: int | None,
+    max_ns: int,
+    words: list[str],
 ) -> None:
     configured = tenant(default_ttl_ns=default_ns, max_ttl_ns=max_ns)
     with pytest.raises(InvalidRequest) as caught:
-        house.issue(replace(DRAFT, ttl_ns=ttl_ns), configured)
+        harness.issue(replace(DRAFT, ttl_ns=ttl_ns), configured)
     assert all(word in caught.value.message for word in words)
-    assert house.keys.rows == {}
+    assert harness.keys.rows == {}
 
 
 # The order of checks: each call breaks one check and all that follow it
 
 
-def test_field_rules_come_before_the_lifetime(house: House) -> None:
+def test_field_rules_come_before_the_lifetime(harness: ServiceHarness) -> None:
     with pytest.raises(InvalidRequest, match="name"):
-        house.issue(replace(DRAFT, name=""), tenant(default_ttl_ns=None))
+        harness.issue(replace(DRAFT, name=""), tenant(default_ttl_ns=None))
 
 
-def test_the_lifetime_comes_before_the_quota(house: House) -> None:
+def test_the_lifetime_comes_before_the_quota(harness: ServiceHarness) -> None:
     full = tenant(api_keys_max=1, default_ttl_ns=None)
-    house.issue(replace(DRAFT, ttl_ns=S), full)
+    harness.issue(replace(DRAFT, ttl_ns=S), full)
     with pytest.raises(InvalidRequest, match="ttl"):
-        house.issue(DRAFT, full)
+        harness.issue(DRAFT, full)
 
 
-def test_public_keys_need_a_public_prefix(house: House) -> None:
+def test_public_keys_need_a_public_prefix(harness: ServiceHarness) -> None:
     with pytest.raises(InvalidRequest, match=r"credentials\.api_keys\.prefix\.public_current"):
-        house.issue(replace(DRAFT, visibility=2), tenant(public_prefix=None))
-    assert house.keys.rows == {}
+        harness.issue(replace(DRAFT, visibility=2), tenant(public_prefix=None))
+    assert harness.keys.rows == {}
 
 
-def test_the_quota_comes_before_the_public_prefix(house: House) -> None:
+def test_the_quota_comes_before_the_public_prefix(harness: ServiceHarness) -> None:
     full = tenant(api_keys_max=1, public_prefix=None)
     public = replace(DRAFT, visibility=2)
     with pytest.raises(InvalidRequest):
-        house.issue(public, full)
-    house.issue(replace(DRAFT, ttl_ns=S), full)
+        harness.issue(public, full)
+    harness.issue(replace(DRAFT, ttl_ns=S), full)
     with pytest.raises(QuotaExceeded):
-        house.issue(public, full)
-    house.clock.advance(s=2)
+        harness.issue(public, full)
+    harness.clock.advance(s=2)
     with pytest.raises(InvalidRequest):
-        house.issue(public, full)
+        harness.issue(public, full)
 
 
 # Quota
 
 
-def test_the_quota_counts_keys_that_can_still_verify(house: House) -> None:
+def test_the_quota_counts_keys_that_can_still_verify(harness: ServiceHarness) -> None:
     capped = tenant(api_keys_max=2)
-    first, _ = house.issue(DRAFT, capped)
-    house.services.imports.import_key(capped, replace(DRAFT, raw_key="k"))
+    first, _ = harness.issue(DRAFT, capped)
+    harness.services.imports.import_key(capped, replace(DRAFT, raw_key="k"))
     with pytest.raises(QuotaExceeded):
-        house.issue(DRAFT, capped)
-    house.services.revoke.revoke(capped, KeyKind.ISSUED, first.key_id, RevokeDraft())
-    house.issue(replace(DRAFT, ttl_ns=S), capped)
+        harness.issue(DRAFT, capped)
+    harness.services.revoke.revoke(capped, KeyKind.ISSUED, first.key_id, RevokeDraft())
+    harness.issue(replace(DRAFT, ttl_ns=S), capped)
     with pytest.raises(QuotaExceeded):
-        house.issue(DRAFT, capped)
-    house.clock.advance(s=2)
-    house.issue(DRAFT, capped)
+        harness.issue(DRAFT, capped)
+    harness.clock.advance(s=2)
+    harness.issue(DRAFT, capped)
 
 
-def test_the_quota_is_one_of_the_network(house: House) -> None:
+def test_the_quota_is_one_of_the_network(harness: ServiceHarness) -> None:
     capped = tenant(api_keys_max=1)
-    house.issue(DRAFT, capped)
-    house.issue(DRAFT, tenant(capped, network_id=OTHER_NETWORK))
+    harness.issue(DRAFT, capped)
+    harness.issue(DRAFT, tenant(capped, network_id=OTHER_NETWORK))
 
 
 # Replays
@@ -213,52 +217,54 @@ def test_the_quota_is_one_of_the_network(house: House) -> None:
 REPLAYED = replace(DRAFT, request_id="r-1")
 
 
-def test_a_replay_returns_the_stored_key_without_a_secret(house: House) -> None:
-    key, _ = house.issue(REPLAYED)
-    house.clock.advance(s=5)
-    again = house.services.issue.issue(TENANT, replace(REPLAYED, name="another"))
+def test_a_replay_returns_the_stored_key_without_a_secret(harness: ServiceHarness) -> None:
+    key, _ = harness.issue(REPLAYED)
+    harness.clock.advance(s=5)
+    again = harness.services.issue.issue(TENANT, replace(REPLAYED, name="another"))
     assert (again.key, again.secret) == (key, "")
-    assert house.events.events == []
-    assert len(house.keys.rows) == 1
+    assert harness.events.events == []
+    assert len(harness.keys.rows) == 1
 
 
-def test_a_replay_at_the_cap_returns_the_stored_key(house: House) -> None:
+def test_a_replay_at_the_cap_returns_the_stored_key(harness: ServiceHarness) -> None:
     capped = tenant(api_keys_max=1)
-    key, _ = house.issue(REPLAYED, capped)
-    assert house.services.issue.issue(capped, REPLAYED).key == key
+    key, _ = harness.issue(REPLAYED, capped)
+    assert harness.services.issue.issue(capped, REPLAYED).key == key
 
 
-def test_a_replay_still_has_to_keep_the_rules(house: House) -> None:
-    house.issue(REPLAYED)
+def test_a_replay_still_has_to_keep_the_rules(harness: ServiceHarness) -> None:
+    harness.issue(REPLAYED)
     with pytest.raises(InvalidRequest):
-        house.issue(replace(REPLAYED, name=""))
+        harness.issue(replace(REPLAYED, name=""))
 
 
-def test_a_replay_shows_the_present_state(house: House) -> None:
-    key, _ = house.issue(replace(REPLAYED, ttl_ns=S))
-    house.clock.advance(s=2)
-    assert house.services.issue.issue(TENANT, REPLAYED).key.status is KeyStatus.EXPIRED
-    house.services.rotate.rotate(TENANT, key.key_id, KeyChange())
-    again = house.services.issue.issue(TENANT, REPLAYED).key
+def test_a_replay_shows_the_present_state(harness: ServiceHarness) -> None:
+    key, _ = harness.issue(replace(REPLAYED, ttl_ns=S))
+    harness.clock.advance(s=2)
+    assert harness.services.issue.issue(TENANT, REPLAYED).key.status is KeyStatus.EXPIRED
+    harness.services.rotate.rotate(TENANT, key.key_id, KeyChange())
+    again = harness.services.issue.issue(TENANT, REPLAYED).key
     assert (again.key_id, again.status) == (key.key_id, KeyStatus.REVOKED)
 
 
-def test_request_ids_are_of_one_kind_and_network(house: House) -> None:
-    house.issue(REPLAYED)
-    house.issue(REPLAYED, tenant(network_id=OTHER_NETWORK))
-    house.services.imports.import_key(TENANT, replace(REPLAYED, raw_key="k"))
-    assert len(house.keys.rows) == 3
+def test_request_ids_are_of_one_kind_and_network(harness: ServiceHarness) -> None:
+    harness.issue(REPLAYED)
+    harness.issue(REPLAYED, tenant(network_id=OTHER_NETWORK))
+    harness.services.imports.import_key(TENANT, replace(REPLAYED, raw_key="k"))
+    assert len(harness.keys.rows) == 3
 
 
-def test_an_empty_request_id_is_none(house: House) -> None:
-    house.issue()
-    house.issue()
-    assert len(house.keys.rows) == 2
+def test_an_empty_request_id_is_none(harness: ServiceHarness) -> None:
+    harness.issue()
+    harness.issue()
+    assert len(harness.keys.rows) == 2
 
 
 @pytest.mark.parametrize("trouble", [ServiceUnavailable, GatewayTimeout])
-def test_an_outage_passes_through(house: House, trouble: type[ServiceUnavailable]) -> None:
-    house.keys.trouble = trouble()
+def test_an_outage_passes_through(
+    harness: ServiceHarness, trouble: type[ServiceUnavailable]
+) -> None:
+    harness.keys.trouble = trouble()
     with pytest.raises(trouble):
-        house.issue()
-    assert house.events.events == []
+        harness.issue()
+    assert harness.events.events == []

@@ -24,7 +24,7 @@ from talos.errors import (
     TalosError,
 )
 from talos.services.tenant import Tenant
-from tests.fakes.house import CALLER, DRAFT, House
+from tests.fakes.harness import CALLER, DRAFT, ServiceHarness
 from tests.fakes.tenants import OTHER_NETWORK, TENANT, tenant
 
 S = 1_000_000_000
@@ -33,34 +33,36 @@ KINDS = [KeyKind.ISSUED, KeyKind.IMPORTED]
 WITHDRAWN = RevokeDraft(RevocationReason.PRIVILEGE_WITHDRAWN, "left the company")
 
 
-def made(house: House, kind: KeyKind, **changes: object) -> tuple[Key, str]:
+def made(harness: ServiceHarness, kind: KeyKind, **changes: object) -> tuple[Key, str]:
     draft = replace(DRAFT, **changes)  # type: ignore[arg-type]
     if kind is KeyKind.ISSUED:
-        return house.issue(draft)
-    key = house.services.imports.import_key(TENANT, replace(draft, raw_key="test-raw-key"))
-    house.events.clear()
+        return harness.issue(draft)
+    key = harness.services.imports.import_key(TENANT, replace(draft, raw_key="test-raw-key"))
+    harness.events.clear()
     return key, "test-raw-key"
 
 
-def revoke(house: House, key: Key, draft: RevokeDraft | None = None) -> None:
-    house.services.revoke.revoke(TENANT, key.kind, key.key_id, draft or RevokeDraft())
+def revoke(harness: ServiceHarness, key: Key, draft: RevokeDraft | None = None) -> None:
+    harness.services.revoke.revoke(TENANT, key.kind, key.key_id, draft or RevokeDraft())
 
 
-def self_revoke(house: House, credential: str, reason: int = 0, by: Tenant = TENANT) -> None:
-    house.services.revoke.self_revoke(by, SelfRevokeDraft(credential, reason))
+def self_revoke(
+    harness: ServiceHarness, credential: str, reason: int = 0, by: Tenant = TENANT
+) -> None:
+    harness.services.revoke.self_revoke(by, SelfRevokeDraft(credential, reason))
 
 
 # By an administrator
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_revocation(house: House, kind: KeyKind) -> None:
-    key, credential = made(house, kind)
-    assert house.verdict(credential) is None
-    house.clock.advance(s=5)
-    revoke(house, key, WITHDRAWN)
-    now_ns = house.clock.now_ns()
-    assert house.row(key) == replace(
+def test_a_revocation(harness: ServiceHarness, kind: KeyKind) -> None:
+    key, credential = made(harness, kind)
+    assert harness.verdict(credential) is None
+    harness.clock.advance(s=5)
+    revoke(harness, key, WITHDRAWN)
+    now_ns = harness.clock.now_ns()
+    assert harness.row(key) == replace(
         key,
         status=KeyStatus.REVOKED,
         revocation_reason=RevocationReason.PRIVILEGE_WITHDRAWN,
@@ -68,7 +70,7 @@ def test_a_revocation(house: House, kind: KeyKind) -> None:
         expires_at_ns=now_ns + 30 * DAY_NS,
         updated_at_ns=now_ns,
     )
-    assert house.verdict(credential) is Code.REVOKED
+    assert harness.verdict(credential) is Code.REVOKED
 
 
 @pytest.mark.parametrize(
@@ -76,20 +78,20 @@ def test_a_revocation(house: House, kind: KeyKind) -> None:
     [(S, 30 * DAY_NS), (30 * DAY_NS - 1, 30 * DAY_NS), (90 * DAY_NS, 90 * DAY_NS), (None, None)],
 )
 def test_how_long_a_revoked_key_is_kept(
-    house: House, life_ns: int | None, kept_ns: int | None
+    harness: ServiceHarness, life_ns: int | None, kept_ns: int | None
 ) -> None:
-    key, _ = made(house, KeyKind.ISSUED)
-    now_ns = house.clock.now_ns()
-    house.keys.put(replace(key, expires_at_ns=None if life_ns is None else now_ns + life_ns))
-    revoke(house, key)
-    assert house.row(key).expires_at_ns == (None if kept_ns is None else now_ns + kept_ns)
+    key, _ = made(harness, KeyKind.ISSUED)
+    now_ns = harness.clock.now_ns()
+    harness.keys.put(replace(key, expires_at_ns=None if life_ns is None else now_ns + life_ns))
+    revoke(harness, key)
+    assert harness.row(key).expires_at_ns == (None if kept_ns is None else now_ns + kept_ns)
 
 
-def test_an_expired_key_can_be_revoked(house: House) -> None:
-    key, secret = made(house, KeyKind.ISSUED, ttl_ns=S)
-    house.clock.advance(s=5)
-    revoke(house, key)
-    assert house.verdict(secret) is Code.REVOKED
+def test_an_expired_key_can_be_revoked(harness: ServiceHarness) -> None:
+    key, secret = made(harness, KeyKind.ISSUED, ttl_ns=S)
+    harness.clock.advance(s=5)
+    revoke(harness, key)
+    assert harness.verdict(secret) is Code.REVOKED
 
 
 @pytest.mark.parametrize(
@@ -102,11 +104,11 @@ def test_an_expired_key_can_be_revoked(house: House) -> None:
     ],
 )
 def test_reasons(
-    house: House, draft: RevokeDraft, reason: RevocationReason, description: str | None
+    harness: ServiceHarness, draft: RevokeDraft, reason: RevocationReason, description: str | None
 ) -> None:
-    key, _ = made(house, KeyKind.ISSUED)
-    revoke(house, key, draft)
-    row = house.row(key)
+    key, _ = made(harness, KeyKind.ISSUED)
+    revoke(harness, key, draft)
+    row = harness.row(key)
     assert (row.revocation_reason, row.revocation_description) == (reason, description)
 
 
@@ -122,27 +124,27 @@ def test_reasons(
     ],
 )
 def test_the_order_of_checks(
-    house: House,
+    harness: ServiceHarness,
     kind: KeyKind,
     state: str,
     draft: RevokeDraft,
     error: type[TalosError],
     words: str,
 ) -> None:
-    key, _ = made(house, kind)
-    revoke(house, key, WITHDRAWN)
-    before = house.row(key)
+    key, _ = made(harness, kind)
+    revoke(harness, key, WITHDRAWN)
+    before = harness.row(key)
     if state == "missing":
-        house.keys.rows.clear()
-    house.events.clear()
-    house.clock.advance(s=5)
+        harness.keys.rows.clear()
+    harness.events.clear()
+    harness.clock.advance(s=5)
     with pytest.raises(error) as caught:
-        revoke(house, key, draft)
+        revoke(harness, key, draft)
     assert type(caught.value) is error
     assert words in caught.value.message
-    assert house.events.events == []
+    assert harness.events.events == []
     if state == "revoked":
-        assert house.row(key) == before
+        assert harness.row(key) == before
 
 
 @pytest.mark.parametrize(
@@ -160,17 +162,21 @@ def test_the_order_of_checks(
     ],
 )
 def test_the_event(
-    house: House, kind: KeyKind, name: EventName, draft: RevokeDraft, reason: dict[str, str]
+    harness: ServiceHarness,
+    kind: KeyKind,
+    name: EventName,
+    draft: RevokeDraft,
+    reason: dict[str, str],
 ) -> None:
-    key, _ = made(house, kind, ttl_ns=DAY_NS)
-    revoke(house, key, draft)
+    key, _ = made(harness, kind, ttl_ns=DAY_NS)
+    revoke(harness, key, draft)
     about = {
         "APIKeyID": key.key_id,
         "ActorID": "user_1",
         "Expiry": "2025-06-16T15:06:40Z",
         "Visibility": "secret",
     }
-    assert house.events.logged() == AuditEvent(name, NIL_NETWORK, about | reason)
+    assert harness.events.logged() == AuditEvent(name, NIL_NETWORK, about | reason)
 
 
 @pytest.mark.parametrize(
@@ -178,54 +184,54 @@ def test_the_event(
 )
 @pytest.mark.parametrize("kind", KINDS)
 def test_ids_that_no_row_has(
-    house: House, kind: KeyKind, key_id: str, error: type[TalosError]
+    harness: ServiceHarness, kind: KeyKind, key_id: str, error: type[TalosError]
 ) -> None:
     with pytest.raises(error):
-        house.services.revoke.revoke(TENANT, kind, key_id, RevokeDraft())
+        harness.services.revoke.revoke(TENANT, kind, key_id, RevokeDraft())
     with pytest.raises(error):
-        house.services.revoke.revoke_any(TENANT, key_id, RevokeDraft())
+        harness.services.revoke.revoke_any(TENANT, key_id, RevokeDraft())
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_either_kind_by_one_route(house: House, kind: KeyKind) -> None:
-    key, _ = made(house, kind)
-    house.services.revoke.revoke_any(TENANT, key.key_id, WITHDRAWN)
-    assert house.row(key).revocation_reason is RevocationReason.PRIVILEGE_WITHDRAWN
+def test_either_kind_by_one_route(harness: ServiceHarness, kind: KeyKind) -> None:
+    key, _ = made(harness, kind)
+    harness.services.revoke.revoke_any(TENANT, key.key_id, WITHDRAWN)
+    assert harness.row(key).revocation_reason is RevocationReason.PRIVILEGE_WITHDRAWN
     with pytest.raises(Conflict):
-        house.services.revoke.revoke_any(TENANT, key.key_id, WITHDRAWN)
+        harness.services.revoke.revoke_any(TENANT, key.key_id, WITHDRAWN)
     with pytest.raises(InvalidRequest):
-        house.services.revoke.revoke_any(TENANT, key.key_id, RevokeDraft(0, "why"))
+        harness.services.revoke.revoke_any(TENANT, key.key_id, RevokeDraft(0, "why"))
 
 
 @pytest.mark.parametrize("trouble", [ServiceUnavailable(), GatewayTimeout(), InternalError("x")])
-def test_an_outage_passes_through(house: House, trouble: TalosError) -> None:
-    key, secret = made(house, KeyKind.ISSUED)
-    house.keys.trouble = trouble
+def test_an_outage_passes_through(harness: ServiceHarness, trouble: TalosError) -> None:
+    key, secret = made(harness, KeyKind.ISSUED)
+    harness.keys.trouble = trouble
     with pytest.raises(type(trouble)):
-        revoke(house, key)
+        revoke(harness, key)
     with pytest.raises(type(trouble)):
-        house.services.revoke.revoke_any(TENANT, key.key_id, RevokeDraft())
+        harness.services.revoke.revoke_any(TENANT, key.key_id, RevokeDraft())
     with pytest.raises(type(trouble)):
-        self_revoke(house, secret)
+        self_revoke(harness, secret)
 
 
 # By the holder
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_holder_revokes(house: House, kind: KeyKind) -> None:
-    key, credential = made(house, kind, allowed_cidrs=("10.0.0.0/8",))
-    house.clock.advance(s=5)
-    self_revoke(house, credential, RevocationReason.KEY_COMPROMISE)
-    now_ns = house.clock.now_ns()
-    assert house.row(key) == replace(
+def test_a_holder_revokes(harness: ServiceHarness, kind: KeyKind) -> None:
+    key, credential = made(harness, kind, allowed_cidrs=("10.0.0.0/8",))
+    harness.clock.advance(s=5)
+    self_revoke(harness, credential, RevocationReason.KEY_COMPROMISE)
+    now_ns = harness.clock.now_ns()
+    assert harness.row(key) == replace(
         key,
         status=KeyStatus.REVOKED,
         revocation_reason=RevocationReason.KEY_COMPROMISE,
         expires_at_ns=now_ns + 30 * DAY_NS,
         updated_at_ns=now_ns,
     )
-    assert house.verdict(credential) is Code.REVOKED
+    assert harness.verdict(credential) is Code.REVOKED
 
 
 @pytest.mark.parametrize(
@@ -236,11 +242,11 @@ def test_a_holder_revokes(house: House, kind: KeyKind) -> None:
     ],
 )
 def test_the_event_of_a_holder(
-    house: House, kind: KeyKind, name: EventName, prefix: dict[str, str]
+    harness: ServiceHarness, kind: KeyKind, name: EventName, prefix: dict[str, str]
 ) -> None:
-    key, credential = made(house, kind)
-    self_revoke(house, credential, RevocationReason.SUPERSEDED)
-    assert house.events.logged() == AuditEvent(
+    key, credential = made(harness, kind)
+    self_revoke(harness, credential, RevocationReason.SUPERSEDED)
+    assert harness.events.logged() == AuditEvent(
         name,
         NIL_NETWORK,
         {
@@ -253,64 +259,70 @@ def test_the_event_of_a_holder(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_revoking_twice_changes_nothing(house: House, kind: KeyKind) -> None:
-    key, credential = made(house, kind)
-    revoke(house, key, WITHDRAWN)
-    before = house.row(key)
-    house.events.clear()
-    self_revoke(house, credential, RevocationReason.KEY_COMPROMISE)
-    assert house.row(key) == before
-    assert house.events.events == []
+def test_revoking_twice_changes_nothing(harness: ServiceHarness, kind: KeyKind) -> None:
+    key, credential = made(harness, kind)
+    revoke(harness, key, WITHDRAWN)
+    before = harness.row(key)
+    harness.events.clear()
+    self_revoke(harness, credential, RevocationReason.KEY_COMPROMISE)
+    assert harness.row(key) == before
+    assert harness.events.events == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_expired_key_cannot_be_revoked_by_its_holder(house: House, kind: KeyKind) -> None:
-    key, credential = made(house, kind, ttl_ns=S, visibility=2)
-    house.clock.advance(s=5)
+def test_an_expired_key_cannot_be_revoked_by_its_holder(
+    harness: ServiceHarness, kind: KeyKind
+) -> None:
+    key, credential = made(harness, kind, ttl_ns=S, visibility=2)
+    harness.clock.advance(s=5)
     with pytest.raises(ApiKeyExpired):
-        self_revoke(house, credential)
-    assert house.row(key).status is KeyStatus.ACTIVE
+        self_revoke(harness, credential)
+    assert harness.row(key).status is KeyStatus.ACTIVE
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_public_key_cannot_be_revoked_by_its_holder(house: House, kind: KeyKind) -> None:
-    key, credential = made(house, kind, visibility=2)
+def test_a_public_key_cannot_be_revoked_by_its_holder(
+    harness: ServiceHarness, kind: KeyKind
+) -> None:
+    key, credential = made(harness, kind, visibility=2)
     with pytest.raises(Forbidden):
-        self_revoke(house, credential)
-    assert house.row(key) == key
-    revoke(house, key)
-    self_revoke(house, credential)
+        self_revoke(harness, credential)
+    assert harness.row(key) == key
+    revoke(harness, key)
+    self_revoke(harness, credential)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("end", ["revoked", "expired", "public"])
 def test_who_holds_what_cannot_be_revoked_does_not_disturb_the_cache(
-    house: House, kind: KeyKind, end: str
+    harness: ServiceHarness, kind: KeyKind, end: str
 ) -> None:
     """Anybody may hold a public key, and ask for this without end."""
-    key, credential = made(house, kind, ttl_ns=S, visibility=2)
+    key, credential = made(harness, kind, ttl_ns=S, visibility=2)
     if end == "revoked":
-        revoke(house, key)
+        revoke(harness, key)
     elif end == "expired":
-        house.clock.advance(s=5)
-    house.cache.evictions.clear()
+        harness.clock.advance(s=5)
+    harness.cache.evictions.clear()
     for _ in range(5):
         with suppress(ApiKeyExpired, Forbidden):
-            self_revoke(house, credential)
-    assert house.cache.evictions == []
+            self_revoke(harness, credential)
+    assert harness.cache.evictions == []
 
 
-def test_revoking_again_evicts_what_was_revoked_behind_the_servers_back(house: House) -> None:
-    key, secret = made(house, KeyKind.ISSUED)
-    house.verified(secret)
-    house.keys.put(replace(key, status=KeyStatus.REVOKED))
-    assert house.verified(secret).cache.value == "HIT"
-    self_revoke(house, secret)
-    assert not house.verified(secret).verification.is_valid
+def test_revoking_again_evicts_what_was_revoked_behind_the_servers_back(
+    harness: ServiceHarness,
+) -> None:
+    key, secret = made(harness, KeyKind.ISSUED)
+    harness.verified(secret)
+    harness.keys.put(replace(key, status=KeyStatus.REVOKED))
+    assert harness.verified(secret).cache.value == "HIT"
+    self_revoke(harness, secret)
+    assert not harness.verified(secret).verification.is_valid
 
 
-def test_a_credential_that_proves_nothing(house: House) -> None:
-    key, secret = made(house, KeyKind.ISSUED)
+def test_a_credential_that_proves_nothing(harness: ServiceHarness) -> None:
+    key, secret = made(harness, KeyKind.ISSUED)
     wrong = tenant(hmac=SecretRing(Secret("another-secret-for-hmac-01234567")))
     for seen_by in (
         wrong,
@@ -318,29 +330,29 @@ def test_a_credential_that_proves_nothing(house: House) -> None:
         tenant(network_id=OTHER_NETWORK),
     ):
         with pytest.raises(ApiKeyNotFound):
-            self_revoke(house, secret, by=seen_by)
-    house.clock.advance(s=5)
+            self_revoke(harness, secret, by=seen_by)
+    harness.clock.advance(s=5)
     with pytest.raises(ApiKeyNotFound):
-        self_revoke(house, secret, by=tenant(max_ttl_ns=S))
+        self_revoke(harness, secret, by=tenant(max_ttl_ns=S))
     with pytest.raises(ApiKeyNotFound):
-        self_revoke(house, "unknown")
+        self_revoke(harness, "unknown")
     with pytest.raises(ApiKeyNotFound):
-        self_revoke(house, key.key_id)
-    assert house.row(key) == key
+        self_revoke(harness, key.key_id)
+    assert harness.row(key) == key
     # Guessing disturbs no cache.
-    assert house.cache.evictions == []
+    assert harness.cache.evictions == []
 
 
 @pytest.mark.parametrize("algorithm", [1, 2])
-def test_derived_tokens_cannot_be_revoked(house: House, algorithm: int) -> None:
-    _, secret = made(house, KeyKind.ISSUED)
-    token = house.services.derive.derive(
+def test_derived_tokens_cannot_be_revoked(harness: ServiceHarness, algorithm: int) -> None:
+    _, secret = made(harness, KeyKind.ISSUED)
+    token = harness.services.derive.derive(
         TENANT, DeriveDraft(secret, algorithm=algorithm), CALLER, CacheDirective.DEFAULT
     ).token
     with pytest.raises(DerivedTokenNotRevocable):
-        self_revoke(house, token)
+        self_revoke(harness, token)
     with pytest.raises(DerivedTokenNotRevocable):
-        self_revoke(house, token[:-5])
+        self_revoke(harness, token[:-5])
 
 
 @pytest.mark.parametrize(
@@ -352,14 +364,16 @@ def test_derived_tokens_cannot_be_revoked(house: House, algorithm: int) -> None:
         ("eyJh.eyJh.eyJh", 7, "reason"),
     ],
 )
-def test_field_rules_come_first(house: House, credential: str, reason: int, words: str) -> None:
+def test_field_rules_come_first(
+    harness: ServiceHarness, credential: str, reason: int, words: str
+) -> None:
     with pytest.raises(InvalidRequest, match=words) as caught:
-        self_revoke(house, credential, reason)
+        self_revoke(harness, credential, reason)
     assert type(caught.value) is InvalidRequest
 
 
-def test_somebody_else_may_be_faster(house: House) -> None:
-    key, secret = made(house, KeyKind.ISSUED)
-    house.keys.after_read = lambda: revoke(house, key, WITHDRAWN)
-    self_revoke(house, secret, RevocationReason.KEY_COMPROMISE)
-    assert house.row(key).revocation_reason is RevocationReason.PRIVILEGE_WITHDRAWN
+def test_somebody_else_may_be_faster(harness: ServiceHarness) -> None:
+    key, secret = made(harness, KeyKind.ISSUED)
+    harness.keys.after_read = lambda: revoke(harness, key, WITHDRAWN)
+    self_revoke(harness, secret, RevocationReason.KEY_COMPROMISE)
+    assert harness.row(key).revocation_reason is RevocationReason.PRIVILEGE_WITHDRAWN

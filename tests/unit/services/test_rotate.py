@@ -27,7 +27,7 @@ from talos.errors import (
 )
 from talos.services.rotate import RotatedKey
 from tests.fakes.clock import START_NS
-from tests.fakes.house import DRAFT, House
+from tests.fakes.harness import DRAFT, ServiceHarness
 from tests.fakes.tenants import TENANT, tenant
 
 S = 1_000_000_000
@@ -44,18 +44,18 @@ FULL = KeyDraft(
 NO_PUBLIC = tenant(public_prefix=None)
 
 
-def rotate(house: House, key_id: str, change: KeyChange | None = None) -> RotatedKey:
-    house.clock.advance(s=5)
-    return house.services.rotate.rotate(TENANT, key_id, change or KeyChange())
+def rotate(harness: ServiceHarness, key_id: str, change: KeyChange | None = None) -> RotatedKey:
+    harness.clock.advance(s=5)
+    return harness.services.rotate.rotate(TENANT, key_id, change or KeyChange())
 
 
-def test_a_successor_inherits_everything_but_its_identity(house: House) -> None:
-    old, old_secret = house.issue(FULL)
-    house.keys.put(replace(old, last_used_at_ns=START_NS))
-    rotated = rotate(house, old.key_id)
+def test_a_successor_inherits_everything_but_its_identity(harness: ServiceHarness) -> None:
+    old, old_secret = harness.issue(FULL)
+    harness.keys.put(replace(old, last_used_at_ns=START_NS))
+    rotated = rotate(harness, old.key_id)
     parsed = _core.parse_issued_key(rotated.secret)
     assert parsed is not None
-    now_ns = house.clock.now_ns()
+    now_ns = harness.clock.now_ns()
     assert rotated.key == replace(
         old,
         key_id=parsed.key_id,
@@ -66,30 +66,30 @@ def test_a_successor_inherits_everything_but_its_identity(house: House) -> None:
     )
     assert rotated.key.key_id != old.key_id
     assert parsed.timestamp_s == now_ns // S
-    assert house.row(rotated.key) == rotated.key
-    assert house.verdict(rotated.secret) is None
-    assert house.verdict(old_secret) is Code.REVOKED
+    assert harness.row(rotated.key) == rotated.key
+    assert harness.verdict(rotated.secret) is None
+    assert harness.verdict(old_secret) is Code.REVOKED
     assert rotated.secret not in repr(rotated)
 
 
-def test_the_old_key_in_the_response_and_in_the_store(house: House) -> None:
-    old, _ = house.issue(FULL)
-    rotated = rotate(house, old.key_id)
-    now_ns = house.clock.now_ns()
+def test_the_old_key_in_the_response_and_in_the_store(harness: ServiceHarness) -> None:
+    old, _ = harness.issue(FULL)
+    rotated = rotate(harness, old.key_id)
+    now_ns = harness.clock.now_ns()
     kept_until_ns = now_ns + 30 * DAY_NS
     assert rotated.old == replace(old, status=KeyStatus.REVOKED, expires_at_ns=kept_until_ns)
-    assert house.row(old) == replace(
+    assert harness.row(old) == replace(
         rotated.old,
         revocation_reason=RevocationReason.SUPERSEDED,
         revocation_description="rotated: replaced by new key",
         updated_at_ns=now_ns,
     )
-    assert house.row(old).updated_at_ns == rotated.key.created_at_ns
+    assert harness.row(old).updated_at_ns == rotated.key.created_at_ns
 
 
-def test_an_expiry_beyond_thirty_days_is_kept(house: House) -> None:
-    old, _ = house.issue(replace(FULL, ttl_ns=90 * DAY_NS))
-    assert rotate(house, old.key_id).old.expires_at_ns == old.expires_at_ns
+def test_an_expiry_beyond_thirty_days_is_kept(harness: ServiceHarness) -> None:
+    old, _ = harness.issue(replace(FULL, ttl_ns=90 * DAY_NS))
+    assert rotate(harness, old.key_id).old.expires_at_ns == old.expires_at_ns
 
 
 @pytest.mark.parametrize(
@@ -113,43 +113,43 @@ def test_an_expiry_beyond_thirty_days_is_kept(house: House) -> None:
     ],
 )
 def test_what_is_present_overrides(
-    house: House, change: KeyChange, expected: dict[str, object]
+    harness: ServiceHarness, change: KeyChange, expected: dict[str, object]
 ) -> None:
-    old, _ = house.issue(FULL)
-    new = rotate(house, old.key_id, change).key
+    old, _ = harness.issue(FULL)
+    new = rotate(harness, old.key_id, change).key
     for field in ("name", "scopes", "metadata", "rate_limit", "allowed_cidrs", "visibility"):
         assert getattr(new, field) == expected.get(field, getattr(old, field)), field
     assert new.token_prefix == expected.get("token_prefix", "ory_ak")
     assert (new.actor_id, new.expires_at_ns) == (old.actor_id, old.expires_at_ns)
 
 
-def test_a_public_key_stays_public_under_the_current_prefix(house: House) -> None:
-    old, _ = house.issue(replace(DRAFT, visibility=2))
+def test_a_public_key_stays_public_under_the_current_prefix(harness: ServiceHarness) -> None:
+    old, _ = harness.issue(replace(DRAFT, visibility=2))
     moved = tenant(public_prefix="pk_next", public_prefixes_retired=("pk_test",))
-    rotated = house.services.rotate.rotate(moved, old.key_id, KeyChange())
+    rotated = harness.services.rotate.rotate(moved, old.key_id, KeyChange())
     assert rotated.key.token_prefix == "pk_next"
     assert rotated.secret.startswith("pk_next_v1_")
 
 
-def test_an_expired_key_rotates_into_an_expired_one(house: House) -> None:
-    old, _ = house.issue(replace(DRAFT, ttl_ns=S))
-    rotated = rotate(house, old.key_id)
+def test_an_expired_key_rotates_into_an_expired_one(harness: ServiceHarness) -> None:
+    old, _ = harness.issue(replace(DRAFT, ttl_ns=S))
+    rotated = rotate(harness, old.key_id)
     assert rotated.key.status is KeyStatus.EXPIRED
     assert rotated.key.expires_at_ns == old.expires_at_ns
-    assert house.row(rotated.key).status is KeyStatus.ACTIVE
-    assert house.verdict(rotated.secret) is Code.EXPIRED
+    assert harness.row(rotated.key).status is KeyStatus.ACTIVE
+    assert harness.verdict(rotated.secret) is Code.EXPIRED
 
 
-def test_the_quota_is_not_checked(house: House) -> None:
-    old, _ = house.issue()
-    house.issue()
-    house.services.rotate.rotate(tenant(api_keys_max=1), old.key_id, KeyChange())
+def test_the_quota_is_not_checked(harness: ServiceHarness) -> None:
+    old, _ = harness.issue()
+    harness.issue()
+    harness.services.rotate.rotate(tenant(api_keys_max=1), old.key_id, KeyChange())
 
 
-def test_the_event(house: House) -> None:
-    old, _ = house.issue()
-    rotated = rotate(house, old.key_id)
-    assert house.events.logged() == AuditEvent(
+def test_the_event(harness: ServiceHarness) -> None:
+    old, _ = harness.issue()
+    rotated = rotate(harness, old.key_id)
+    assert harness.events.logged() == AuditEvent(
         EventName.ISSUED_ROTATED,
         NIL_NETWORK,
         {
@@ -188,47 +188,47 @@ BROKEN = KeyChange(visibility=2, allowed_cidrs=("nonsense",))
     ],
 )
 def test_the_order_of_checks(
-    house: House, state: str, change: KeyChange, error: type[TalosError], words: str
+    harness: ServiceHarness, state: str, change: KeyChange, error: type[TalosError], words: str
 ) -> None:
-    key, _ = house.issue()
+    key, _ = harness.issue()
     if state == "missing":
-        house.keys.rows.clear()
+        harness.keys.rows.clear()
     elif state == "revoked":
-        house.services.revoke.revoke(TENANT, key.kind, key.key_id, RevokeDraft())
-    house.events.clear()
-    rows = dict(house.keys.rows)
+        harness.services.revoke.revoke(TENANT, key.kind, key.key_id, RevokeDraft())
+    harness.events.clear()
+    rows = dict(harness.keys.rows)
     with pytest.raises(error) as caught:
-        house.services.rotate.rotate(NO_PUBLIC, key.key_id, change)
+        harness.services.rotate.rotate(NO_PUBLIC, key.key_id, change)
     assert words in caught.value.message
-    assert house.keys.rows == rows
-    assert house.events.events == []
+    assert harness.keys.rows == rows
+    assert harness.events.events == []
 
 
-def test_a_second_rotation_finds_a_revoked_key(house: House) -> None:
-    key, _ = house.issue()
-    rotate(house, key.key_id)
+def test_a_second_rotation_finds_a_revoked_key(harness: ServiceHarness) -> None:
+    key, _ = harness.issue()
+    rotate(harness, key.key_id)
     with pytest.raises(FailedPrecondition):
-        rotate(house, key.key_id)
-    assert len(house.keys.rows) == 2
+        rotate(harness, key.key_id)
+    assert len(harness.keys.rows) == 2
 
 
 @pytest.mark.parametrize(
     ("key_id", "error"), [("", InvalidRequest), ("a\0b", ApiKeyNotFound), ("x", ApiKeyNotFound)]
 )
-def test_ids_that_no_row_has(house: House, key_id: str, error: type[TalosError]) -> None:
+def test_ids_that_no_row_has(harness: ServiceHarness, key_id: str, error: type[TalosError]) -> None:
     with pytest.raises(error):
-        rotate(house, key_id)
+        rotate(harness, key_id)
 
 
-def test_imported_keys_do_not_rotate(house: House) -> None:
-    key = house.services.imports.import_key(TENANT, replace(DRAFT, raw_key="test-raw-key"))
+def test_imported_keys_do_not_rotate(harness: ServiceHarness) -> None:
+    key = harness.services.imports.import_key(TENANT, replace(DRAFT, raw_key="test-raw-key"))
     assert key.kind is KeyKind.IMPORTED
     with pytest.raises(ApiKeyNotFound):
-        rotate(house, key.key_id)
+        rotate(harness, key.key_id)
 
 
-def test_an_outage_passes_through(house: House) -> None:
-    key, _ = house.issue()
-    house.keys.trouble = ServiceUnavailable()
+def test_an_outage_passes_through(harness: ServiceHarness) -> None:
+    key, _ = harness.issue()
+    harness.keys.trouble = ServiceUnavailable()
     with pytest.raises(ServiceUnavailable):
-        rotate(house, key.key_id)
+        rotate(harness, key.key_id)

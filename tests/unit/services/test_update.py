@@ -8,7 +8,7 @@ from talos.domain.drafts import KeyChange, RateLimitDraft, RevokeDraft
 from talos.domain.events import AuditEvent, EventName
 from talos.domain.keys import NIL_NETWORK, Key, KeyKind, KeyStatus, Metadata
 from talos.errors import ApiKeyNotFound, InvalidRequest, ServiceUnavailable, TalosError
-from tests.fakes.house import DRAFT, House
+from tests.fakes.harness import DRAFT, ServiceHarness
 from tests.fakes.tenants import OTHER_NETWORK, TENANT, tenant
 
 S = 1_000_000_000
@@ -16,25 +16,27 @@ TOO_LARGE = Metadata('{"a":"' + "x" * 65_536 + '"}')
 KINDS = [KeyKind.ISSUED, KeyKind.IMPORTED]
 
 
-def made(house: House, kind: KeyKind) -> Key:
+def made(harness: ServiceHarness, kind: KeyKind) -> Key:
     if kind is KeyKind.ISSUED:
-        return house.issue()[0]
-    key = house.services.imports.import_key(TENANT, replace(DRAFT, raw_key="test-raw-key"))
-    house.events.clear()
+        return harness.issue()[0]
+    key = harness.services.imports.import_key(TENANT, replace(DRAFT, raw_key="test-raw-key"))
+    harness.events.clear()
     return key
 
 
-def update(house: House, key: Key, change: KeyChange, mask: tuple[str, ...] | None = None) -> Key:
-    return house.services.update.update(TENANT, key.kind, key.key_id, change, mask)
+def update(
+    harness: ServiceHarness, key: Key, change: KeyChange, mask: tuple[str, ...] | None = None
+) -> Key:
+    return harness.services.update.update(TENANT, key.kind, key.key_id, change, mask)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_update(house: House, kind: KeyKind) -> None:
-    key = made(house, kind)
-    house.clock.advance(s=5)
-    changed = update(house, key, KeyChange(name="new", scopes=("x",)), ("name",))
-    assert changed == replace(key, name="new", updated_at_ns=house.clock.now_ns())
-    assert house.row(key) == changed
+def test_an_update(harness: ServiceHarness, kind: KeyKind) -> None:
+    key = made(harness, kind)
+    harness.clock.advance(s=5)
+    changed = update(harness, key, KeyChange(name="new", scopes=("x",)), ("name",))
+    assert changed == replace(key, name="new", updated_at_ns=harness.clock.now_ns())
+    assert harness.row(key) == changed
 
 
 @pytest.mark.parametrize(
@@ -45,13 +47,13 @@ def test_an_update(house: House, kind: KeyKind) -> None:
     ],
 )
 def test_an_update_without_effect_is_still_an_update(
-    house: House, kind: KeyKind, name: EventName
+    harness: ServiceHarness, kind: KeyKind, name: EventName
 ) -> None:
-    key = made(house, kind)
-    house.clock.advance(s=5)
-    assert update(house, key, KeyChange()).updated_at_ns == house.clock.now_ns()
-    assert house.cache.evictions == [key.ref] * 2
-    assert house.events.logged() == AuditEvent(
+    key = made(harness, kind)
+    harness.clock.advance(s=5)
+    assert update(harness, key, KeyChange()).updated_at_ns == harness.clock.now_ns()
+    assert harness.cache.evictions == [key.ref] * 2
+    assert harness.events.logged() == AuditEvent(
         name,
         NIL_NETWORK,
         {
@@ -64,13 +66,13 @@ def test_an_update_without_effect_is_still_an_update(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_revoked_and_expired_keys_can_be_updated(house: House, kind: KeyKind) -> None:
-    key = made(house, kind)
-    house.services.revoke.revoke(TENANT, kind, key.key_id, RevokeDraft())
-    assert update(house, key, KeyChange(name="new")).status is KeyStatus.REVOKED
-    house.keys.put(replace(key, expires_at_ns=0))
-    assert update(house, key, KeyChange(name="new")).status is KeyStatus.EXPIRED
-    assert house.row(key).status is KeyStatus.ACTIVE
+def test_revoked_and_expired_keys_can_be_updated(harness: ServiceHarness, kind: KeyKind) -> None:
+    key = made(harness, kind)
+    harness.services.revoke.revoke(TENANT, kind, key.key_id, RevokeDraft())
+    assert update(harness, key, KeyChange(name="new")).status is KeyStatus.REVOKED
+    harness.keys.put(replace(key, expires_at_ns=0))
+    assert update(harness, key, KeyChange(name="new")).status is KeyStatus.EXPIRED
+    assert harness.row(key).status is KeyStatus.ACTIVE
 
 
 # Which refusal comes first
@@ -89,7 +91,7 @@ def test_revoked_and_expired_keys_can_be_updated(house: House, kind: KeyKind) ->
     ],
 )
 def test_the_order_of_checks(
-    house: House,
+    harness: ServiceHarness,
     key_id: str,
     change: KeyChange,
     mask: tuple[str, ...] | None,
@@ -97,14 +99,14 @@ def test_the_order_of_checks(
     words: str,
 ) -> None:
     with pytest.raises(error) as caught:
-        house.services.update.update(TENANT, KeyKind.ISSUED, key_id, change, mask)
+        harness.services.update.update(TENANT, KeyKind.ISSUED, key_id, change, mask)
     assert words in caught.value.message
 
 
-def test_field_rules_hold_for_members_that_the_mask_leaves_out(house: House) -> None:
-    key = made(house, KeyKind.ISSUED)
+def test_field_rules_hold_for_members_that_the_mask_leaves_out(harness: ServiceHarness) -> None:
+    key = made(harness, KeyKind.ISSUED)
     with pytest.raises(InvalidRequest, match="rate_limit_policy"):
-        update(house, key, KeyChange(rate_limit=RateLimitDraft(1, 1)), ("name",))
+        update(harness, key, KeyChange(rate_limit=RateLimitDraft(1, 1)), ("name",))
 
 
 @pytest.mark.parametrize(
@@ -115,45 +117,45 @@ def test_field_rules_hold_for_members_that_the_mask_leaves_out(house: House) -> 
     ],
 )
 def test_size_and_syntax_count_only_where_the_mask_covers_them(
-    house: House, change: KeyChange, field: str
+    harness: ServiceHarness, change: KeyChange, field: str
 ) -> None:
-    key = made(house, KeyKind.ISSUED)
+    key = made(harness, KeyKind.ISSUED)
     for mask in (None, (field,), (field, "name")):
         with pytest.raises(InvalidRequest, match=field):
-            update(house, key, change, mask)
-    assert house.row(key) == key
-    assert house.events.events == []
-    assert update(house, key, change, ("name",)).name == "n"
+            update(harness, key, change, mask)
+    assert harness.row(key) == key
+    assert harness.events.events == []
+    assert update(harness, key, change, ("name",)).name == "n"
 
 
-def test_names_of_the_missing(house: House) -> None:
+def test_names_of_the_missing(harness: ServiceHarness) -> None:
     for kind, message in [
         (KeyKind.ISSUED, "API key not found"),
         (KeyKind.IMPORTED, "imported key not found"),
     ]:
         with pytest.raises(ApiKeyNotFound) as caught:
-            house.services.update.update(TENANT, kind, "unknown", KeyChange(), None)
+            harness.services.update.update(TENANT, kind, "unknown", KeyChange(), None)
         assert caught.value.message == message
 
 
-def test_kinds_and_networks_do_not_meet(house: House) -> None:
-    key = made(house, KeyKind.ISSUED)
+def test_kinds_and_networks_do_not_meet(harness: ServiceHarness) -> None:
+    key = made(harness, KeyKind.ISSUED)
     with pytest.raises(ApiKeyNotFound):
-        house.services.update.update(TENANT, KeyKind.IMPORTED, key.key_id, KeyChange(), None)
+        harness.services.update.update(TENANT, KeyKind.IMPORTED, key.key_id, KeyChange(), None)
     elsewhere = tenant(network_id=OTHER_NETWORK)
     with pytest.raises(ApiKeyNotFound):
-        house.services.update.update(elsewhere, KeyKind.ISSUED, key.key_id, KeyChange(), None)
+        harness.services.update.update(elsewhere, KeyKind.ISSUED, key.key_id, KeyChange(), None)
 
 
-def test_the_next_verification_sees_the_new_list(house: House) -> None:
-    key, secret = house.issue()
-    assert house.verdict(secret) is None
-    update(house, key, KeyChange(allowed_cidrs=("10.0.0.0/8",)))
-    assert house.verdict(secret) is not None
+def test_the_next_verification_sees_the_new_list(harness: ServiceHarness) -> None:
+    key, secret = harness.issue()
+    assert harness.verdict(secret) is None
+    update(harness, key, KeyChange(allowed_cidrs=("10.0.0.0/8",)))
+    assert harness.verdict(secret) is not None
 
 
-def test_an_outage_passes_through(house: House) -> None:
-    key = made(house, KeyKind.ISSUED)
-    house.keys.trouble = ServiceUnavailable()
+def test_an_outage_passes_through(harness: ServiceHarness) -> None:
+    key = made(harness, KeyKind.ISSUED)
+    harness.keys.trouble = ServiceUnavailable()
     with pytest.raises(ServiceUnavailable):
-        update(house, key, KeyChange())
+        update(harness, key, KeyChange())

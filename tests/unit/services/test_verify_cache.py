@@ -31,7 +31,7 @@ from talos.errors import (
 from talos.services.refused import RefusedKeys
 from talos.services.tenant import Tenant
 from talos.services.verify import VerifyService
-from tests.fakes.house import CALLER, DRAFT, House
+from tests.fakes.harness import CALLER, DRAFT, ServiceHarness
 from tests.fakes.tenants import TENANT, tenant
 
 S = 1_000_000_000
@@ -40,47 +40,47 @@ OTHER_SECRET = SecretRing(Secret("another-secret-for-hmac-01234567"))
 KINDS = ["issued", "imported"]
 
 
-def make(house: House, kind: str, draft: KeyDraft = DRAFT) -> tuple[Key, str]:
+def make(harness: ServiceHarness, kind: str, draft: KeyDraft = DRAFT) -> tuple[Key, str]:
     if kind == "issued":
-        return house.issue(draft)
-    key = house.services.imports.import_key(TENANT, replace(draft, raw_key="test-raw-key"))
-    house.events.clear()
+        return harness.issue(draft)
+    key = harness.services.imports.import_key(TENANT, replace(draft, raw_key="test-raw-key"))
+    harness.events.clear()
     return key, "test-raw-key"
 
 
-def outcomes(house: House, credential: str, *tenants_: Tenant) -> list[str]:
-    return [house.verified(credential, tenant=seen_by).cache.value for seen_by in tenants_]
+def outcomes(harness: ServiceHarness, credential: str, *tenants_: Tenant) -> list[str]:
+    return [harness.verified(credential, tenant=seen_by).cache.value for seen_by in tenants_]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_miss_fills_and_a_hit_spares_the_database(house: House, kind: str) -> None:
-    _, credential = make(house, kind)
-    first, second = house.verified(credential), house.verified(credential)
+def test_a_miss_fills_and_a_hit_spares_the_database(harness: ServiceHarness, kind: str) -> None:
+    _, credential = make(harness, kind)
+    first, second = harness.verified(credential), harness.verified(credential)
     assert (first.cache.value, second.cache.value) == ("MISS", "HIT")
     assert first.verification == second.verification
-    assert house.keys.reads == 1
+    assert harness.keys.reads == 1
 
 
-def test_nothing_is_read_or_written_while_the_cache_is_off(house: House) -> None:
-    _, secret = house.issue()
-    assert outcomes(house, secret, OFF, OFF) == ["SKIP", "SKIP"]
-    assert house.cache.reads == house.cache.leases == []
+def test_nothing_is_read_or_written_while_the_cache_is_off(harness: ServiceHarness) -> None:
+    _, secret = harness.issue()
+    assert outcomes(harness, secret, OFF, OFF) == ["SKIP", "SKIP"]
+    assert harness.cache.reads == harness.cache.leases == []
 
 
-def test_a_wrong_checksum_never_looks_into_the_cache(house: House) -> None:
-    _, secret = house.issue()
-    house.verified(secret)
-    house.cache.reads.clear()
-    assert outcomes(house, secret, tenant(hmac=OTHER_SECRET)) == ["SKIP"]
-    assert house.cache.reads == []
+def test_a_wrong_checksum_never_looks_into_the_cache(harness: ServiceHarness) -> None:
+    _, secret = harness.issue()
+    harness.verified(secret)
+    harness.cache.reads.clear()
+    assert outcomes(harness, secret, tenant(hmac=OTHER_SECRET)) == ["SKIP"]
+    assert harness.cache.reads == []
 
 
-def test_unknown_keys_are_misses(house: House) -> None:
-    key, secret = house.issue()
-    del house.keys.rows[key.ref]
-    assert house.verified(secret).cache.value == "MISS"
-    assert house.verified("never imported").cache.value == "MISS"
-    assert house.verified("never imported", tenant=OFF).cache.value == "SKIP"
+def test_unknown_keys_are_misses(harness: ServiceHarness) -> None:
+    key, secret = harness.issue()
+    del harness.keys.rows[key.ref]
+    assert harness.verified(secret).cache.value == "MISS"
+    assert harness.verified("never imported").cache.value == "MISS"
+    assert harness.verified("never imported", tenant=OFF).cache.value == "SKIP"
 
 
 @pytest.mark.parametrize(
@@ -88,28 +88,28 @@ def test_unknown_keys_are_misses(house: House) -> None:
     [tenant(max_ttl_ns=S), tenant(prefix="other", public_prefix=None)],
     ids=["age", "prefix"],
 )
-def test_age_and_prefix_hold_on_hits_too(house: House, stricter: Tenant) -> None:
-    _, secret = house.issue()
-    house.verified(secret)
-    house.clock.advance(s=5)
-    answer = house.verified(secret, tenant=stricter)
+def test_age_and_prefix_hold_on_hits_too(harness: ServiceHarness, stricter: Tenant) -> None:
+    _, secret = harness.issue()
+    harness.verified(secret)
+    harness.clock.advance(s=5)
+    answer = harness.verified(secret, tenant=stricter)
     assert (answer.verification.error, answer.cache.value) == (Code.NOT_FOUND, "MISS")
 
 
-def test_the_noop_cache_misses_always(house: House) -> None:
-    _, secret = house.issue()
-    ports = replace(house.ports, cache=NullKeyCache(), proved=NullVerifiedTokenCache())
+def test_the_noop_cache_misses_always(harness: ServiceHarness) -> None:
+    _, secret = harness.issue()
+    ports = replace(harness.ports, cache=NullKeyCache(), proved=NullVerifiedTokenCache())
     service = VerifyService(ports)
-    house.services = replace(house.services, verify=service)
-    assert outcomes(house, secret, TENANT, TENANT, OFF) == ["MISS", "MISS", "SKIP"]
+    harness.services = replace(harness.services, verify=service)
+    assert outcomes(harness, secret, TENANT, TENANT, OFF) == ["MISS", "MISS", "SKIP"]
 
 
-def test_an_address_is_judged_on_a_hit(house: House) -> None:
-    _, secret = house.issue(replace(DRAFT, allowed_cidrs=("192.0.2.0/24",)))
-    house.verified(secret)
-    answer = house.verified(secret, caller=Caller("10.0.0.1"))
+def test_an_address_is_judged_on_a_hit(harness: ServiceHarness) -> None:
+    _, secret = harness.issue(replace(DRAFT, allowed_cidrs=("192.0.2.0/24",)))
+    harness.verified(secret)
+    answer = harness.verified(secret, caller=Caller("10.0.0.1"))
     assert (answer.verification.error, answer.cache.value) == (Code.IP_NOT_ALLOWED, "HIT")
-    answer = house.verified(secret, audiences=("billing",))
+    answer = harness.verified(secret, audiences=("billing",))
     assert (answer.verification.error, answer.cache.value) == (Code.AUDIENCE_MISMATCH, "HIT")
 
 
@@ -117,48 +117,48 @@ def test_an_address_is_judged_on_a_hit(house: House) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_cache_skips_the_read_and_still_writes(house: House, kind: str) -> None:
-    key, credential = make(house, kind)
-    assert house.verified(credential, directive=Directive.NO_CACHE).cache.value == "SKIP"
-    assert house.cache.reads == []
-    assert house.cache.published == [key.ref]
-    assert house.verified(credential).cache.value == "HIT"
+def test_no_cache_skips_the_read_and_still_writes(harness: ServiceHarness, kind: str) -> None:
+    key, credential = make(harness, kind)
+    assert harness.verified(credential, directive=Directive.NO_CACHE).cache.value == "SKIP"
+    assert harness.cache.reads == []
+    assert harness.cache.published == [key.ref]
+    assert harness.verified(credential).cache.value == "HIT"
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_store_skips_both(house: House, kind: str) -> None:
-    _, credential = make(house, kind)
-    assert house.verified(credential, directive=Directive.NO_STORE).cache.value == "SKIP"
-    assert house.cache.reads == house.cache.leases == []
-    assert house.verified(credential).cache.value == "MISS"
+def test_no_store_skips_both(harness: ServiceHarness, kind: str) -> None:
+    _, credential = make(harness, kind)
+    assert harness.verified(credential, directive=Directive.NO_STORE).cache.value == "SKIP"
+    assert harness.cache.reads == harness.cache.leases == []
+    assert harness.verified(credential).cache.value == "MISS"
 
 
 # What is published, and for how long
 
 
-def refused_for_address(house: House, secret: str) -> None:
-    house.verified(secret, caller=Caller("10.0.0.1"))
+def refused_for_address(harness: ServiceHarness, secret: str) -> None:
+    harness.verified(secret, caller=Caller("10.0.0.1"))
 
 
-def refused_for_audience(house: House, secret: str) -> None:
-    house.verified(secret, audiences=("billing",))
+def refused_for_audience(harness: ServiceHarness, secret: str) -> None:
+    harness.verified(secret, audiences=("billing",))
 
 
-def refused_for_limit(house: House, secret: str) -> None:
-    draft = next(iter(house.keys.rows.values()))
-    house.limiter.calls.append((draft.network_id, draft.key_id))
-    house.verified(secret)
+def refused_for_limit(harness: ServiceHarness, secret: str) -> None:
+    draft = next(iter(harness.keys.rows.values()))
+    harness.limiter.calls.append((draft.network_id, draft.key_id))
+    harness.verified(secret)
 
 
 @pytest.mark.parametrize("refused", [refused_for_address, refused_for_audience, refused_for_limit])
 def test_only_what_passed_every_gate_is_published(
-    house: House, refused: Callable[[House, str], None]
+    harness: ServiceHarness, refused: Callable[[ServiceHarness, str], None]
 ) -> None:
     draft = replace(DRAFT, allowed_cidrs=("192.0.2.0/24",), rate_limit=RateLimitDraft(1, S))
-    _, secret = house.issue(draft)
-    refused(house, secret)
-    assert house.cache.leases
-    assert house.cache.published == []
+    _, secret = harness.issue(draft)
+    refused(harness, secret)
+    assert harness.cache.leases
+    assert harness.cache.published == []
 
 
 @pytest.mark.parametrize(
@@ -174,14 +174,14 @@ def test_only_what_passed_every_gate_is_published(
     ],
 )
 def test_an_entry_lives_no_longer_than_its_key(
-    house: House, cache_ttl_ns: int, life_ns: int | None, entry_ns: int | None
+    harness: ServiceHarness, cache_ttl_ns: int, life_ns: int | None, entry_ns: int | None
 ) -> None:
-    key, secret = house.issue()
-    now_ns = house.clock.now_ns()
+    key, secret = harness.issue()
+    now_ns = harness.clock.now_ns()
     expires_at_ns = None if life_ns is None else now_ns + life_ns
-    house.keys.put(replace(key, expires_at_ns=expires_at_ns))
-    house.verified(secret, tenant=tenant(cache_ttl_ns=cache_ttl_ns))
-    entry = house.cache.entries.get(key.ref)
+    harness.keys.put(replace(key, expires_at_ns=expires_at_ns))
+    harness.verified(secret, tenant=tenant(cache_ttl_ns=cache_ttl_ns))
+    entry = harness.cache.entries.get(key.ref)
     if entry_ns is None:
         assert entry is None
     else:
@@ -189,36 +189,36 @@ def test_an_entry_lives_no_longer_than_its_key(
         assert entry.expires_at_ns == now_ns + entry_ns
 
 
-def test_a_stale_hit_falls_through_and_is_a_miss(house: House) -> None:
-    key, secret = house.issue()
-    house.verified(secret)
-    entry = house.cache.entries[key.ref]
-    told = replace(entry.answer.verification, expires_at_ns=house.clock.now_ns() - 1)
+def test_a_stale_hit_falls_through_and_is_a_miss(harness: ServiceHarness) -> None:
+    key, secret = harness.issue()
+    harness.verified(secret)
+    entry = harness.cache.entries[key.ref]
+    told = replace(entry.answer.verification, expires_at_ns=harness.clock.now_ns() - 1)
     expired = replace(entry.answer, verification=told)
-    house.cache.entries[key.ref] = replace(entry, answer=expired)
-    answer = house.verified(secret)
+    harness.cache.entries[key.ref] = replace(entry, answer=expired)
+    answer = harness.verified(secret)
     assert (answer.verification.error, answer.cache.value) == (None, "MISS")
-    assert house.keys.reads == 2
-    assert house.verified(secret).cache.value == "HIT"
+    assert harness.keys.reads == 2
+    assert harness.verified(secret).cache.value == "HIT"
 
 
 # Leases: a row that was read before a revocation is not published after it
 
 
-def revoke(house: House, key: Key) -> None:
-    house.services.revoke.revoke(TENANT, key.kind, key.key_id, RevokeDraft())
+def revoke(harness: ServiceHarness, key: Key) -> None:
+    harness.services.revoke.revoke(TENANT, key.kind, key.key_id, RevokeDraft())
 
 
-def rotate(house: House, key: Key) -> None:
-    house.services.rotate.rotate(TENANT, key.key_id, KeyChange())
+def rotate(harness: ServiceHarness, key: Key) -> None:
+    harness.services.rotate.rotate(TENANT, key.key_id, KeyChange())
 
 
-def update(house: House, key: Key) -> None:
-    house.services.update.update(TENANT, key.kind, key.key_id, KeyChange(name="x"), None)
+def update(harness: ServiceHarness, key: Key) -> None:
+    harness.services.update.update(TENANT, key.kind, key.key_id, KeyChange(name="x"), None)
 
 
-def delete(house: House, key: Key) -> None:
-    house.services.delete.delete(TENANT, key.key_id)
+def delete(harness: ServiceHarness, key: Key) -> None:
+    harness.services.delete.delete(TENANT, key.key_id)
 
 
 WRITERS = [
@@ -233,109 +233,116 @@ WRITERS = [
 
 @pytest.mark.parametrize(("kind", "write"), WRITERS)
 def test_a_slow_reader_cannot_publish_what_a_writer_took_back(
-    house: House, kind: str, write: Callable[[House, Key], None]
+    harness: ServiceHarness, kind: str, write: Callable[[ServiceHarness, Key], None]
 ) -> None:
-    key, credential = make(house, kind)
-    house.keys.after_read = lambda: write(house, key)
+    key, credential = make(harness, kind)
+    harness.keys.after_read = lambda: write(harness, key)
     # It was read before the write: this answer may still be the old one.
-    assert house.verdict(credential) is None
-    assert house.cache.entries == {}
-    after = house.verified(credential)
+    assert harness.verdict(credential) is None
+    assert harness.cache.entries == {}
+    after = harness.verified(credential)
     assert after.cache.value == "MISS"
     assert (after.verification.error is None) is (write is update)
 
 
 @pytest.mark.parametrize(("kind", "write"), WRITERS)
-def test_the_same_in_a_batch(house: House, kind: str, write: Callable[[House, Key], None]) -> None:
-    key, credential = make(house, kind)
-    house.keys.after_read = lambda: write(house, key)
-    assert house.batch(credential, credential)[0].is_valid
-    assert house.cache.entries == {}
+def test_the_same_in_a_batch(
+    harness: ServiceHarness, kind: str, write: Callable[[ServiceHarness, Key], None]
+) -> None:
+    key, credential = make(harness, kind)
+    harness.keys.after_read = lambda: write(harness, key)
+    assert harness.batch(credential, credential)[0].is_valid
+    assert harness.cache.entries == {}
 
 
 @pytest.mark.parametrize(("kind", "write"), WRITERS)
-def test_a_write_evicts(house: House, kind: str, write: Callable[[House, Key], None]) -> None:
-    key, credential = make(house, kind)
-    house.verified(credential)
-    assert key.ref in house.cache.entries
-    write(house, key)
-    assert house.cache.entries == {}
+def test_a_write_evicts(
+    harness: ServiceHarness, kind: str, write: Callable[[ServiceHarness, Key], None]
+) -> None:
+    key, credential = make(harness, kind)
+    harness.verified(credential)
+    assert key.ref in harness.cache.entries
+    write(harness, key)
+    assert harness.cache.entries == {}
 
 
 @pytest.mark.parametrize(("kind", "write"), WRITERS)
 def test_while_a_write_is_under_way_nothing_is_published(
-    house: House, kind: str, write: Callable[[House, Key], None]
+    harness: ServiceHarness, kind: str, write: Callable[[ServiceHarness, Key], None]
 ) -> None:
     """A reader that comes between the start of the transaction and its end."""
-    key, credential = make(house, kind)
+    key, credential = make(harness, kind)
     seen: list[str] = []
 
     def read_in_between() -> None:
-        seen.append(house.verified(credential).cache.value)
-        assert house.cache.holds[key.ref] == 1
+        seen.append(harness.verified(credential).cache.value)
+        assert harness.cache.holds[key.ref] == 1
 
-    house.keys.before_commit = read_in_between
-    write(house, key)
+    harness.keys.before_commit = read_in_between
+    write(harness, key)
     assert seen == ["MISS"]
-    assert house.cache.published == []
-    assert not house.cache.holds[key.ref]
+    assert harness.cache.published == []
+    assert not harness.cache.holds[key.ref]
 
 
 @pytest.mark.parametrize(("kind", "write"), WRITERS)
 @pytest.mark.parametrize("trouble", [ServiceUnavailable(), GatewayTimeout(), InternalError("x")])
 def test_a_write_that_ends_in_trouble_leaves_its_hold(
-    house: House, kind: str, write: Callable[[House, Key], None], trouble: TalosError
+    harness: ServiceHarness,
+    kind: str,
+    write: Callable[[ServiceHarness, Key], None],
+    trouble: TalosError,
 ) -> None:
     """Nobody knows whether its commit is still on the way."""
-    key, credential = make(house, kind)
-    house.verified(credential)
-    house.keys.trouble = trouble
+    key, credential = make(harness, kind)
+    harness.verified(credential)
+    harness.keys.trouble = trouble
     with pytest.raises(type(trouble)):
-        write(house, key)
-    house.keys.trouble = None
-    assert house.cache.holds[key.ref] == 1
-    assert outcomes(house, credential, TENANT, TENANT) == ["MISS", "MISS"]
+        write(harness, key)
+    harness.keys.trouble = None
+    assert harness.cache.holds[key.ref] == 1
+    assert outcomes(harness, credential, TENANT, TENANT) == ["MISS", "MISS"]
 
 
-def refuse_revoked(house: House, key: Key) -> None:
-    house.keys.put(replace(key, status=KeyStatus.REVOKED))
+def refuse_revoked(harness: ServiceHarness, key: Key) -> None:
+    harness.keys.put(replace(key, status=KeyStatus.REVOKED))
     with pytest.raises(Conflict):
-        revoke(house, key)
+        revoke(harness, key)
 
 
-def refuse_public(house: House, key: Key) -> None:
-    house.keys.put(replace(key, visibility=KeyVisibility.PUBLIC))
+def refuse_public(harness: ServiceHarness, key: Key) -> None:
+    harness.keys.put(replace(key, visibility=KeyVisibility.PUBLIC))
     with pytest.raises(Forbidden):
-        house.services.revoke.self_revoke(TENANT, SelfRevokeDraft("test-raw-key"))
+        harness.services.revoke.self_revoke(TENANT, SelfRevokeDraft("test-raw-key"))
 
 
-def revoke_twice(house: House, key: Key) -> None:
-    house.keys.put(replace(key, status=KeyStatus.REVOKED))
-    house.services.revoke.self_revoke(TENANT, SelfRevokeDraft("test-raw-key"))
+def revoke_twice(harness: ServiceHarness, key: Key) -> None:
+    harness.keys.put(replace(key, status=KeyStatus.REVOKED))
+    harness.services.revoke.self_revoke(TENANT, SelfRevokeDraft("test-raw-key"))
 
 
 @pytest.mark.parametrize("refused", [refuse_revoked, refuse_public, revoke_twice])
 def test_a_write_that_is_refused_lifts_its_hold(
-    house: House, refused: Callable[[House, Key], None]
+    harness: ServiceHarness, refused: Callable[[ServiceHarness, Key], None]
 ) -> None:
-    key, _ = make(house, "imported")
-    refused(house, key)
-    assert not house.cache.holds[key.ref]
+    key, _ = make(harness, "imported")
+    refused(harness, key)
+    assert not harness.cache.holds[key.ref]
 
 
 # Settings of another time
 
 
-def test_an_answer_under_other_settings_is_a_miss(house: House) -> None:
-    _, secret = house.issue()
-    house.verified(secret)
+def test_an_answer_under_other_settings_is_a_miss(harness: ServiceHarness) -> None:
+    _, secret = harness.issue()
+    harness.verified(secret)
     renamed = tenant(issuer="https://other.example.com", generation=2)
-    answer = house.verified(secret, tenant=renamed)
+    answer = harness.verified(secret, tenant=renamed)
     assert (answer.verification.issuer, answer.cache.value) == (
         "https://other.example.com",
         "MISS",
     )
-    assert outcomes(house, secret, renamed, TENANT) == ["HIT", "MISS"]
+    assert outcomes(harness, secret, renamed, TENANT) == ["HIT", "MISS"]
 
 
 # Last used (contract 12, 16 (4))
@@ -346,93 +353,99 @@ DAY = 86_400
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("in_batch", [False, True])
 def test_the_first_use_of_a_day_marks_the_key_whatever_the_cache_holds(
-    house: House, kind: str, in_batch: bool
+    harness: ServiceHarness, kind: str, in_batch: bool
 ) -> None:
-    key, credential = make(house, kind)
+    key, credential = make(harness, kind)
 
     def use() -> int:
         if in_batch:
-            assert house.batch(credential, tenant=lasting)[0].is_valid
+            assert harness.batch(credential, tenant=lasting)[0].is_valid
         else:
-            assert house.verdict(credential, tenant=lasting) is None
-        return len(house.marks.marked)
+            assert harness.verdict(credential, tenant=lasting) is None
+        return len(harness.marks.marked)
 
     lasting = tenant(cache_ttl_ns=10 * DAY * S)
-    house.keys.put(replace(key, expires_at_ns=None))
-    midnight_ns = day_ends_ns(house.clock.now_ns())
+    harness.keys.put(replace(key, expires_at_ns=None))
+    midnight_ns = day_ends_ns(harness.clock.now_ns())
     assert use() == 1
-    house.keys.put(replace(house.row(key), last_used_at_ns=house.clock.now_ns()))
-    house.clock.advance(ns=midnight_ns - 1 - house.clock.now_ns())
+    harness.keys.put(replace(harness.row(key), last_used_at_ns=harness.clock.now_ns()))
+    harness.clock.advance(ns=midnight_ns - 1 - harness.clock.now_ns())
     assert use() == 1
-    assert house.keys.reads == 1
-    house.clock.advance(ns=1)
+    assert harness.keys.reads == 1
+    harness.clock.advance(ns=1)
     assert use() == 2
-    assert house.keys.reads == 2
-    house.keys.put(replace(house.row(key), last_used_at_ns=house.clock.now_ns()))
+    assert harness.keys.reads == 2
+    harness.keys.put(replace(harness.row(key), last_used_at_ns=harness.clock.now_ns()))
     assert use() == 2
-    assert house.keys.reads == 2
+    assert harness.keys.reads == 2
 
 
-def test_who_is_refused_on_a_hit_has_used_a_key_that_is_marked(house: House) -> None:
-    _, secret = house.issue(replace(DRAFT, allowed_cidrs=("192.0.2.0/24",)))
-    house.verified(secret)
-    assert house.verdict(secret, caller=Caller("10.0.0.1")) is Code.IP_NOT_ALLOWED
-    assert len(house.marks.marked) == 1
+def test_who_is_refused_on_a_hit_has_used_a_key_that_is_marked(harness: ServiceHarness) -> None:
+    _, secret = harness.issue(replace(DRAFT, allowed_cidrs=("192.0.2.0/24",)))
+    harness.verified(secret)
+    assert harness.verdict(secret, caller=Caller("10.0.0.1")) is Code.IP_NOT_ALLOWED
+    assert len(harness.marks.marked) == 1
 
 
 # Behind the server's back
 
 
-def test_a_refusal_by_the_database_evicts_what_the_cache_still_says(house: House) -> None:
-    key, secret = house.issue()
-    house.verified(secret)
-    house.keys.put(replace(key, status=KeyStatus.REVOKED))
-    assert house.verified(secret).cache.value == "HIT"
-    assert house.verdict(secret, directive=Directive.NO_CACHE) is Code.REVOKED
-    assert house.verdict(secret) is Code.REVOKED
+def test_a_refusal_by_the_database_evicts_what_the_cache_still_says(
+    harness: ServiceHarness,
+) -> None:
+    key, secret = harness.issue()
+    harness.verified(secret)
+    harness.keys.put(replace(key, status=KeyStatus.REVOKED))
+    assert harness.verified(secret).cache.value == "HIT"
+    assert harness.verdict(secret, directive=Directive.NO_CACHE) is Code.REVOKED
+    assert harness.verdict(secret) is Code.REVOKED
 
 
 @pytest.mark.parametrize("directive", [Directive.NO_CACHE, Directive.NO_STORE])
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_for_a_row_that_is_gone(house: House, kind: str, directive: Directive) -> None:
-    key, credential = make(house, kind)
-    house.verified(credential)
-    del house.keys.rows[key.ref]
-    assert house.verdict(credential, directive=directive) is Code.NOT_FOUND
-    assert house.verdict(credential) is Code.NOT_FOUND
+def test_the_same_for_a_row_that_is_gone(
+    harness: ServiceHarness, kind: str, directive: Directive
+) -> None:
+    key, credential = make(harness, kind)
+    harness.verified(credential)
+    del harness.keys.rows[key.ref]
+    assert harness.verdict(credential, directive=directive) is Code.NOT_FOUND
+    assert harness.verdict(credential) is Code.NOT_FOUND
 
 
-def test_the_same_with_the_cache_switched_off_and_on_again(house: House) -> None:
-    key, secret = house.issue()
-    house.verified(secret)
-    house.keys.put(replace(key, status=KeyStatus.REVOKED))
-    assert house.verdict(secret, tenant=OFF) is Code.REVOKED
-    assert house.verdict(secret) is Code.REVOKED
+def test_the_same_with_the_cache_switched_off_and_on_again(harness: ServiceHarness) -> None:
+    key, secret = harness.issue()
+    harness.verified(secret)
+    harness.keys.put(replace(key, status=KeyStatus.REVOKED))
+    assert harness.verdict(secret, tenant=OFF) is Code.REVOKED
+    assert harness.verdict(secret) is Code.REVOKED
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_refusal_keeps_a_slower_reader_from_publishing(house: House, kind: str) -> None:
-    key, credential = make(house, kind)
+def test_a_refusal_keeps_a_slower_reader_from_publishing(
+    harness: ServiceHarness, kind: str
+) -> None:
+    key, credential = make(harness, kind)
 
     def meanwhile() -> None:
-        house.keys.put(replace(key, status=KeyStatus.REVOKED))
-        assert house.verdict(credential) is Code.REVOKED
+        harness.keys.put(replace(key, status=KeyStatus.REVOKED))
+        assert harness.verdict(credential) is Code.REVOKED
 
-    house.keys.after_read = meanwhile
-    assert house.verdict(credential) is None
-    assert house.cache.entries == {}
-    assert house.verdict(credential) is Code.REVOKED
+    harness.keys.after_read = meanwhile
+    assert harness.verdict(credential) is None
+    assert harness.cache.entries == {}
+    assert harness.verdict(credential) is Code.REVOKED
 
 
 @pytest.mark.parametrize("directive", Directive)
 @pytest.mark.parametrize("seen_by", [TENANT, OFF], ids=["on", "off"])
 def test_guessing_does_not_disturb_the_cache(
-    house: House, directive: Directive, seen_by: Tenant
+    harness: ServiceHarness, directive: Directive, seen_by: Tenant
 ) -> None:
     for guess in range(20):
-        house.verified(f"guess {guess}", tenant=seen_by, directive=directive)
-    house.batch("guess", "another guess", tenant=seen_by, directive=directive)
-    assert house.cache.evictions == []
+        harness.verified(f"guess {guess}", tenant=seen_by, directive=directive)
+    harness.batch("guess", "another guess", tenant=seen_by, directive=directive)
+    assert harness.cache.evictions == []
 
 
 # Other keys share what an eviction forgets. So nobody may repeat one at will.
@@ -443,101 +456,103 @@ def test_guessing_does_not_disturb_the_cache(
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("end", ["revoked", "expired"])
 def test_the_holder_of_a_refused_key_does_not_disturb_the_cache(
-    house: House, end: str, kind: str, seen_by: Tenant, directive: Directive
+    harness: ServiceHarness, end: str, kind: str, seen_by: Tenant, directive: Directive
 ) -> None:
-    key, credential = make(house, kind)
+    key, credential = make(harness, kind)
     if end == "revoked":
-        house.keys.put(replace(key, status=KeyStatus.REVOKED))
+        harness.keys.put(replace(key, status=KeyStatus.REVOKED))
     else:
-        house.keys.put(replace(key, expires_at_ns=house.clock.now_ns() - 1))
-    house.cache.evictions.clear()
+        harness.keys.put(replace(key, expires_at_ns=harness.clock.now_ns() - 1))
+    harness.cache.evictions.clear()
     for _ in range(20):
-        house.verified(credential, tenant=seen_by, directive=directive)
-    house.batch(*[credential] * 20, tenant=seen_by, directive=directive)
-    assert house.cache.evictions == [key.ref]
+        harness.verified(credential, tenant=seen_by, directive=directive)
+    harness.batch(*[credential] * 20, tenant=seen_by, directive=directive)
+    assert harness.cache.evictions == [key.ref]
 
 
-def test_every_change_of_a_refused_key_evicts_again(house: House) -> None:
-    key, secret = house.issue()
+def test_every_change_of_a_refused_key_evicts_again(harness: ServiceHarness) -> None:
+    key, secret = harness.issue()
     for step in range(1, 4):
-        house.keys.put(
+        harness.keys.put(
             replace(key, status=KeyStatus.REVOKED, updated_at_ns=key.updated_at_ns + step)
         )
-        assert house.verdict(secret) is Code.REVOKED
-    assert house.cache.evictions.count(key.ref) == 3
+        assert harness.verdict(secret) is Code.REVOKED
+    assert harness.cache.evictions.count(key.ref) == 3
 
 
-def test_a_refused_key_is_evicted_whenever_it_is_there_again(house: House) -> None:
-    key, secret = house.issue()
+def test_a_refused_key_is_evicted_whenever_it_is_there_again(harness: ServiceHarness) -> None:
+    key, secret = harness.issue()
     for _ in range(3):
-        house.keys.put(replace(key, status=KeyStatus.REVOKED))
-        assert house.verdict(secret, directive=Directive.NO_CACHE) is Code.REVOKED
-        assert house.verdict(secret) is Code.REVOKED
-        house.keys.put(key)
-        assert house.verdict(secret) is None
-        assert house.verified(secret).cache.value == "HIT"
+        harness.keys.put(replace(key, status=KeyStatus.REVOKED))
+        assert harness.verdict(secret, directive=Directive.NO_CACHE) is Code.REVOKED
+        assert harness.verdict(secret) is Code.REVOKED
+        harness.keys.put(key)
+        assert harness.verdict(secret) is None
+        assert harness.verified(secret).cache.value == "HIT"
 
 
-def test_of_more_refused_keys_than_are_remembered_each_is_evicted(house: House) -> None:
-    made_ = [house.issue() for _ in range(5)]
+def test_of_more_refused_keys_than_are_remembered_each_is_evicted(harness: ServiceHarness) -> None:
+    made_ = [harness.issue() for _ in range(5)]
     for key, _ in made_:
-        house.keys.put(replace(key, status=KeyStatus.REVOKED))
-    refused = RefusedKeys(house.cache, room=3)
-    house.cache.evictions.clear()
+        harness.keys.put(replace(key, status=KeyStatus.REVOKED))
+    refused = RefusedKeys(harness.cache, room=3)
+    harness.cache.evictions.clear()
     for _ in range(2):
         for key, _ in made_:
-            refused.evict(house.keys.rows[key.ref])
-    assert house.cache.evictions == [key.ref for key, _ in made_] * 2
-    refused.evict(house.keys.rows[made_[-1][0].ref])
-    assert len(house.cache.evictions) == 10
+            refused.evict(harness.keys.rows[key.ref])
+    assert harness.cache.evictions == [key.ref for key, _ in made_] * 2
+    refused.evict(harness.keys.rows[made_[-1][0].ref])
+    assert len(harness.cache.evictions) == 10
 
 
 # A cache.ttl that changes (contract 16 (42))
 
 
-def test_a_shorter_life_holds_for_what_is_there_already(house: House) -> None:
+def test_a_shorter_life_holds_for_what_is_there_already(harness: ServiceHarness) -> None:
     long, short, none = (tenant(cache_ttl_ns=ttl_ns) for ttl_ns in (300 * S, 10 * S, 0))
-    _, secret = house.issue()
-    assert outcomes(house, secret, long, short, none, short) == ["MISS", "HIT", "MISS", "HIT"]
-    house.clock.advance(ns=10 * S - 1)
-    assert outcomes(house, secret, short) == ["HIT"]
-    house.clock.advance(ns=1)
-    assert outcomes(house, secret, long, short, short) == ["HIT", "MISS", "HIT"]
+    _, secret = harness.issue()
+    assert outcomes(harness, secret, long, short, none, short) == ["MISS", "HIT", "MISS", "HIT"]
+    harness.clock.advance(ns=10 * S - 1)
+    assert outcomes(harness, secret, short) == ["HIT"]
+    harness.clock.advance(ns=1)
+    assert outcomes(harness, secret, long, short, short) == ["HIT", "MISS", "HIT"]
 
 
-def test_who_still_publishes_under_a_longer_life_does_not_bring_it_back(house: House) -> None:
+def test_who_still_publishes_under_a_longer_life_does_not_bring_it_back(
+    harness: ServiceHarness,
+) -> None:
     """A request that began before the edit, and publishes after the cache was emptied."""
     long, short = (tenant(cache_ttl_ns=ttl_ns) for ttl_ns in (300 * S, 10 * S))
-    key, secret = house.issue()
-    house.cache.evict(key.ref)
-    assert outcomes(house, secret, long) == ["MISS"]
-    house.clock.advance(ns=10 * S - 1)
-    assert outcomes(house, secret, short) == ["HIT"]
-    house.clock.advance(ns=1)
-    assert outcomes(house, secret, short) == ["MISS"]
+    key, secret = harness.issue()
+    harness.cache.evict(key.ref)
+    assert outcomes(harness, secret, long) == ["MISS"]
+    harness.clock.advance(ns=10 * S - 1)
+    assert outcomes(harness, secret, short) == ["HIT"]
+    harness.clock.advance(ns=1)
+    assert outcomes(harness, secret, short) == ["MISS"]
 
 
-def test_the_parent_check_of_derive_reads_no_cache_and_fills_it(house: House) -> None:
-    key, secret = house.issue()
+def test_the_parent_check_of_derive_reads_no_cache_and_fills_it(harness: ServiceHarness) -> None:
+    key, secret = harness.issue()
     draft = DeriveDraft(secret)
-    house.services.derive.derive(TENANT, draft, CALLER, Directive.DEFAULT)
-    assert house.cache.reads == []
-    assert house.cache.published == [key.ref]
-    house.services.derive.derive(TENANT, draft, CALLER, Directive.NO_STORE)
-    assert len(house.cache.published) == 1
+    harness.services.derive.derive(TENANT, draft, CALLER, Directive.DEFAULT)
+    assert harness.cache.reads == []
+    assert harness.cache.published == [key.ref]
+    harness.services.derive.derive(TENANT, draft, CALLER, Directive.NO_STORE)
+    assert len(harness.cache.published) == 1
 
 
-def test_derived_tokens_are_never_cached(house: House) -> None:
-    _, secret = house.issue()
-    token = house.services.derive.derive(
+def test_derived_tokens_are_never_cached(harness: ServiceHarness) -> None:
+    _, secret = harness.issue()
+    token = harness.services.derive.derive(
         TENANT, DeriveDraft(secret), CALLER, Directive.NO_STORE
     ).token
-    answer = house.verified(token)
+    answer = harness.verified(token)
     assert (answer.verification.error, answer.cache.value) == (None, "SKIP")
-    assert house.cache.reads == house.cache.leases == []
+    assert harness.cache.reads == harness.cache.leases == []
 
 
-def test_kinds_do_not_meet_in_the_cache(house: House) -> None:
-    _, secret = house.issue()
-    house.verified(secret)
-    assert {kind for _, kind, _ in house.cache.entries} == {KeyKind.ISSUED}
+def test_kinds_do_not_meet_in_the_cache(harness: ServiceHarness) -> None:
+    _, secret = harness.issue()
+    harness.verified(secret)
+    assert {kind for _, kind, _ in harness.cache.entries} == {KeyKind.ISSUED}

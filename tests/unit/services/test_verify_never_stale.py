@@ -32,7 +32,7 @@ from talos.http import ready_body
 from talos.services.ports import Clock
 from talos.services.tenant import Tenant
 from talos.services.verdicts import Verified
-from tests.fakes.house import CALLER, DRAFT, House
+from tests.fakes.harness import CALLER, DRAFT, ServiceHarness
 from tests.fakes.suspended import Suspended
 from tests.fakes.tenants import TENANT, tenant
 
@@ -65,12 +65,12 @@ class KeysUnderChange(RuleBasedStateMachine):
     credentials = Bundle("credentials")
     readers = Bundle("readers")
 
-    def make_house(self) -> House:
-        return House()
+    def make_harness(self) -> ServiceHarness:
+        return ServiceHarness()
 
     @initialize()
     def open(self) -> None:
-        self.house = self.make_house()
+        self.harness = self.make_harness()
         self.keys: dict[str, Key] = {}
         self.dead: set[str] = set()
         self.writer: Writer | None = None
@@ -88,7 +88,7 @@ class KeysUnderChange(RuleBasedStateMachine):
     @no_writer
     @rule(target=credentials, life_s=st.sampled_from(LIVES_S))
     def issue(self, life_s: int) -> str:
-        key, secret = self.house.issue(replace(DRAFT, ttl_ns=life_s * S))
+        key, secret = self.harness.issue(replace(DRAFT, ttl_ns=life_s * S))
         self.keys[secret] = key
         return secret
 
@@ -98,7 +98,7 @@ class KeysUnderChange(RuleBasedStateMachine):
         raw_key = f"test-raw-key-{number}"
         draft = replace(DRAFT, raw_key=raw_key, ttl_ns=life_s * S)
         try:
-            key = self.house.services.imports.import_key(TENANT, draft)
+            key = self.harness.services.imports.import_key(TENANT, draft)
         except TalosError:
             assert raw_key in self.keys
             return raw_key
@@ -110,21 +110,21 @@ class KeysUnderChange(RuleBasedStateMachine):
     # Changing keys
 
     def revoke(self, key: Key, credential: str) -> None:
-        self.house.services.revoke.revoke(TENANT, key.kind, key.key_id, RevokeDraft())
+        self.harness.services.revoke.revoke(TENANT, key.kind, key.key_id, RevokeDraft())
 
     def self_revoke(self, key: Key, credential: str) -> None:
-        self.house.services.revoke.self_revoke(TENANT, SelfRevokeDraft(credential))
+        self.harness.services.revoke.self_revoke(TENANT, SelfRevokeDraft(credential))
 
     def rotate(self, key: Key, credential: str) -> None:
-        rotated = self.house.services.rotate.rotate(TENANT, key.key_id, KeyChange())
+        rotated = self.harness.services.rotate.rotate(TENANT, key.key_id, KeyChange())
         self.keys[rotated.secret] = rotated.key
 
     def delete(self, key: Key, credential: str) -> None:
-        self.house.services.delete.delete(TENANT, key.key_id)
+        self.harness.services.delete.delete(TENANT, key.key_id)
 
     def update(self, key: Key, credential: str) -> None:
         change = KeyChange(name="renamed")
-        self.house.services.update.update(TENANT, key.kind, key.key_id, change, None)
+        self.harness.services.update.update(TENANT, key.kind, key.key_id, change, None)
 
     WRITES = st.sampled_from(["revoke", "self_revoke", "rotate", "delete", "update"])
 
@@ -147,14 +147,14 @@ class KeysUnderChange(RuleBasedStateMachine):
         key = self.keys[credential]
 
         def arm(park: Callable[[], None]) -> None:
-            self.house.keys.before_commit = self.house.keys.after_commit = park
+            self.harness.keys.before_commit = self.harness.keys.after_commit = park
 
         suspended = Suspended(lambda: operation(key, credential), arm)
         dies = write != "update"
         if suspended.parked:
             self.writer = Writer(credential, suspended, dies)
             return
-        self.house.keys.before_commit = self.house.keys.after_commit = None
+        self.harness.keys.before_commit = self.harness.keys.after_commit = None
         try:
             suspended.finish()
         except TalosError:
@@ -166,7 +166,7 @@ class KeysUnderChange(RuleBasedStateMachine):
     @rule()
     def commit_change(self) -> None:
         assert self.writer is not None
-        if self.house.keys.before_commit is None and self.house.keys.after_commit is not None:
+        if self.harness.keys.before_commit is None and self.harness.keys.after_commit is not None:
             self.writer.operation.advance()
             self.dead.update([self.writer.credential] if self.writer.dies else [])
 
@@ -184,22 +184,22 @@ class KeysUnderChange(RuleBasedStateMachine):
 
     @rule(credential=credentials, directive=DIRECTIVES, seen_by=TENANTS)
     def verify(self, credential: str, directive: CacheDirective, seen_by: Tenant) -> None:
-        answer = self.house.verified(credential, tenant=seen_by, directive=directive)
+        answer = self.harness.verified(credential, tenant=seen_by, directive=directive)
         self.judge(credential, answer.verification)
         if answer.cache is CacheOutcome.HIT:
             # Whoever published it, and under which cache.ttl (contract 16 (42)).
-            age_ns = self.house.clock.now_ns() - self.last_filled_ns[credential]
+            age_ns = self.harness.clock.now_ns() - self.last_filled_ns[credential]
             assert age_ns < seen_by.cache_ttl_ns
         else:
             self.may_have_filled(credential)
 
     @rule(batch=st.lists(credentials, min_size=1, max_size=4), directive=DIRECTIVES)
     def verify_batch(self, batch: list[str], directive: CacheDirective) -> None:
-        reads = self.house.keys.reads
-        answers = self.house.batch(*batch, tenant=PATIENT, directive=directive)
+        reads = self.harness.keys.reads
+        answers = self.harness.batch(*batch, tenant=PATIENT, directive=directive)
         for credential, answer in zip(batch, answers, strict=True):
             self.judge(credential, answer)
-            if self.house.keys.reads > reads:
+            if self.harness.keys.reads > reads:
                 self.may_have_filled(credential)
 
     @rule(credential=credentials, directive=DIRECTIVES)
@@ -207,10 +207,10 @@ class KeysUnderChange(RuleBasedStateMachine):
         draft = DeriveDraft(credential)
         self.may_have_filled(credential)
         try:
-            self.house.services.derive.derive(PATIENT, draft, CALLER, directive)
+            self.harness.services.derive.derive(PATIENT, draft, CALLER, directive)
         except FailedPrecondition:
             # The very instant of expiry is still alive, and has nothing left to give.
-            assert self.keys[credential].expires_at_ns == self.house.clock.now_ns()
+            assert self.keys[credential].expires_at_ns == self.harness.clock.now_ns()
         except TalosError:
             assert not self.good(credential)
         else:
@@ -220,10 +220,10 @@ class KeysUnderChange(RuleBasedStateMachine):
     def begin_verify(self, credential: str, directive: CacheDirective) -> object:
         good = self.good(credential)
         reader = Suspended(
-            lambda: self.house.verified(credential, tenant=PATIENT, directive=directive),
-            lambda park: setattr(self.house.keys, "after_read", park),
+            lambda: self.harness.verified(credential, tenant=PATIENT, directive=directive),
+            lambda park: setattr(self.harness.keys, "after_read", park),
         )
-        self.house.keys.after_read = None
+        self.harness.keys.after_read = None
         if not reader.parked:
             assert reader.finish().verification.is_valid is good
             return multiple()
@@ -235,19 +235,19 @@ class KeysUnderChange(RuleBasedStateMachine):
         suspended, was_there, key, credential = reader
         self.suspended.remove(suspended)
         self.may_have_filled(credential)
-        alive = not key.expired(self.house.clock.now_ns())
+        alive = not key.expired(self.harness.clock.now_ns())
         # What it knows of the row is of the moment when it read it, and must not reach the cache;
         # the time it goes by is that of its answer.
         assert suspended.finish().verification.is_valid is (was_there and alive)
 
     @rule(seconds=st.sampled_from([1, 10, 30, 61]))
     def wait(self, seconds: int) -> None:
-        self.house.clock.advance(s=seconds)
+        self.harness.clock.advance(s=seconds)
 
     # The model
 
     def good(self, credential: str) -> bool:
-        key, now_ns = self.keys[credential], self.house.clock.now_ns()
+        key, now_ns = self.keys[credential], self.harness.clock.now_ns()
         # After the clock was set back, an issued key may be of the future.
         made_ns = key.created_at_ns // S * S if key.kind is KeyKind.ISSUED else 0
         ahead = made_ns - now_ns > PATIENT.credentials.clock_skew_ns
@@ -259,11 +259,11 @@ class KeysUnderChange(RuleBasedStateMachine):
 
     def may_have_filled(self, credential: str) -> None:
         # Not every such call fills, so with a clock that was set back what was filled later counts.
-        now_ns = self.house.clock.now_ns()
+        now_ns = self.harness.clock.now_ns()
         self.last_filled_ns[credential] = max(self.last_filled_ns.get(credential, now_ns), now_ns)
 
     def cached(self, ref: KeyRef) -> bool:
-        return ref in self.house.cache.entries
+        return ref in self.harness.cache.entries
 
     @invariant()
     def the_cache_holds_no_dead_key(self) -> None:
@@ -274,8 +274,8 @@ class KeysUnderChange(RuleBasedStateMachine):
 class KeysUnderChangeInSharedMemory(KeysUnderChange):
     """The same over the cache that workers share, whose clock may step as well."""
 
-    def make_house(self) -> House:
-        return House(self.make_cache)
+    def make_harness(self) -> ServiceHarness:
+        return ServiceHarness(self.make_cache)
 
     def make_cache(self, clock: Clock) -> SharedKeyCache:
         memory = _core.SharedMemory(1 << 20)
@@ -289,7 +289,7 @@ class KeysUnderChangeInSharedMemory(KeysUnderChange):
 
     @rule(step_s=st.sampled_from([-3_600, 3_600]))
     def step(self, step_s: int) -> None:
-        self.house.clock.advance(s=step_s)
+        self.harness.clock.advance(s=step_s)
 
 
 SETTINGS = settings(max_examples=150, stateful_step_count=40)

@@ -11,7 +11,7 @@ from talos.domain.drafts import KeyDraft, RateLimitDraft
 from talos.domain.keys import Key, KeyKind, KeyStatus
 from talos.domain.verification import VerificationErrorCode as Code
 from talos.services.tenant import Tenant
-from tests.fakes.house import CALLER, House
+from tests.fakes.harness import CALLER, ServiceHarness
 from tests.fakes.tenants import TENANT, tenant
 
 S = 1_000_000_000
@@ -23,7 +23,7 @@ NOT_FOUND = (Code.NOT_FOUND, "API key not found")
 class World:
     """A key, its credential, and everything that can be wrong around it."""
 
-    house: House
+    harness: ServiceHarness
     key: Key
     credential: str
     tenant: Tenant = TENANT
@@ -31,9 +31,9 @@ class World:
     audiences: tuple[str, ...] = ()
 
     def change_row(self, **changes: object) -> None:
-        row = self.house.keys.rows.get(self.key.ref)
+        row = self.harness.keys.rows.get(self.key.ref)
         if row is not None:
-            self.house.keys.put(replace(row, **changes))  # type: ignore[arg-type]
+            self.harness.keys.put(replace(row, **changes))  # type: ignore[arg-type]
 
 
 def wrong_checksum(world: World) -> None:
@@ -42,11 +42,11 @@ def wrong_checksum(world: World) -> None:
 
 def too_old(world: World) -> None:
     world.tenant = tenant(world.tenant, max_ttl_ns=S)
-    world.house.clock.advance(s=5)
+    world.harness.clock.advance(s=5)
 
 
 def from_the_future(world: World) -> None:
-    world.house.clock.advance(s=-601)
+    world.harness.clock.advance(s=-601)
 
 
 def wrong_prefix(world: World) -> None:
@@ -54,7 +54,7 @@ def wrong_prefix(world: World) -> None:
 
 
 def no_row(world: World) -> None:
-    world.house.keys.rows.pop(world.key.ref, None)
+    world.harness.keys.rows.pop(world.key.ref, None)
 
 
 def revoked(world: World) -> None:
@@ -62,7 +62,7 @@ def revoked(world: World) -> None:
 
 
 def expired(world: World) -> None:
-    world.change_row(expires_at_ns=world.house.clock.now_ns() - 10**12)
+    world.change_row(expires_at_ns=world.harness.clock.now_ns() - 10**12)
 
 
 def stored_as_expired(world: World) -> None:
@@ -78,7 +78,7 @@ def audience_expected(world: World) -> None:
 
 
 def limit_used_up(world: World) -> None:
-    world.house.limiter.calls.append((world.key.network_id, world.key.key_id))
+    world.harness.limiter.calls.append((world.key.network_id, world.key.key_id))
 
 
 REVOKED = (Code.REVOKED, "The API key has been revoked.")
@@ -98,20 +98,20 @@ FAULTS_OF_IMPORTED = FAULTS[3:]
 
 
 def issued_world() -> World:
-    house = House()
-    return World(house, *house.issue(DRAFT))
+    harness = ServiceHarness()
+    return World(harness, *harness.issue(DRAFT))
 
 
 def imported_world() -> World:
-    house = House()
+    harness = ServiceHarness()
     raw_key = "test-raw-key-of-another-vendor"
-    key = house.services.imports.import_key(TENANT, replace(DRAFT, raw_key=raw_key))
-    house.events.clear()
-    return World(house, key, raw_key)
+    key = harness.services.imports.import_key(TENANT, replace(DRAFT, raw_key=raw_key))
+    harness.events.clear()
+    return World(harness, key, raw_key)
 
 
 def verdict(world: World) -> tuple[Code | None, str]:
-    answer = world.house.verified(
+    answer = world.harness.verified(
         world.credential, tenant=world.tenant, caller=world.caller, audiences=world.audiences
     )
     return answer.verification.error, answer.verification.message
@@ -121,7 +121,7 @@ def verdict(world: World) -> tuple[Code | None, str]:
 def test_without_a_fault_the_key_is_valid(make: object) -> None:
     world = make()  # type: ignore[operator]
     assert verdict(world) == (None, "")
-    assert world.house.limiter.calls == [(world.key.network_id, world.key.key_id)]
+    assert world.harness.limiter.calls == [(world.key.network_id, world.key.key_id)]
 
 
 @pytest.mark.parametrize("size", range(1, len(FAULTS) + 1))
@@ -131,10 +131,10 @@ def test_the_first_fault_of_an_issued_key_decides(size: int) -> None:
         assert world.key.kind is KeyKind.ISSUED
         for break_it, _ in faults:
             break_it(world)
-        calls = list(world.house.limiter.calls)
+        calls = list(world.harness.limiter.calls)
         assert verdict(world) == faults[0][1], [fault[0].__name__ for fault in faults]
         only_limited = faults[0][0] is limit_used_up
-        assert (world.house.limiter.calls == calls) is not only_limited
+        assert (world.harness.limiter.calls == calls) is not only_limited
 
 
 @pytest.mark.parametrize("size", range(1, len(FAULTS_OF_IMPORTED) + 1))
@@ -175,9 +175,9 @@ def test_a_row_without_a_status_is_unknown_even_when_expired() -> None:
 
 def test_the_instant_of_expiry_is_alive_and_the_next_is_not() -> None:
     world = issued_world()
-    world.change_row(expires_at_ns=world.house.clock.now_ns())
+    world.change_row(expires_at_ns=world.harness.clock.now_ns())
     assert verdict(world) == (None, "")
-    world.house.clock.advance(ns=1)
+    world.harness.clock.advance(ns=1)
     assert verdict(world) == EXPIRED
 
 
@@ -185,5 +185,5 @@ def test_a_row_without_an_expiry_never_expires() -> None:
     world = issued_world()
     world.change_row(expires_at_ns=None)
     world.tenant = tenant(max_ttl_ns=0)
-    world.house.clock.advance(s=10**9)
+    world.harness.clock.advance(s=10**9)
     assert verdict(world) == (None, "")

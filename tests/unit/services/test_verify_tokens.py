@@ -14,7 +14,7 @@ from talos.domain.keys import KeyStatus, KeyVisibility, Metadata
 from talos.domain.verification import CredentialType, Verification
 from talos.domain.verification import VerificationErrorCode as Code
 from talos.services.tenant import Tenant
-from tests.fakes.house import DRAFT, House
+from tests.fakes.harness import DRAFT, ServiceHarness
 from tests.fakes.tenants import OTHER_NETWORK, SETTINGS, TENANT, tenant
 
 S = 1_000_000_000
@@ -22,15 +22,15 @@ FORMATS = ["jwt", "macaroon"]
 TYPES = {"jwt": CredentialType.JWT, "macaroon": CredentialType.MACAROON}
 
 
-def token_claims(house: House, **changes: object) -> TokenClaims:
-    key, _ = house.issue(replace(DRAFT, metadata=Metadata('{"plan":"pro","n":9007199254740993}')))
+def token_claims(harness: ServiceHarness, **changes: object) -> TokenClaims:
+    key, _ = harness.issue(replace(DRAFT, metadata=Metadata('{"plan":"pro","n":9007199254740993}')))
     made = claims.derive(
         key,
         issuer=SETTINGS.issuer,
         scopes=("read",),
         audiences=(),
         custom_claims={"tier": "gold", "plan": "custom", "nothing": None},
-        now_ns=house.clock.now_ns(),
+        now_ns=harness.clock.now_ns(),
         ttl_ns=3_600 * S,
     )
     return replace(made, **changes)  # type: ignore[arg-type]
@@ -43,9 +43,9 @@ def mint(format_: str, made: TokenClaims) -> str:
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_a_good_token_is_described(house: House, format_: str) -> None:
-    made = token_claims(house, acl=("192.0.2.0/24",), aud=("billing", "shop"))
-    answer = house.verified(mint(format_, made), audiences=("shop",))
+def test_a_good_token_is_described(harness: ServiceHarness, format_: str) -> None:
+    made = token_claims(harness, acl=("192.0.2.0/24",), aud=("billing", "shop"))
+    answer = harness.verified(mint(format_, made), audiences=("shop",))
     assert answer.type is TYPES[format_]
     assert answer.cache.value == "SKIP"
     found = answer.verification
@@ -57,7 +57,7 @@ def test_a_good_token_is_described(house: House, format_: str) -> None:
         actor_id="user_1",
         issuer=SETTINGS.issuer,
         scopes=("read",),
-        expires_at_ns=(house.clock.now_ns() // S + 3_600) * S,
+        expires_at_ns=(harness.clock.now_ns() // S + 3_600) * S,
         visibility=KeyVisibility.SECRET,
         status=KeyStatus.ACTIVE,
         audiences=("billing", "shop"),
@@ -71,13 +71,13 @@ def test_a_good_token_is_described(house: House, format_: str) -> None:
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_nothing_of_the_parent_counts_any_more(house: House, format_: str) -> None:
-    token = mint(format_, token_claims(house))
-    house.keys.rows.clear()
-    assert house.verdict(token) is None
-    assert house.keys.reads == 0
-    assert house.limiter.calls == []
-    assert house.marks.asked == []
+def test_nothing_of_the_parent_counts_any_more(harness: ServiceHarness, format_: str) -> None:
+    token = mint(format_, token_claims(harness))
+    harness.keys.rows.clear()
+    assert harness.verdict(token) is None
+    assert harness.keys.reads == 0
+    assert harness.limiter.calls == []
+    assert harness.marks.asked == []
 
 
 def forged(world: dict[str, object]) -> None:
@@ -98,12 +98,12 @@ FAULTS: list[tuple[dict[str, object], Callable[[dict[str, object]], None] | None
 @pytest.mark.parametrize("size", range(1, len(FAULTS) + 1))
 def test_the_first_fault_decides(format_: str, size: int) -> None:
     for faults in combinations(FAULTS, size):
-        house = House()
+        harness = ServiceHarness()
         members: dict[str, object] = {}
         for changes, _, _ in faults:
             members.update(changes)
         token_type = members.pop("tty", None)
-        made = token_claims(house, **members)
+        made = token_claims(harness, **members)
         token = mint(format_, made) if token_type is None else _typed(format_, made, token_type)
         world: dict[str, object] = {"tenant": TENANT}
         for _, break_it, _ in faults:
@@ -111,7 +111,7 @@ def test_the_first_fault_decides(format_: str, size: int) -> None:
                 break_it(world)
         seen_by = world["tenant"]
         assert isinstance(seen_by, Tenant)
-        assert house.verdict(token, tenant=seen_by) is faults[0][2]
+        assert harness.verdict(token, tenant=seen_by) is faults[0][2]
 
 
 def _typed(format_: str, made: TokenClaims, token_type: object) -> str:
@@ -126,24 +126,26 @@ def _typed(format_: str, made: TokenClaims, token_type: object) -> str:
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_a_missing_network_is_another_network(house: House, format_: str) -> None:
-    answer = house.verified(mint(format_, token_claims(house, nid=""))).verification
+def test_a_missing_network_is_another_network(harness: ServiceHarness, format_: str) -> None:
+    answer = harness.verified(mint(format_, token_claims(harness, nid=""))).verification
     assert (answer.error, answer.message) == (Code.NOT_FOUND, "token not valid for this network")
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_an_expired_token_is_a_signature_that_fails(house: House, format_: str) -> None:
-    token = mint(format_, token_claims(house))
-    house.clock.advance(s=3_601)
-    answer = house.verified(token).verification
+def test_an_expired_token_is_a_signature_that_fails(harness: ServiceHarness, format_: str) -> None:
+    token = mint(format_, token_claims(harness))
+    harness.clock.advance(s=3_601)
+    answer = harness.verified(token).verification
     assert answer.error is Code.SIGNATURE_INVALID
     assert answer.message == "Signature verification failed."
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_a_list_that_cannot_be_read_is_an_internal_fault(house: House, format_: str) -> None:
-    token = mint(format_, token_claims(house, acl=("nonsense", "192.0.2.0/24")))
-    answer = house.verified(token).verification
+def test_a_list_that_cannot_be_read_is_an_internal_fault(
+    harness: ServiceHarness, format_: str
+) -> None:
+    token = mint(format_, token_claims(harness, acl=("nonsense", "192.0.2.0/24")))
+    answer = harness.verified(token).verification
     assert (answer.error, answer.message) == (Code.INTERNAL, "invalid CIDR configuration")
 
 
@@ -161,18 +163,18 @@ def test_a_list_that_cannot_be_read_is_an_internal_fault(house: House, format_: 
     ],
 )
 def test_audiences(
-    house: House,
+    harness: ServiceHarness,
     format_: str,
     named: tuple[str, ...],
     expected: tuple[str, ...],
     error: Code | None,
 ) -> None:
-    token = mint(format_, token_claims(house, aud=named))
-    assert house.verdict(token, audiences=expected) is error
+    token = mint(format_, token_claims(harness, aud=named))
+    assert harness.verdict(token, audiences=expected) is error
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_the_list_travels_with_the_token(house: House, format_: str) -> None:
-    token = mint(format_, token_claims(house, acl=("10.0.0.0/8",)))
-    assert house.verdict(token, caller=Caller("10.0.0.1")) is None
-    assert house.verdict(token, caller=Caller("")) is Code.IP_NOT_ALLOWED
+def test_the_list_travels_with_the_token(harness: ServiceHarness, format_: str) -> None:
+    token = mint(format_, token_claims(harness, acl=("10.0.0.0/8",)))
+    assert harness.verdict(token, caller=Caller("10.0.0.1")) is None
+    assert harness.verdict(token, caller=Caller("")) is Code.IP_NOT_ALLOWED

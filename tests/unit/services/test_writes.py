@@ -12,43 +12,43 @@ from talos.domain.drafts import KeyChange, RevokeDraft, SelfRevokeDraft
 from talos.domain.events import AuditEvent, EventName, Requester, changed_members, event_id
 from talos.domain.keys import Key, RevocationReason
 from talos.errors import ServiceUnavailable
-from tests.fakes.house import DRAFT, House
+from tests.fakes.harness import DRAFT, ServiceHarness
 from tests.fakes.tenants import TENANT
 
 REQUESTER = Requester("request-1", "192.0.2.1", "", "curl/8")
 RAW_KEY = "test-raw-key"
 
 
-def update(house: House, key: Key, secret: str) -> None:
+def update(harness: ServiceHarness, key: Key, secret: str) -> None:
     change = KeyChange(name="renamed", scopes=("read",))
-    house.services.update.update(TENANT, key.kind, key.key_id, change, None, REQUESTER)
+    harness.services.update.update(TENANT, key.kind, key.key_id, change, None, REQUESTER)
 
 
-def revoke(house: House, key: Key, secret: str) -> None:
+def revoke(harness: ServiceHarness, key: Key, secret: str) -> None:
     draft = RevokeDraft(RevocationReason.KEY_COMPROMISE)
-    house.services.revoke.revoke(TENANT, key.kind, key.key_id, draft, REQUESTER)
+    harness.services.revoke.revoke(TENANT, key.kind, key.key_id, draft, REQUESTER)
 
 
-def self_revoke(house: House, key: Key, secret: str) -> None:
-    house.services.revoke.self_revoke(TENANT, SelfRevokeDraft(secret), REQUESTER)
+def self_revoke(harness: ServiceHarness, key: Key, secret: str) -> None:
+    harness.services.revoke.self_revoke(TENANT, SelfRevokeDraft(secret), REQUESTER)
 
 
-def rotate(house: House, key: Key, secret: str) -> None:
+def rotate(harness: ServiceHarness, key: Key, secret: str) -> None:
     change = KeyChange(name="successor")
-    house.services.rotate.rotate(TENANT, key.key_id, change, REQUESTER)
+    harness.services.rotate.rotate(TENANT, key.key_id, change, REQUESTER)
 
 
-def delete(house: House, key: Key, secret: str) -> None:
-    house.services.delete.delete(TENANT, key.key_id, REQUESTER)
+def delete(harness: ServiceHarness, key: Key, secret: str) -> None:
+    harness.services.delete.delete(TENANT, key.key_id, REQUESTER)
 
 
-def imported(house: House) -> tuple[Key, str]:
-    key = house.services.imports.import_key(TENANT, replace(DRAFT, raw_key=RAW_KEY))
-    house.events.clear()
+def imported(harness: ServiceHarness) -> tuple[Key, str]:
+    key = harness.services.imports.import_key(TENANT, replace(DRAFT, raw_key=RAW_KEY))
+    harness.events.clear()
     return key, RAW_KEY
 
 
-ISSUED = House.issue
+ISSUED = ServiceHarness.issue
 WRITES = [
     pytest.param(ISSUED, update, EventName.ISSUED_UPDATED, ("name", "scopes"), id="update"),
     pytest.param(
@@ -65,27 +65,27 @@ WRITES = [
     pytest.param(imported, update, EventName.IMPORTED_UPDATED, ("name", "scopes"), id="imported"),
     pytest.param(imported, delete, EventName.IMPORTED_DELETED, (), id="delete"),
 ]
-Make = Callable[[House], tuple[Key, str]]
-Write = Callable[[House, Key, str], None]
+Make = Callable[[ServiceHarness], tuple[Key, str]]
+Write = Callable[[ServiceHarness, Key, str], None]
 
 
 @pytest.mark.parametrize(("make", "write", "name", "changed"), WRITES)
 def test_a_write_stores_what_it_tells(
     make: Make, write: Write, name: EventName, changed: tuple[str, ...]
 ) -> None:
-    house = House()
-    key, secret = make(house)
-    house.keys.events.clear()
-    house.clock.advance(s=5)
-    write(house, key, secret)
-    [stored] = house.keys.events
-    assert house.events.events == [stored]
+    harness = ServiceHarness()
+    key, secret = make(harness)
+    harness.keys.events.clear()
+    harness.clock.advance(s=5)
+    write(harness, key, secret)
+    [stored] = harness.keys.events
+    assert harness.events.events == [stored]
     assert (stored.name, stored.changed, stored.requester) == (name, changed, REQUESTER)
-    assert stored.time_ns == house.clock.now_ns()
+    assert stored.time_ns == harness.clock.now_ns()
     assert stored.actor_id == key.actor_id
     assert stored.key is not None
     if name is EventName.ISSUED_ROTATED:
-        assert house.keys.rows[stored.key].name == "successor"
+        assert harness.keys.rows[stored.key].name == "successor"
     else:
         assert stored.key == key.ref
 
@@ -94,24 +94,24 @@ def test_a_write_stores_what_it_tells(
 def test_the_key_is_held_until_its_events_are_stored_and_before_they_are_told(
     make: Make, write: Write, name: EventName, changed: tuple[str, ...]
 ) -> None:
-    house = House()
-    key, secret = make(house)
-    house.keys.events.clear()
+    harness = ServiceHarness()
+    key, secret = make(harness)
+    harness.keys.events.clear()
     seen: list[tuple[str, int]] = []
 
     def note(step: str) -> None:
-        seen.append((step, house.cache.holds[key.ref]))
+        seen.append((step, harness.cache.holds[key.ref]))
 
-    house.keys.before_commit = lambda: note("committing")
-    house.keys.after_commit = lambda: note("committed")
-    emit = house.events.emit
+    harness.keys.before_commit = lambda: note("committing")
+    harness.keys.after_commit = lambda: note("committed")
+    emit = harness.events.emit
 
     def emit_and_note(event: AuditEvent) -> None:
         note("told")
         emit(event)
 
-    house.events.emit = emit_and_note  # type: ignore[method-assign]
-    write(house, key, secret)
+    harness.events.emit = emit_and_note  # type: ignore[method-assign]
+    write(harness, key, secret)
     assert seen == [("committing", 1), ("committed", 1), ("told", 0)]
 
 
@@ -119,34 +119,34 @@ def test_the_key_is_held_until_its_events_are_stored_and_before_they_are_told(
 def test_a_write_that_fails_tells_nothing(
     make: Make, write: Write, name: EventName, changed: tuple[str, ...]
 ) -> None:
-    house = House()
-    key, secret = make(house)
-    house.keys.events.clear()
-    house.keys.trouble = ServiceUnavailable()
+    harness = ServiceHarness()
+    key, secret = make(harness)
+    harness.keys.events.clear()
+    harness.keys.trouble = ServiceUnavailable()
     with pytest.raises(ServiceUnavailable):
-        write(house, key, secret)
-    assert house.events.events == house.keys.events == []
+        write(harness, key, secret)
+    assert harness.events.events == harness.keys.events == []
 
 
 def test_new_keys_are_told_of_once_and_replays_never() -> None:
-    house = House()
+    harness = ServiceHarness()
     draft = replace(DRAFT, request_id="r")
     for _ in range(2):
-        house.services.issue.issue(TENANT, draft, REQUESTER)
-        house.services.imports.import_key(TENANT, replace(draft, raw_key=RAW_KEY), REQUESTER)
+        harness.services.issue.issue(TENANT, draft, REQUESTER)
+        harness.services.imports.import_key(TENANT, replace(draft, raw_key=RAW_KEY), REQUESTER)
     names = [EventName.ISSUED_CREATED, EventName.IMPORTED_CREATED]
-    assert [event.name for event in house.keys.events] == names
-    assert house.events.events == house.keys.events
-    assert {event.requester for event in house.keys.events} == {REQUESTER}
+    assert [event.name for event in harness.keys.events] == names
+    assert harness.events.events == harness.keys.events
+    assert {event.requester for event in harness.keys.events} == {REQUESTER}
 
 
 def test_a_batch_stores_events_of_what_was_imported_alone() -> None:
-    house = House()
+    harness = ServiceHarness()
     drafts = [replace(DRAFT, raw_key=raw_key) for raw_key in ("one", "two", "one", "")]
-    house.services.imports.import_batch(TENANT, drafts, REQUESTER)
-    stored = [event.name for event in house.keys.events]
+    harness.services.imports.import_batch(TENANT, drafts, REQUESTER)
+    stored = [event.name for event in harness.keys.events]
     assert stored == [EventName.IMPORTED_CREATED] * 2
-    assert house.events.names == [*stored, EventName.IMPORT_FAILED, EventName.IMPORT_FAILED]
+    assert harness.events.names == [*stored, EventName.IMPORT_FAILED, EventName.IMPORT_FAILED]
 
 
 def test_ids_of_events_sort_by_their_time() -> None:
@@ -160,7 +160,7 @@ def test_ids_of_events_sort_by_their_time() -> None:
 
 
 def test_what_always_changes_is_no_changed_member() -> None:
-    key, _ = House().issue()
+    key, _ = ServiceHarness().issue()
     other = replace(key, updated_at_ns=1, last_used_at_ns=1, key_id="x", token_prefix="p")
     assert changed_members(key, other) == ()
     assert changed_members(key, replace(key, allowed_cidrs=("::/0",))) == ("ip_restriction",)

@@ -22,7 +22,7 @@ class Clock:
         return self.now_s
 
 
-class House:
+class BulkheadHarness:
     """Bulkhead with two places and a patience of 5 s."""
 
     def __init__(self) -> None:
@@ -45,65 +45,65 @@ class House:
 
 
 def test_who_finds_every_place_taken_gets_the_next_that_is_free() -> None:
-    house = House()
-    house.enter()
-    house.enter()
-    house.clock.now_s += 4.9
+    harness = BulkheadHarness()
+    harness.enter()
+    harness.enter()
+    harness.clock.now_s += 4.9
     with ThreadPoolExecutor(1) as one:
-        waiting = one.submit(house.enter)
-        house.leave()
+        waiting = one.submit(harness.enter)
+        harness.leave()
         waiting.result(timeout=LONG_S)
 
 
 def test_where_nobody_gets_on_the_next_is_turned_away_at_once() -> None:
-    house = House()
-    house.enter()
-    house.enter()
-    house.clock.now_s += 5
-    assert house.turned_away()
-    house.leave()
-    house.enter()
+    harness = BulkheadHarness()
+    harness.enter()
+    harness.enter()
+    harness.clock.now_s += 5
+    assert harness.turned_away()
+    harness.leave()
+    harness.enter()
 
 
 @pytest.mark.parametrize("error", [GatewayTimeout(), ServiceUnavailable()])
 def test_a_failure_of_the_database_is_no_getting_on(error: TalosError) -> None:
-    house = House()
-    house.enter()
-    house.enter()
-    house.clock.now_s += 5
-    house.leave(error)
+    harness = BulkheadHarness()
+    harness.enter()
+    harness.enter()
+    harness.clock.now_s += 5
+    harness.leave(error)
     # A place is free: whoever takes it finds out whether the database answers again.
-    house.enter()
-    assert house.turned_away()
+    harness.enter()
+    assert harness.turned_away()
 
 
 @pytest.mark.parametrize("error", [None, ApiKeyNotFound()])
 def test_an_answer_of_any_kind_is(error: TalosError | None) -> None:
-    house = House()
-    house.enter()
-    house.enter()
-    house.clock.now_s += 60
-    house.leave(error)
-    house.enter()
+    harness = BulkheadHarness()
+    harness.enter()
+    harness.enter()
+    harness.clock.now_s += 60
+    harness.leave(error)
+    harness.enter()
     with ThreadPoolExecutor(1) as one:
-        waiting = one.submit(house.enter)
-        house.leave()
+        waiting = one.submit(harness.enter)
+        harness.leave()
         waiting.result(timeout=LONG_S)
 
 
 def test_when_nobody_asks_any_more_what_was_is_forgotten() -> None:
-    house = House()
-    house.enter()
-    house.enter()
-    house.clock.now_s += 60
-    house.leave(GatewayTimeout())
-    house.leave(GatewayTimeout())
-    house.clock.now_s += 3_600
-    house.enter()
-    house.enter()
+    harness = BulkheadHarness()
+    harness.enter()
+    harness.enter()
+    harness.clock.now_s += 60
+    harness.leave(GatewayTimeout())
+    harness.leave(GatewayTimeout())
+    harness.clock.now_s += 3_600
+    harness.enter()
+    harness.enter()
     with ThreadPoolExecutor(1) as one:
-        waiting = one.submit(house.enter)
-        house.leave()
+        waiting = one.submit(harness.enter)
+        harness.leave()
         waiting.result(timeout=LONG_S)
 
 

@@ -16,8 +16,8 @@ from talos.http.errors import STATUSES, encode, envelope
 from talos.services import verification_steps
 from talos.services.import_keys import BatchErrorCode
 from talos.serving.process import listeners
-from tests.house.pages import DOCS, ROOT, Page
-from tests.house.test_layers import FLOORS
+from tests.architecture.pages import DOCS, ROOT, Page
+from tests.architecture.test_layers import FLOORS
 
 ARCHITECTURE = Page(DOCS / "architecture.md")
 ERRORS = Page(DOCS / "errors.md")
@@ -92,7 +92,7 @@ def test_low_level_refusals_are_told() -> None:
     assert {int(row[0]) for row in ERRORS.table("Status", "When")} == used
 
 
-def test_the_floors_are_those_of_the_house() -> None:
+def test_the_documented_layers_are_those_of_the_imports() -> None:
     rows = ARCHITECTURE.table("Package", "Floor", "Knows", "Does not know")
     assert {row[0]: int(row[1]) for row in rows} == FLOORS
 

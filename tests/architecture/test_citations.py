@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.house.pages import DOCS, PAGES, ROOT, Page
+from tests.architecture.pages import DOCS, PAGES, ROOT, Page
 
 PROTOCOL = [Page(path) for path in sorted((DOCS / "protocol").glob("*.md"))]
 DIFFERENCES = "16"
@@ -101,7 +101,7 @@ def sources() -> Iterator[tuple[str, str]]:
         capture_output=True,
         text=True,
     )
-    own = ("LICENSE", "bench/results/", "tests/house/test_citations.py", "docs/protocol/")
+    own = ("LICENSE", "bench/results/", "tests/architecture/test_citations.py", "docs/protocol/")
     for name in listed.stdout.splitlines():
         path = ROOT / name
         if not name.startswith(own) and path.is_file():

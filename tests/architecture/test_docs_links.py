@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.pages import DOCS, PAGES, Page
+from tests.architecture.pages import DOCS, PAGES, Page
 
 ELSEWHERE = re.compile(r"[a-z]+:")
 ADR = DOCS / "adr"

@@ -12,7 +12,7 @@ import pytest
 
 from talos.cli.app import app
 from talos.config import schema
-from tests.house.pages import PAGES, ROOT, Page
+from tests.architecture.pages import PAGES, ROOT, Page
 
 PACKAGES = {
     path.stem if path.suffix else path.name

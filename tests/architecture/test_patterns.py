@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.house.regexes import encoded, hostile, methods, patterns, uncovered
+from tests.architecture.regexes import encoded, hostile, methods, patterns, uncovered
 from tests.work import grows_faster
 
 LONGEST_HARMLESS = 300

@@ -1,4 +1,4 @@
-"""The house keeps its floors: imports run one way, and what belongs below stays below.
+"""The layers hold: imports run one way, and what belongs below stays below.
 
 The rules are those of docs/architecture.md, read from the import statements of every module.
 """
@@ -100,7 +100,7 @@ def test_adapters_see_only_the_ports_of_the_services(module: str) -> None:
         if room(name) in ("talos.domain", "talos.credentials", "talos.services", "talos.errors")
     ],
 )
-def test_the_core_of_the_house_knows_no_framework(module: str) -> None:
+def test_the_lower_layers_know_no_framework(module: str) -> None:
     assert not {name for name in MODULES[module] if name.split(".")[0] in FRAMEWORKS}
 
 

@@ -23,7 +23,7 @@ CALLER = Caller("192.0.2.1")
 DRAFT = KeyDraft(name="a key", actor_id="user_1", scopes=("read", "write"))
 
 
-class House:
+class ServiceHarness:
     """Services and the fakes behind them; ``make_cache`` gives them another cache."""
 
     def __init__(self, make_cache: Callable[[Clock], KeyCache] | None = None) -> None:

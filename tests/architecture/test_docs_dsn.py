@@ -4,7 +4,7 @@ import pytest
 from psycopg.pq import Conninfo
 
 from talos.adapters.sql.dsn import mysql, parse_dsn, pool, postgres, sqlite
-from tests.house.pages import DOCS, Page
+from tests.architecture.pages import DOCS, Page
 
 PAGE = Page(DOCS / "dsn.md")
 DOCUMENTED = set(PAGE.spans)
