@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from talos import _core
 from talos.adapters.cache.null import NullKeyCache, NullVerifiedTokenCache
-from talos.adapters.cache.proved_tokens import KIND as TOKEN_KIND
 from talos.adapters.cache.proved_tokens import SharedVerifiedTokenCache
-from talos.adapters.cache.shared import KIND_NUMBERS, BodyFormat, SharedKeyCache
+from talos.adapters.cache.shared import BodyFormat, SharedKeyCache
 from talos.adapters.clock import SystemClock
 from talos.adapters.observability import counters
 from talos.adapters.observability.events import LogEventEmitter
@@ -35,13 +34,12 @@ from talos.config.directory import SingleTenantSource
 from talos.config.reload import ConfigSource, ConfigWatcher
 from talos.config.snapshot import Snapshot
 from talos.config.values import Config
-from talos.domain.keys import NIL_NETWORK, KeyKind
+from talos.domain.keys import NIL_NETWORK
 from talos.errors import ConfigurationError, GatewayTimeout, InternalError, ServiceUnavailable
-from talos.http import application, metrics_port, ready_body, surfaces
+from talos.fast_path import FastPath
+from talos.http import metrics_port, ready_body, surfaces
 from talos.http.dependencies import BuildInfo, HttpDependencies
-from talos.http.ready_head import ready_batch_head, ready_head, ready_token_head
 from talos.http.surfaces import Surface
-from talos.services import hot_path
 from talos.services.assembly import assemble
 from talos.services.ports import Clock, KeyCache, Ports, RateLimiter, VerifiedTokenCache
 
@@ -98,43 +96,6 @@ class Assembly:
     def applications(self) -> "tuple[WSGIApplication, ...]":
         """Both applications, in the order of their listeners."""
         return (self.main, self.metrics)
-
-
-def fast_path_obstacles(snapshot: Snapshot) -> list[str]:
-    """Return in words why the fast path answers nothing under ``snapshot``; empty where it does."""
-    obstacles = application.fast_path_obstacles(snapshot.http)
-    if snapshot.config.text("cache.type") != "memory":
-        return [*obstacles, "cache.type is not memory"]
-    return [*obstacles, *hot_path.obstacles(snapshot.tenant)]
-
-
-def fast_path_notes(surface: Surface, snapshot: Snapshot) -> list[str]:
-    """Return what is to be logged of the fast path where it is off, though there are verifications.
-
-    See ``ConfigSource``.
-    """
-    if surface is Surface.PUBLIC:
-        return []
-    return [
-        f"the fast path for verifications is off: {obstacle}"
-        for obstacle in fast_path_obstacles(snapshot)
-    ]
-
-
-def slow_fallbacks() -> list[str]:
-    """Return a warning for each part of the compiled core that has to do without its library."""
-    found = []
-    if not _core.OPENSSL_IS_DIRECT:
-        found.append(
-            "the OpenSSL of this Python cannot be called directly: each checksum of a key takes "
-            "about five times as long"
-        )
-    if not _core.XXH3_IS_DIRECT:
-        found.append(
-            "the library of the xxhash package cannot be called directly: looking into the cache "
-            "is slower"
-        )
-    return found
 
 
 def build_info() -> BuildInfo:
@@ -256,7 +217,7 @@ def build(
         # What it holds was read from the file that is no longer there.
         health.on_replaced = shared_cache.flush
         if surface is not Surface.PUBLIC:
-            hot = _ReadyAnswers(shared.memory, shared.limits, source)
+            hot = FastPath(shared.memory, shared.limits, source)
     dependencies = HttpDependencies(
         services=assemble(
             Ports(
@@ -329,35 +290,3 @@ def _shared_cache(memory: _core.SharedMemory, source: ConfigSource, clock: Clock
         # It may have been turned off while no worker was there to see that.
         cache.flush()
     return cache
-
-
-class _ReadyAnswers:
-    """The hot path of one worker, and the settings that it was last configured for."""
-
-    def __init__(
-        self,
-        memory: _core.SharedMemory,
-        limits: _core.RateLimits | None,
-        source: ConfigSource,
-    ) -> None:
-        self.path = _core.HotPath(
-            _core.KeyCache(memory),
-            kind=KIND_NUMBERS[KeyKind.ISSUED],
-            imported_kind=KIND_NUMBERS[KeyKind.IMPORTED],
-            token_kind=TOKEN_KIND,
-            token_head=ready_token_head(),
-            limits=limits,
-            head=ready_head(),
-            batch_head=ready_batch_head(),
-        )
-        self._source = source
-        self._seen: Snapshot | None = None
-
-    def configure(self) -> None:
-        snapshot = self._source.current()
-        if snapshot is not self._seen:
-            if fast_path_obstacles(snapshot):
-                self.path.disable()
-            else:
-                hot_path.configure(self.path, snapshot.tenant, snapshot.http)
-            self._seen = snapshot

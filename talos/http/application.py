@@ -8,7 +8,7 @@ import falcon
 from falcon.routing import CompiledRouter
 
 from talos.errors import TalosError
-from talos.http import fast_path
+from talos.http import bypass
 from talos.http.body_limits import SMALL_BYTES, limit_bytes
 from talos.http.dependencies import HttpDependencies
 from talos.http.errors import ErrorHandlers
@@ -104,7 +104,7 @@ class Application(falcon.App[Request, falcon.Response]):
 
 def fast_path_obstacles(settings: HttpSettings) -> list[str]:
     """Return in words why verifications may not pass the middleware by; empty where they may."""
-    return list(fast_path.obstacles((AccessLog, *INNER_MIDDLEWARE), settings))
+    return list(bypass.obstacles((AccessLog, *INNER_MIDDLEWARE), settings))
 
 
 @cache

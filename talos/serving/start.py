@@ -11,7 +11,7 @@ from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from talos import bootstrap
+from talos import bootstrap, fast_path
 from talos.adapters.observability import logs
 from talos.config import advice
 from talos.config.loading import load
@@ -162,7 +162,7 @@ def _end_quietly_when_told() -> None:
 
 def _notes(surface: Surface, worker_class: str, snapshot: Snapshot) -> Sequence[str]:
     # gunicorn's own workers have no fast path, whatever the configuration says.
-    return bootstrap.fast_path_notes(surface, snapshot) if worker_class == "talos" else ()
+    return fast_path.notes(surface, snapshot) if worker_class == "talos" else ()
 
 
 def _tell_about(source: ConfigSource) -> None:
@@ -173,7 +173,7 @@ def _tell_about(source: ConfigSource) -> None:
         _log.warning(warning)
     for note in source.notes():
         _log.info(note)
-    for warning in bootstrap.slow_fallbacks():
+    for warning in fast_path.slow_fallbacks():
         _log.warning(warning)
     _log.info("Configuration validated")
 

@@ -19,6 +19,7 @@ FLOORS = {
     "talos.adapters": 4,
     "talos.config": 4,
     "talos.http": 4,
+    "talos.fast_path": 5,
     "talos.bootstrap": 5,
     "talos.serving.http": 6,
     "talos.serving.connection_counts": 7,
@@ -123,9 +124,12 @@ def test_names_say_what_a_module_knows(module: str) -> None:
     )
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: module_name(path))
+SOURCES = [path for ending in ("py", "pyx", "pxi", "h") for path in PACKAGE.rglob(f"*.{ending}")]
+
+
+@pytest.mark.parametrize("path", sorted(SOURCES), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_module_is_one_thing(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 420
+    assert len(path.read_text().splitlines()) <= 400
 
 
 def loaded_by(module: str) -> set[str]:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from talos import bootstrap
+from talos import fast_path
 from talos.config import snapshot
 from talos.config.reload import ConfigSource
-from talos.http import application, fast_path
+from talos.http import application, bypass
 from talos.http.middleware.cors import Cors
 from talos.http.surfaces import Surface
 from talos.services.tenant import HttpSettings
@@ -36,7 +36,7 @@ def taken(tmp_path: Path, **changes: Any) -> snapshot.Snapshot:
 
 
 def test_nothing_is_said_where_it_is_on(tmp_path: Path) -> None:
-    assert bootstrap.fast_path_notes(Surface.ALL, taken(tmp_path)) == []
+    assert fast_path.notes(Surface.ALL, taken(tmp_path)) == []
 
 
 PREFIXES = [f"p{number}" for number in range(70)]
@@ -58,9 +58,9 @@ PREFIXES = [f"p{number}" for number in range(70)]
 def test_each_reason_is_said_in_words(tmp_path: Path, changes: Any, reason: str) -> None:
     seen = taken(tmp_path, **changes)
     expected = [f"the fast path for verifications is off: {reason}"]
-    assert bootstrap.fast_path_notes(Surface.ALL, seen) == expected
-    assert bootstrap.fast_path_notes(Surface.ADMIN, seen) == expected
-    assert bootstrap.fast_path_notes(Surface.PUBLIC, seen) == [], "it verifies nothing"
+    assert fast_path.notes(Surface.ALL, seen) == expected
+    assert fast_path.notes(Surface.ADMIN, seen) == expected
+    assert fast_path.notes(Surface.PUBLIC, seen) == [], "it verifies nothing"
 
 
 @pytest.mark.parametrize("part", [Undeclared, Derived])
@@ -77,13 +77,13 @@ def test_middleware_that_declares_nothing_switches_it_off(
         assert worker.verify(credential) == "MISS"
         assert worker.verify(credential) == "HIT"
         assert not worker.answers_at_once(credential)
-        [note] = bootstrap.fast_path_notes(Surface.ALL, worker.source.current())
+        [note] = fast_path.notes(Surface.ALL, worker.source.current())
         assert part.__name__ in note
 
 
 def test_every_middleware_declares_itself() -> None:
     assert application.fast_path_obstacles(HttpSettings()) == []
-    assert list(fast_path.obstacles([Undeclared], HttpSettings())) != []
+    assert list(bypass.obstacles([Undeclared], HttpSettings())) != []
 
 
 def test_a_reload_that_turns_it_off_says_so_once(
@@ -94,7 +94,7 @@ def test_a_reload_that_turns_it_off_says_so_once(
         worker.source = ConfigSource(
             loaded(tmp_path, tree(**worker.settings)),
             {},
-            partial(bootstrap.fast_path_notes, Surface.ALL),
+            partial(fast_path.notes, Surface.ALL),
         )
         assert worker.source.notes() == []
 

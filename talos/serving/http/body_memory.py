@@ -56,7 +56,7 @@ class BodyMemoryBudget:
     While anybody waits, a body that has been read for ``TURN_S`` and is still not whole gives way:
     of several the one that has held most memory for longest. So clients that fill the memory and
     then send slowly hold up the others for about two turns, however well they keep the pace that
-    is asked of all; and a client that sends as fast as it is read is never closed.
+    is asked of all; and a body that is read within a turn is never closed.
     """
 
     def __init__(

@@ -1,0 +1,86 @@
+"""The fast path put together: verifications that compiled code answers out of the shared cache.
+
+Also what is said of it: why it is off, and which parts of the compiled core have to do without the
+library that makes them fast.
+"""
+
+from talos import _core
+from talos.adapters.cache.proved_tokens import KIND as TOKEN_KIND
+from talos.adapters.cache.shared import KIND_NUMBERS
+from talos.config.reload import ConfigSource
+from talos.config.snapshot import Snapshot
+from talos.domain.keys import KeyKind
+from talos.http import application
+from talos.http.ready_head import ready_batch_head, ready_head, ready_token_head
+from talos.http.surfaces import Surface
+from talos.services import hot_path
+
+
+def obstacles(snapshot: Snapshot) -> list[str]:
+    """Return in words why the fast path answers nothing under ``snapshot``; empty where it does."""
+    found = application.fast_path_obstacles(snapshot.http)
+    if snapshot.config.text("cache.type") != "memory":
+        return [*found, "cache.type is not memory"]
+    return [*found, *hot_path.obstacles(snapshot.tenant)]
+
+
+def notes(surface: Surface, snapshot: Snapshot) -> list[str]:
+    """Return what is to be logged of the fast path where it is off, though there are verifications.
+
+    See ``ConfigSource``.
+    """
+    if surface is Surface.PUBLIC:
+        return []
+    return [
+        f"the fast path for verifications is off: {obstacle}" for obstacle in obstacles(snapshot)
+    ]
+
+
+def slow_fallbacks() -> list[str]:
+    """Return a warning for each part of the compiled core that has to do without its library."""
+    found = []
+    if not _core.OPENSSL_IS_DIRECT:
+        found.append(
+            "the OpenSSL of this Python cannot be called directly: each checksum of a key takes "
+            "about five times as long"
+        )
+    if not _core.XXH3_IS_DIRECT:
+        found.append(
+            "the library of the xxhash package cannot be called directly: looking into the cache "
+            "is slower"
+        )
+    return found
+
+
+class FastPath:
+    """The fast path of one worker, and the settings that it was last configured for."""
+
+    def __init__(
+        self,
+        memory: _core.SharedMemory,
+        limits: _core.RateLimits | None,
+        source: ConfigSource,
+    ) -> None:
+        """Answer out of ``memory``, as the configuration of ``source`` has it."""
+        self.path = _core.HotPath(
+            _core.KeyCache(memory),
+            kind=KIND_NUMBERS[KeyKind.ISSUED],
+            imported_kind=KIND_NUMBERS[KeyKind.IMPORTED],
+            token_kind=TOKEN_KIND,
+            token_head=ready_token_head(),
+            limits=limits,
+            head=ready_head(),
+            batch_head=ready_batch_head(),
+        )
+        self._source = source
+        self._seen: Snapshot | None = None
+
+    def configure(self) -> None:
+        """Follow the configuration in force. Cheap where nothing has changed."""
+        snapshot = self._source.current()
+        if snapshot is not self._seen:
+            if obstacles(snapshot):
+                self.path.disable()
+            else:
+                hot_path.configure(self.path, snapshot.tenant, snapshot.http)
+            self._seen = snapshot
