@@ -53,7 +53,7 @@ test: $(VENV)/.installed-test ## Run every test, with throwaway database servers
 
 .PHONY: coverage
 coverage: $(VENV)/.installed-test ## Run every test and print the branch coverage of each package
-	@$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report= $(ARGS)
+	@$(MAKE) --no-print-directory test ARGS="--cov --cov-report= $(ARGS)"
 	@$(BIN)/python -m tests.coverage
 
 .PHONY: services

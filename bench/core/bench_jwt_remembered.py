@@ -1,6 +1,7 @@
 """Verifying a JWT that a worker of this host has proved before (Ed25519), beside the first time."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -16,14 +17,10 @@ from talos.domain.drafts import VerifyDraft
 from talos.domain.verification import CacheDirective, CredentialType
 from talos.http import ready_body
 from talos.services.attempt import Attempt
-from talos.services.ports import Ports
 from talos.services.prove_token import prove_token
 from talos.services.tenant import Tenant
 from talos.services.verify import VerifyService
-from tests.fakes.events import RecordingEvents
-from tests.fakes.keys import InMemoryKeys
-from tests.fakes.limits import CountingLimiter
-from tests.fakes.marks import RecordingMarks
+from tests.fakes.harness import ServiceHarness
 
 CASE = "JWT, remembered"
 TWIN = "tests/unit/services/test_verify_remembered.py"
@@ -50,17 +47,8 @@ def proved() -> SharedVerifiedTokenCache:
 @pytest.fixture
 def service(proved: SharedVerifiedTokenCache) -> VerifyService:
     """The service; a derived token asks none of the fakes."""
-    return VerifyService(
-        Ports(
-            keys=InMemoryKeys(),
-            cache=NullKeyCache(),
-            proved=proved,
-            limiter=CountingLimiter(),
-            last_used=RecordingMarks(),
-            events=RecordingEvents(),
-            clock=SystemClock(),
-        )
-    )
+    ports = ServiceHarness().ports
+    return VerifyService(replace(ports, cache=NullKeyCache(), proved=proved, clock=SystemClock()))
 
 
 def test_ours(

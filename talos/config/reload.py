@@ -141,7 +141,8 @@ class ConfigSource:
         lines += [_Line(logging.WARNING, warning, {}) for warning in lost]
         new_warnings = set(advice.warnings(fresh)) - set(advice.warnings(running))
         lines += [_Line(logging.WARNING, warning, {}) for warning in sorted(new_warnings)]
-        new_notes = [note for note in self._notes(fresh) if note not in self._notes(running)]
+        known_notes = self._notes(running)
+        new_notes = [note for note in self._notes(fresh) if note not in known_notes]
         lines += [_Line(logging.INFO, note, {}) for note in new_notes]
         return _Judgement(config, tuple(lines))
 

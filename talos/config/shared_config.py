@@ -2,7 +2,7 @@
 
 Every worker watches the file, but an edit must be judged once, logged once (contract 16, 33) and
 be in force for all of them from the same moment on; and a worker that is started later must get the
-last good configuration, not the broken file that lies there by then. So the judgement is written on
+last good configuration, not the broken file that lies there by then. So the judgement is written to
 memory that the workers share, made before the first of them is forked.
 
 A process that is killed at any moment harms nobody: its lock falls with it, and a half-written

@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection, Engine
 from talos.adapters.sql import paging
 from talos.adapters.sql.repository import SqlKeyRepository
 from talos.domain.keys import KeyKind, KeyRef, KeyStatus
+from talos.errors import InternalError
 from tests.integration.repository_contract import RepositoryContract, add, listed
 from tests.integration.sample_keys import make_key
 from tests.writes import change
@@ -16,6 +17,15 @@ from tests.writes import change
 
 class TestSqlRepository(RepositoryContract):
     """The contract on SQLite, PostgreSQL and MariaDB."""
+
+    def test_a_record_that_the_database_refuses_is_no_conflict(
+        self, repository: SqlKeyRepository, network: str
+    ) -> None:
+        key = make_key(network)
+        add(repository, key)
+        with pytest.raises(InternalError):
+            change(repository, key.ref, lambda old: replace(old, name=None))  # type: ignore[arg-type]
+        assert repository.get(key.ref) == key
 
 
 class TestSqlRepositoryWalking:

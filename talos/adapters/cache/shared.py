@@ -68,7 +68,7 @@ class SharedKeyCache:
         self.core = _core.KeyCache(memory)
         self.clock = clock
         self.bodies = bodies
-        self._seldom = LogThrottle()
+        self._throttle = LogThrottle()
 
     def get(self, ref: KeyRef, *, generation: int, max_age_ns: int) -> CachedVerification | None:
         """See ``KeyCache.get``."""
@@ -131,7 +131,7 @@ class SharedKeyCache:
 
     def tell_of(self, error: Exception) -> None:
         """Log what keeps the cache from working, unless that was said just now."""
-        if not self._seldom.due():
+        if not self._throttle.due():
             return
         # Only the type: the text of an error may quote what it failed on.
         fields = {"error": type(error).__name__}

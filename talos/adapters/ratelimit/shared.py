@@ -21,7 +21,7 @@ class SharedRateLimiter:
     def __init__(self, limits: _core.RateLimits) -> None:
         """Count in ``limits``."""
         self._limits = limits
-        self._seldom = LogThrottle()
+        self._throttle = LogThrottle()
 
     def admit(
         self, network_id: str, key_id: str, policy: RateLimitPolicy, now_ns: int
@@ -46,7 +46,7 @@ class SharedRateLimiter:
         return RateLimitState(allowed, remaining, now_ns + reset_after_ns)
 
     def _tell_of_no_room(self) -> None:
-        if not self._seldom.due():
+        if not self._throttle.due():
             return
         _log.warning(
             "too many keys are inside their windows at once: calls of further keys pass uncounted; "

@@ -52,9 +52,8 @@ _DRIVERS: Final = {
     Product.MYSQL: "mysql+pymysql",
 }
 
-# The journal mode is a property of the file, and a file of others is not ours to change. The name
-# in the statement is a constant.
-_IS_OURS: Final = f"SELECT 1 FROM sqlite_master WHERE name = '{VERSION_TABLE}'"  # noqa: S608
+# The journal mode is a property of the file, and a file of others is not ours to change.
+_IS_OURS: Final = f"SELECT 1 FROM sqlite_master WHERE name = '{VERSION_TABLE}'"  # noqa: S608  (a constant)
 
 _T = TypeVar("_T")
 _logger = logging.getLogger(__name__)

@@ -95,6 +95,7 @@ def forget_last_statements(connection: Connection) -> None:
 def send_with_commit(engine: Engine) -> None:
     """Let ``engine`` keep last statements for its commits, if its driver can send both at once."""
     if engine.dialect.name == "postgresql" and psycopg.Pipeline.is_supported():
+        # Of this engine's dialect alone: a class of its own would have to be registered.
         engine.dialect.do_commit = _commit_with_last_statements  # type: ignore[method-assign]
 
 

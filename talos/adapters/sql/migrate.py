@@ -180,6 +180,7 @@ def force(url: DatabaseUrl, version: int) -> None:
         connection.execute(text(f"DELETE FROM {versions}"))  # noqa: S608  (a constant)
         if version > 0:
             connection.execute(
+                # The name of the table is a constant.
                 text(f"INSERT INTO {versions} (version_num) VALUES (:revision)"),  # noqa: S608
                 {"revision": revision_of(version)},
             )

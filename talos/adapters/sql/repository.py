@@ -150,11 +150,14 @@ class SqlKeyRepository:
 
     def change(self, ref: KeyRef, change: Callable[[Key], Change]) -> Changed:
         """See ``KeyRepository.change``."""
+        inserts = False
 
         def work(connection: Connection) -> Changed:
+            nonlocal inserts
             before = self._locked(connection, ref)
             wanted = change(before)
             after = before
+            inserts = wanted.successor is not None
             if wanted.successor is not None:
                 write_last(connection, INSERT[ref.kind], [encode(wanted.successor)])
             if wanted.key is None:
@@ -165,10 +168,11 @@ class SqlKeyRepository:
             append(connection, wanted.events)
             return Changed(before, after, wanted.events)
 
-        def taken() -> Changed:
-            raise ApiKeyExists
+        def refused() -> Changed:
+            # Without a successor no id can be taken: the database does not accept the record.
+            raise ApiKeyExists if inserts else InternalError("change API key")
 
-        return self._transactions.write("change API key", work, on_conflict=taken)
+        return self._transactions.write("change API key", work, on_conflict=refused)
 
     def list_page(
         self,

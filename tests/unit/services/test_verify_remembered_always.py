@@ -29,16 +29,13 @@ from talos.domain.verification import CacheDirective, Verification
 from talos.http.ready_body import render
 from talos.http.ready_head import ready_head, ready_token_head
 from talos.services import hot_path
-from talos.services.ports import Ports, VerifiedTokenCache
+from talos.services.ports import VerifiedTokenCache
 from talos.services.tenant import HttpSettings, Tenant
 from talos.services.verdicts import Verified
 from talos.services.verify import VerifyService
 from tests.core.test_recogniser import request
 from tests.fakes.clock import START_NS, FrozenClock
-from tests.fakes.events import RecordingEvents
-from tests.fakes.keys import InMemoryKeys
-from tests.fakes.limits import CountingLimiter
-from tests.fakes.marks import RecordingMarks
+from tests.fakes.harness import ServiceHarness
 from tests.fakes.tenants import OTHER_NETWORK, tenant
 from tests.unit.credentials import material
 
@@ -123,17 +120,8 @@ CAVEATS: Final = st.lists(
 
 
 def service(clock: FrozenClock, proved: VerifiedTokenCache) -> VerifyService:
-    return VerifyService(
-        Ports(
-            keys=InMemoryKeys(),
-            cache=NullKeyCache(),
-            proved=proved,
-            limiter=CountingLimiter(),
-            last_used=RecordingMarks(),
-            events=RecordingEvents(),
-            clock=clock,
-        )
-    )
+    ports = ServiceHarness().ports
+    return VerifyService(replace(ports, cache=NullKeyCache(), proved=proved, clock=clock))
 
 
 class TokensUnderChange(RuleBasedStateMachine):
