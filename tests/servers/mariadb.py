@@ -71,6 +71,8 @@ def mysql_process(*options: str) -> ServerProcess:
             str(server),
             "--no-defaults",
             f"--datadir={folder / 'data'}",
+            # Each server that starts removes what looks temporary from this folder.
+            f"--tmpdir={folder}",
             f"--socket={folder / 'socket'}",
             f"--pid-file={folder / 'pid'}",
             f"--init-file={folder / 'account.sql'}",
@@ -88,7 +90,7 @@ def mysql_process(*options: str) -> ServerProcess:
         _answers,
     )
     try:
-        _initialise(process, installer)
+        _initialise(process, installer, options)
     except BaseException:
         process.close()
         raise
@@ -100,7 +102,7 @@ def dsn_of(process: ServerProcess) -> str:
     return _dsn(process.port)
 
 
-def _initialise(process: ServerProcess, installer: Path) -> None:
+def _initialise(process: ServerProcess, installer: Path, options: tuple[str, ...]) -> None:
     account = process.folder / "account.sql"
     account.write_text(
         f"CREATE USER IF NOT EXISTS {_USER}@'127.0.0.1' IDENTIFIED BY '{_PASSWORD}';\n"
@@ -117,6 +119,8 @@ def _initialise(process: ServerProcess, installer: Path) -> None:
             "--skip-test-db",
             "--skip-name-resolve",
             f"--datadir={process.folder / 'data'}",
+            f"--tmpdir={process.folder}",
+            *options,
         ]
     )
 
