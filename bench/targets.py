@@ -104,7 +104,7 @@ def _cached_verify_of_hmac(run: Run) -> float | None:
 
 def _remembered_of_first(run: Run) -> float | None:
     return _quotient(
-        run.core_ns("JWT, remembered", "Verify a token seen before"),
+        run.core_ns("JWT, cached", "Verify a token seen before"),
         run.core_ns("JWT, first time", "Verify: signature, issuer, times, type"),
     )
 

@@ -178,12 +178,12 @@ def measure_json(text: bytes) -> tuple[int, int]:
 KEY_CACHE_COUNTERS: Final[tuple[str, ...]]
 """What ``KeyCache`` counts, in the order of the numbers, which begin at 0."""
 FAST_PATH_COUNTERS: Final[tuple[str, ...]]
-"""What ``HotPath`` counts, in the order of the numbers from ``FIRST_FAST_PATH_COUNTER`` on."""
+"""What ``FastPath`` counts, in the order of the numbers from ``FIRST_FAST_PATH_COUNTER`` on."""
 FIRST_FAST_PATH_COUNTER: Final[int]
 FAST_PATH_SECRETS_MAX: Final[int]
-"""Of the secrets that one ``HotPath`` may accept."""
+"""Of the secrets that one ``FastPath`` may accept."""
 FAST_PATH_PREFIXES_MAX: Final[int]
-"""Of the prefixes that one ``HotPath`` may accept."""
+"""Of the prefixes that one ``FastPath`` may accept."""
 OPENSSL_IS_DIRECT: Final[bool]
 """Whether ``KeyedHmac`` calls OpenSSL itself, with the key schedule done once."""
 XXH3_IS_DIRECT: Final[bool]
@@ -279,7 +279,7 @@ PUBLISH_COLD: Final[int]
 """All room is taken by keys in use; the same key is let in if it asks again soon."""
 PUBLISH_LARGE: Final[int]
 """The payload is longer than 4096 bytes, or that of a proof than 3696."""
-KIND_OF_PROOFS: Final[int]
+KIND_OF_TOKENS: Final[int]
 """What is published under it takes half of the cache at most, and pushes out no key in use."""
 
 @final
@@ -386,27 +386,27 @@ def pack_answer(
     begins_at_ns: int | None = None,
     published_at_ns: int | None = None,
 ) -> bytes:
-    """What is published for a key that ``HotPath`` may answer for: its gates, and the answer.
+    """What is published for a key that ``FastPath`` may answer for: its gates, and the answer.
 
     It may be told up to ``expires_at_ns``, that instant included. Of a derived token
     ``begins_at_ns`` says from when on, the skew of clocks granted. That of a key is told for the
-    hot path's ``max_age_ns`` from ``published_at_ns`` on; None does not age.
+    fast path's ``max_age_ns`` from ``published_at_ns`` on; None does not age.
 
     ``body`` is sent as it is, but for what ``limit``, the quota and the window in seconds of the
     key's policy, adds to it. ``tail`` is kept beside it for other readers of the entry. A key that
-    is not ``plain`` has more gates than the hot path knows, and is never answered for by it. Raises
-    ValueError for a token with a limit.
+    is not ``plain`` has more gates than the fast path knows, and is never answered for by it.
+    Raises ValueError for a token with a limit.
     """
 
 def unpack_answer(payload: bytes) -> tuple[bytes, bytes] | None:
     """The body and the tail that were packed; None for a payload of another layout."""
 
 @final
-class HotPath:
+class FastPath:
     """Answers verifications from memory: bytes of a connection in, bytes to send out.
 
     It says again what was published for a key, and only to who holds the key (contract 6.2, steps
-    1 to 3, and 6), or for a derived token that was proved under the same settings (contract 16, 6),
+    1 to 3, and 6), or for a derived token authentic under the same settings (contract 16, 6),
     while it lasts. What it declines is not thereby refused. To be made after the fork, and for one
     thread. It starts disabled.
     """
@@ -476,14 +476,14 @@ class FastPathContext:
 
     def __init__(
         self,
-        hot_path: HotPath | None = None,
+        fast_path: FastPath | None = None,
         *,
         configure: Callable[[], None] | None = None,
         revision: memoryview | None = None,
     ) -> None:
-        """Answer by ``hot_path``, or nothing at once without one.
+        """Answer by ``fast_path``, or nothing at once without one.
 
-        ``configure`` brings the hot path in line with the configuration. It is called now, and
+        ``configure`` brings the fast path in line with the configuration. It is called now, and
         before an answer whenever the word at ``revision`` has changed, which another process may
         do. Raises ValueError where ``revision`` is not 8 aligned bytes.
         """

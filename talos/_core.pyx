@@ -1,7 +1,7 @@
 """The compiled core: what every verification runs through.
 
 Constant-time comparison, Base58, the routing of credentials, issued keys, macaroons, HMAC under a key
-that stays, the recogniser of plain requests, the shared key cache, rate limits, the hot path, the
+that stays, the recogniser of plain requests, the shared key cache, rate limits, the fast path, the
 quick part of a connection, and the extent of a JSON text. The types and contracts of what Python sees are in ``_core.pyi``; the code
 is in ``native/``, a file a subject.
 
@@ -37,16 +37,16 @@ include "native/counters.pxi"
 include "native/shared_memory.pxi"
 include "native/key_cache.pxi"
 include "native/key_sets.pxi"
-include "native/key_cache_face.pxi"
+include "native/key_cache_api.pxi"
 include "native/rate_limits.pxi"
 include "native/hashed_names.pxi"
 include "native/instants.pxi"
-include "native/ready_answer.pxi"
+include "native/cached_verification.pxi"
 include "native/put.pxi"
 include "native/fast_path_counts.pxi"
-include "native/hot_path.pxi"
+include "native/fast_path.pxi"
 include "native/fast_path_accepted.pxi"
 include "native/fast_path_batches.pxi"
-include "native/hot_limits.pxi"
+include "native/fast_path_limits.pxi"
 include "native/protocol.pxi"
 include "native/json_extent.pxi"

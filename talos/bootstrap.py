@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from talos import _core
 from talos.adapters.cache.null import NullKeyCache, NullVerifiedTokenCache
-from talos.adapters.cache.proved_tokens import SharedVerifiedTokenCache
 from talos.adapters.cache.shared import BodyFormat, SharedKeyCache
+from talos.adapters.cache.verified_tokens import SharedVerifiedTokenCache
 from talos.adapters.clock import SystemClock
 from talos.adapters.observability import counters
 from talos.adapters.observability.events import LogEventEmitter
@@ -36,8 +36,8 @@ from talos.config.snapshot import Snapshot
 from talos.config.values import Config
 from talos.domain.keys import NIL_NETWORK
 from talos.errors import ConfigurationError, GatewayTimeout, InternalError, ServiceUnavailable
-from talos.fast_path import FastPath
-from talos.http import metrics_port, ready_body, surfaces
+from talos.fast_path import WorkerFastPath
+from talos.http import cached_body, metrics_port, surfaces
 from talos.http.dependencies import BuildInfo, HttpDependencies
 from talos.http.surfaces import Surface
 from talos.services.assembly import assemble
@@ -85,10 +85,10 @@ class Assembly:
     """Ends what runs in the background, writes what it holds, and closes the database."""
     body_limit: "Callable[[WSGIEnvironment], int]"
     """How many bytes of its body are worth reading before the main application has a request."""
-    hot_path: _core.HotPath | None = None
+    fast_path: _core.FastPath | None = None
     """Answers from memory, for one thread; None where nothing may be answered so."""
-    configure_hot_path: Callable[[], None] = lambda: None
-    """Brings ``hot_path`` in line with the configuration in force; cheap where nothing changed."""
+    configure_fast_path: Callable[[], None] = lambda: None
+    """Brings ``fast_path`` in line with the configuration in force; cheap where nothing changed."""
     configuration_revision: memoryview | None = None
     """A word that changes when the configuration does; None where it never does."""
 
@@ -211,19 +211,19 @@ def build(
         num_workers=config.integer("last_used.num_workers"),
     )
     cache: KeyCache = NullKeyCache()
-    hot = None
+    fast_path = None
     if shared.memory is not None:
         cache = shared_cache = _shared_cache(shared.memory, source, clock)
         # What it holds was read from the file that is no longer there.
         health.on_replaced = shared_cache.flush
         if surface is not Surface.PUBLIC:
-            hot = FastPath(shared.memory, shared.limits, source)
+            fast_path = WorkerFastPath(shared.memory, shared.limits, source)
     dependencies = HttpDependencies(
         services=assemble(
             Ports(
                 keys=keys,
                 cache=cache,
-                proved=_proved_tokens(shared),
+                verified_tokens=_verified_tokens(shared),
                 limiter=_limiter(shared),
                 last_used=last_used,
                 events=LogEventEmitter(),
@@ -253,8 +253,8 @@ def build(
         metrics=metrics_port.create_app(dependencies),
         close=close,
         body_limit=main.body_limit,
-        hot_path=hot.path if hot else None,
-        configure_hot_path=hot.configure if hot else lambda: None,
+        fast_path=fast_path.path if fast_path else None,
+        configure_fast_path=fast_path.configure if fast_path else lambda: None,
         configuration_revision=source.revision_word,
     )
 
@@ -265,17 +265,17 @@ def _limiter(shared: Shared) -> RateLimiter:
     return SharedRateLimiter(shared.limits)
 
 
-def _proved_tokens(shared: Shared) -> VerifiedTokenCache:
+def _verified_tokens(shared: Shared) -> VerifiedTokenCache:
     if shared.memory is None:
         return NullVerifiedTokenCache()
-    return SharedVerifiedTokenCache(_core.KeyCache(shared.memory), ready_body.render)
+    return SharedVerifiedTokenCache(_core.KeyCache(shared.memory), cached_body.render)
 
 
 def _shared_cache(memory: _core.SharedMemory, source: ConfigSource, clock: Clock) -> SharedKeyCache:
     """Return the cache in ``memory``, which is emptied when caching is turned off or shortened."""
     if not memory.attach():
         _log.warning("no room for one more writer of the shared memory: this worker only reads it")
-    cache = SharedKeyCache(memory, BodyFormat(ready_body.render, ready_body.read), clock)
+    cache = SharedKeyCache(memory, BodyFormat(cached_body.render, cached_body.read), clock)
 
     def follow(previous: Snapshot, present: Snapshot) -> None:
         # Once is enough: the worker that accepts the edit does it, and from then on all go by it.

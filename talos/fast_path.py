@@ -5,15 +5,15 @@ library that makes them fast.
 """
 
 from talos import _core
-from talos.adapters.cache.proved_tokens import KIND as TOKEN_KIND
 from talos.adapters.cache.shared import KIND_NUMBERS
+from talos.adapters.cache.verified_tokens import KIND as TOKEN_KIND
 from talos.config.reload import ConfigSource
 from talos.config.snapshot import Snapshot
 from talos.domain.keys import KeyKind
 from talos.http import application
-from talos.http.ready_head import ready_batch_head, ready_head, ready_token_head
+from talos.http.fast_path_heads import batch_head, token_head, verify_head
 from talos.http.surfaces import Surface
-from talos.services import hot_path
+from talos.services import fast_path
 
 
 def obstacles(snapshot: Snapshot) -> list[str]:
@@ -21,7 +21,7 @@ def obstacles(snapshot: Snapshot) -> list[str]:
     found = application.fast_path_obstacles(snapshot.http)
     if snapshot.config.text("cache.type") != "memory":
         return [*found, "cache.type is not memory"]
-    return [*found, *hot_path.obstacles(snapshot.tenant)]
+    return [*found, *fast_path.obstacles(snapshot.tenant)]
 
 
 def notes(surface: Surface, snapshot: Snapshot) -> list[str]:
@@ -52,7 +52,7 @@ def slow_fallbacks() -> list[str]:
     return found
 
 
-class FastPath:
+class WorkerFastPath:
     """The fast path of one worker, and the settings that it was last configured for."""
 
     def __init__(
@@ -62,15 +62,15 @@ class FastPath:
         source: ConfigSource,
     ) -> None:
         """Answer out of ``memory``, as the configuration of ``source`` has it."""
-        self.path = _core.HotPath(
+        self.path = _core.FastPath(
             _core.KeyCache(memory),
             kind=KIND_NUMBERS[KeyKind.ISSUED],
             imported_kind=KIND_NUMBERS[KeyKind.IMPORTED],
             token_kind=TOKEN_KIND,
-            token_head=ready_token_head(),
+            token_head=token_head(),
             limits=limits,
-            head=ready_head(),
-            batch_head=ready_batch_head(),
+            head=verify_head(),
+            batch_head=batch_head(),
         )
         self._source = source
         self._seen: Snapshot | None = None
@@ -82,5 +82,5 @@ class FastPath:
             if obstacles(snapshot):
                 self.path.disable()
             else:
-                hot_path.configure(self.path, snapshot.tenant, snapshot.http)
+                fast_path.configure(self.path, snapshot.tenant, snapshot.http)
             self._seen = snapshot

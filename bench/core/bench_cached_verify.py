@@ -10,7 +10,7 @@ from bench.servers.wire import verify_request
 from talos import _core
 
 CASE = "cached verify"
-TWIN = "tests/core/test_hot_path.py"
+TWIN = "tests/core/test_fast_path.py"
 
 _HEAD: Final = (
     b"HTTP/1.1 200 OK\r\nDate: ",
@@ -24,7 +24,7 @@ _PREFIX: Final = "ory_ak"
 def test_ours(measure: Measure) -> None:
     """Request in, answer out."""
     now_ns = time.time_ns()
-    hot = _core.HotPath(shared_cache([KEY_ID]), kind=KIND, head=_HEAD)
+    hot = _core.FastPath(shared_cache([KEY_ID]), kind=KIND, head=_HEAD)
     assert hot.configure(
         network=NETWORK,
         secrets=[(SECRET, None)],

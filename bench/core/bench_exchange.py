@@ -13,7 +13,8 @@ from gunicorn.http.wsgi import create
 from bench.core.conftest import Measure
 from bench.servers.wire import verify_request
 from talos.http.middleware.security_headers import SECURITY_HEADERS
-from talos.serving.http.exchange import Ends, exchange
+from talos.serving.http.endpoints import Endpoints
+from talos.serving.http.exchange import exchange
 from talos.serving.http.framing import examine, head_end
 
 if TYPE_CHECKING:
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 CASE = "around an application"
-TWIN = "tests/unit/serving/test_answer.py"
+TWIN = "tests/unit/serving/test_wsgi_response.py"
 
-ENDS = Ends(peer=("127.0.0.1", 50000), server=("127.0.0.1", 4420))
+ENDS = Endpoints(peer=("127.0.0.1", 50000), server=("127.0.0.1", 4420))
 BODY = b'{"is_valid":true}'
 
 

@@ -49,7 +49,7 @@ def test_pymacaroons(measure: Measure, binary: bytes) -> None:
 
 def test_whole(measure: Measure, tenant: Tenant, token: str) -> None:
     """The whole verification of ours, claims and times included."""
-    claims = measure(macaroon.verify, token, tenant.credentials, time.time_ns())
+    claims = measure(macaroon.authenticate, token, tenant.credentials, time.time_ns())
     assert claims.sub == KEY_ID
 
 

@@ -72,7 +72,7 @@ class TransportError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """An HTTP answer, whole."""
 
     status: int
@@ -151,7 +151,7 @@ class Client:
         query: dict[str, str] | None = None,
         no_cache: bool = False,
         longest: int = LONGEST_ANSWER,
-    ) -> Answer:
+    ) -> Response:
         """Send one request and return whatever the server answers.
 
         ``path`` is percent-encoded; a ``body`` of bytes is JSON text. Raises ``TransportError``.
@@ -186,7 +186,7 @@ class Client:
                 response.close()
                 raise
             response.release_conn()
-        return Answer(response.status, content, response.headers.get("Location", ""))
+        return Response(response.status, content, response.headers.get("Location", ""))
 
     def _connections(self) -> "urllib3.PoolManager | UnixConnectionPool":
         if self._pool is None:
@@ -253,7 +253,7 @@ class Client:
         except trouble.HTTPError as error:
             raise TransportError(f"cannot reach {where}: {type(error).__name__}") from None
 
-    def _refusal(self, answer: Answer) -> str:
+    def _refusal(self, answer: Response) -> str:
         text = error_text(answer.body) or f"{answer.status_line} from {self._endpoint.host}"
         if answer.location and 300 <= answer.status < 400:
             return f"{text} (the server points to {answer.location})"

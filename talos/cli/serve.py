@@ -14,8 +14,8 @@ def _worker_class_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--worker-class",
         type=click.Choice(["talos", "gthread", "sync"]),
-        help="The worker processes: ours, or a stock one of gunicorn, which has no hot path and no "
-        "protection from slow clients (docs/deployment.md). Default talos.",
+        help="The worker processes: ours, or a stock one of gunicorn, which has no fast path and "
+        "no protection from slow clients (docs/deployment.md). Default talos.",
     )(function)
 
 

@@ -17,10 +17,10 @@ def accepted_issuers(settings: CredentialSettings, now_ns: int) -> frozenset[str
     return frozenset(issuers)
 
 
-def proof_ends_ns(settings: CredentialSettings, now_ns: int) -> int | None:
-    """Return until when a token proved at ``now_ns`` stays proved; None for ever (contract 16, 6).
+def authentic_until_ns(settings: CredentialSettings, now_ns: int) -> int | None:
+    """Return until when a token authentic at ``now_ns`` stays so; None for ever (contract 16, 6).
 
-    What is retired only ever falls away as time passes. So under the same settings the proof holds
+    What is retired only ever falls away as time passes. So under the same settings that holds
     at every earlier time as well, and at every later one before a secret or an issuer that was
     still accepted falls away: even if the clock is set back.
     """

@@ -1,7 +1,7 @@
 """What a derived token says, whichever format carries it (contract 5.4, 5.5, 6.4).
 
 ``TokenClaims`` is built here from a parent key when a token is minted, and read here from the
-JSON of a token whose signature has been proved. Both formats carry the same members; they differ
+JSON of a token whose signature is right. Both formats carry the same members; they differ
 in how times are spelled and in what null means.
 """
 

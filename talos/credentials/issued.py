@@ -26,15 +26,6 @@ def public_prefix(settings: CredentialSettings) -> str:
     return settings.public_prefix
 
 
-def accepted(parsed: _core.UnverifiedIssuedKey, settings: CredentialSettings, now_ns: int) -> bool:
-    """Tell whether all three checks pass; the row must still be looked up."""
-    return (
-        checksum_valid(parsed, settings, now_ns)
-        and age_valid(parsed, settings, now_ns)
-        and prefix_allowed(parsed, settings)
-    )
-
-
 def checksum_valid(
     parsed: _core.UnverifiedIssuedKey, settings: CredentialSettings, now_ns: int
 ) -> bool:

@@ -31,25 +31,15 @@ def sign(token_claims: TokenClaims, key: SigningKey) -> str:
     return token
 
 
-def verify(token: str, settings: CredentialSettings, now_ns: int) -> TokenClaims:
-    """Prove a JWT, check it, and return what it says.
-
-    Network, addresses and audiences are left to the caller. Raises TokenRejected, and nothing
-    else, for any text whatever.
-    """
-    token_claims = prove(token, settings, now_ns)
-    check(token_claims, settings, now_ns)
-    return token_claims
-
-
-def prove(token: str, settings: CredentialSettings, now_ns: int) -> TokenClaims:
+def authenticate(token: str, settings: CredentialSettings, now_ns: int) -> TokenClaims:
     """Return what a JWT says whose signature is right and whose issuer is accepted.
 
-    A success may be remembered, for as long as ``acceptance.proof_ends_ns`` tells; ``check`` must
-    follow every time. Raises TokenRejected, and nothing else, for any text whatever.
+    A success may be cached for as long as ``acceptance.authentic_until_ns`` tells;
+    ``check_claims`` must follow every time. Raises TokenRejected, and nothing else, for any text
+    whatever.
     """
     try:
-        token_claims = claims.read_jwt(_proved_payload(token, settings.signing_keys))
+        token_claims = claims.read_jwt(_authentic_payload(token, settings.signing_keys))
     except ValueError:
         # The cause is dropped: such errors may quote the token.
         raise TokenRejected.signature() from None
@@ -58,7 +48,7 @@ def prove(token: str, settings: CredentialSettings, now_ns: int) -> TokenClaims:
     return token_claims
 
 
-def check(token_claims: TokenClaims, settings: CredentialSettings, now_ns: int) -> None:
+def check_claims(token_claims: TokenClaims, settings: CredentialSettings, now_ns: int) -> None:
     """Check the times (``exp`` without leeway, ``nbf`` and ``iat`` with the clock skew), the type.
 
     Raises TokenRejected.
@@ -73,7 +63,7 @@ def check(token_claims: TokenClaims, settings: CredentialSettings, now_ns: int) 
     check_type(token_claims)
 
 
-def _proved_payload(token: str, keys: SigningKeys) -> bytes:
+def _authentic_payload(token: str, keys: SigningKeys) -> bytes:
     """Return the payload of a token whose signature is right; raises ValueError otherwise."""
     if len(token) > MAX_TOKEN_BYTES:
         raise ValueError("too long")

@@ -33,32 +33,21 @@ def mint(token_claims: TokenClaims, settings: CredentialSettings) -> str:
     return token
 
 
-def verify(token: str, settings: CredentialSettings, now_ns: int) -> TokenClaims:
-    """Prove a macaroon, check it, and return what it still allows after its holders' caveats.
-
-    Network, addresses and audiences are left to the caller. Raises TokenRejected, and nothing
-    else, for any text whatever.
-    """
-    token_claims = prove(token, settings, now_ns)
-    check(token_claims, settings, now_ns)
-    return token_claims
-
-
-def prove(token: str, settings: CredentialSettings, now_ns: int) -> TokenClaims:
+def authenticate(token: str, settings: CredentialSettings, now_ns: int) -> TokenClaims:
     """Return what a macaroon allows whose chain is right and whose issuers are accepted.
 
-    Every caveat is applied. A success may be remembered, for as long as
-    ``acceptance.proof_ends_ns`` tells; ``check`` must follow every time. Raises TokenRejected, and
-    nothing else, for any text whatever.
+    Every caveat is applied. A success may be cached for as long as
+    ``acceptance.authentic_until_ns`` tells; ``check_claims`` must follow every time. Raises
+    TokenRejected, and nothing else, for any text whatever.
     """
     try:
-        return _proved_claims(token, settings, now_ns)
+        return _authentic_claims(token, settings, now_ns)
     except ValueError:
         # The cause is dropped: such errors may quote the token.
         raise TokenRejected.signature() from None
 
 
-def check(token_claims: TokenClaims, settings: CredentialSettings, now_ns: int) -> None:
+def check_claims(token_claims: TokenClaims, settings: CredentialSettings, now_ns: int) -> None:
     """Check the times (``exp`` without leeway, ``nbf`` with the clock skew, ``iat`` not), the type.
 
     Raises TokenRejected.
@@ -72,7 +61,7 @@ def check(token_claims: TokenClaims, settings: CredentialSettings, now_ns: int) 
     check_type(token_claims)
 
 
-def _proved_claims(token: str, settings: CredentialSettings, now_ns: int) -> TokenClaims:
+def _authentic_claims(token: str, settings: CredentialSettings, now_ns: int) -> TokenClaims:
     """Return the narrowed claims of a token whose chain is right; raises ValueError otherwise."""
     macaroon = _core.macaroon_decode(base64url.decode(_body(token, settings)))
     root_keys = tuple(_core.macaroon_root_key(secret) for secret in settings.hmac.accepted(now_ns))

@@ -20,10 +20,10 @@ class TokenRejected(Exception):
 
     @classmethod
     def signature(cls) -> Self:
-        """Not proved: forged, malformed, of another issuer, or outside its time."""
+        """Not authentic: forged, malformed, of another issuer, or outside its time."""
         return cls(VerificationErrorCode.SIGNATURE_INVALID, "Signature verification failed.")
 
     @classmethod
     def token_type(cls) -> Self:
-        """Proved, and not a derived token."""
+        """Authentic, and not a derived token."""
         return cls(VerificationErrorCode.INVALID_FORMAT, "The token type is invalid.")

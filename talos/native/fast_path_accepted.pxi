@@ -1,11 +1,11 @@
 # Which credentials the fast path takes for its own, under the settings that it was configured with.
 
-cdef bint is_derived(HotPath hot, const uint8_t* credential, size_t length) except -1:
+cdef bint is_derived(FastPath path, const uint8_t* credential, size_t length) except -1:
     """Whether the credential is a derived token's (contract 5.6)."""
     cdef bytes beginning
     if jwt_shape(credential, <Py_ssize_t>length):
         return True
-    for beginning in hot.foreign:
+    for beginning in path.foreign:
         if (
             <size_t>PyBytes_GET_SIZE(beginning) <= length
             and memcmp(
@@ -17,7 +17,7 @@ cdef bint is_derived(HotPath hot, const uint8_t* credential, size_t length) exce
 
 
 cdef bint accepted(
-    HotPath hot, const uint8_t* credential, size_t length, const IssuedShape* shape, int64_t now_ns
+    FastPath path, const uint8_t* credential, size_t length, const IssuedShape* shape, int64_t now_ns
 ) except -1:
     """Steps 1 to 3 of the rules: ours, of an accepted age, under an accepted prefix."""
     cdef uint8_t claimed[DIGEST_SIZE]
@@ -35,9 +35,9 @@ cdef bint accepted(
     if shape.timestamp_s > FOREVER_NS // NANOSECONDS:
         return False
     age_ns = now_ns - shape.timestamp_s * NANOSECONDS
-    if age_ns < -hot.skew_ns or (hot.max_ttl_ns > 0 and age_ns > hot.max_ttl_ns):
+    if age_ns < -path.skew_ns or (path.max_ttl_ns > 0 and age_ns > path.max_ttl_ns):
         return False
-    for beginning in hot.prefixes:
+    for beginning in path.prefixes:
         if (
             PyBytes_GET_SIZE(beginning) == shape.prefix_length
             and memcmp(credential, bytes_data(beginning), <size_t>shape.prefix_length) == 0
@@ -51,10 +51,10 @@ cdef bint accepted(
     ):
         return False
     # No early way out: how long this takes does not tell which secret fitted.
-    for index in range(len(hot.macs)):
-        if now_ns >= hot.mac_ends[index]:
+    for index in range(len(path.macs)):
+        if now_ns >= path.mac_ends[index]:
             continue
-        mac = <KeyedHmac>hot.macs[index]
+        mac = <KeyedHmac>path.macs[index]
         mac.digest_into(credential, <size_t>shape.signed_length, digest)
         valid |= talos_equal(digest, claimed, DIGEST_SIZE)
     return valid

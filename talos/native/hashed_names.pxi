@@ -1,7 +1,7 @@
-# Ids that are hashes of credentials, for the hot path: of an imported key SHA-512/256 over network, zero
+# Ids that are hashes of credentials, for the fast path: of an imported key SHA-512/256 over network, zero
 # byte and key (contract 5.3, as talos/credentials/imported.py has it), of a proof SHA-256 over generation
-# and token (as talos/adapters/cache/proved_tokens.py has it). From the interpreter's own OpenSSL (see
-# keyed_hmac.pxi). Where that does not have a function, the hot path leaves its credentials alone.
+# and token (as talos/adapters/cache/verified_tokens.py has it). From the interpreter's own OpenSSL (see
+# keyed_hmac.pxi). Where that does not have a function, the fast path leaves its credentials alone.
 
 cdef enum:
     HASHED_NAME_BYTES = 32

@@ -47,7 +47,7 @@ cdef enum:
     # Proofs of derived tokens: the low byte of their kind, and what they may take of a set, which is
     # half, and so 29 entries. Who has a macaroon makes as many tokens of it as wanted, all of them
     # good, without asking anybody.
-    PROOF_KIND = 2
+    TOKEN_KIND = 2
     PROOF_CHUNKS = 59
     READ_ATTEMPTS = 4
     READ_MISS = -1

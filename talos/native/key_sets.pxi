@@ -16,7 +16,7 @@ cdef enum Publication:
     PUBLICATION_LARGE            # longer than MAX_PAYLOAD, or a proof beyond the share of proofs
 
 
-cdef struct Census:
+cdef struct SetScan:
     # The entries of one set as a writer found them, and which of them it means to keep.
     uint64_t entries[ENTRIES]
     uint64_t count
@@ -24,7 +24,7 @@ cdef struct Census:
     uint64_t kept
     uint64_t chunks              # of those kept
     uint64_t proofs              # a bit for each entry that is one, kept or not
-    uint64_t proof_chunks        # of those kept
+    uint64_t token_chunks        # of those kept
     uint64_t recency
     bint was_recent              # the key's own old entry had been hit
 
@@ -82,12 +82,12 @@ cdef bint is_key(const uint64_t* value, const CacheKey* key) noexcept nogil:
     return True
 
 
-cdef inline bint is_proof(uint64_t kind) noexcept nogil:
-    return (kind & 0xFF) == PROOF_KIND
+cdef inline bint is_token(uint64_t kind) noexcept nogil:
+    return (kind & 0xFF) == TOKEN_KIND
 
 
-cdef void take_census(
-    CacheView* view, const uint64_t* members, const CacheKey* key, uint64_t now_s, Census* census
+cdef void scan_set(
+    CacheView* view, const uint64_t* members, const CacheKey* key, uint64_t now_s, SetScan* scan
 ) noexcept nogil:
     """Copy the entries and mark those worth keeping: not expired, not evicted, not of ``key``.
 
@@ -96,24 +96,24 @@ cdef void take_census(
     """
     cdef uint64_t index, entry, start = 0
     cdef const uint64_t* value
-    census.count = load_relaxed(&members[COUNT]) & 0xFF
-    census.recency = load_relaxed(&members[RECENCY])
-    census.keep = census.kept = census.chunks = 0
-    census.proofs = census.proof_chunks = 0
-    census.was_recent = False
-    if census.count > ENTRIES:
-        census.count = 0
-    for index in range(census.count):
+    scan.count = load_relaxed(&members[COUNT]) & 0xFF
+    scan.recency = load_relaxed(&members[RECENCY])
+    scan.keep = scan.kept = scan.chunks = 0
+    scan.proofs = scan.token_chunks = 0
+    scan.was_recent = False
+    if scan.count > ENTRIES:
+        scan.count = 0
+    for index in range(scan.count):
         entry = load_relaxed(&members[ENTRY + index])
         if (
             entry_start(entry) != start
             or entry_chunks(entry) < SMALLEST_VALUE
             or start + entry_chunks(entry) > CHUNKS
         ):
-            census.count = census.keep = census.kept = census.chunks = 0
-            census.proofs = census.proof_chunks = 0
+            scan.count = scan.keep = scan.kept = scan.chunks = 0
+            scan.proofs = scan.token_chunks = 0
             return
-        census.entries[index] = entry
+        scan.entries[index] = entry
         value = &members[ARENA + start * CHUNK_WORDS]
         start += entry_chunks(entry)
         if entry_expires_s(entry) <= now_s:
@@ -123,14 +123,14 @@ cdef void take_census(
         ):
             continue
         if entry_tag(entry) == key.tag and is_key(value, key):
-            census.was_recent = (census.recency >> index) & 1
+            scan.was_recent = (scan.recency >> index) & 1
             continue
-        census.keep |= <uint64_t>1 << index
-        census.kept += 1
-        census.chunks += entry_chunks(entry)
-        if is_proof(load_relaxed(&value[SHAPE]) >> 16):
-            census.proofs |= <uint64_t>1 << index
-            census.proof_chunks += entry_chunks(entry)
+        scan.keep |= <uint64_t>1 << index
+        scan.kept += 1
+        scan.chunks += entry_chunks(entry)
+        if is_token(load_relaxed(&value[SHAPE]) >> 16):
+            scan.proofs |= <uint64_t>1 << index
+            scan.token_chunks += entry_chunks(entry)
 
 
 # ---- who is let in -----------------------------------------------------------------------------
@@ -156,65 +156,65 @@ cdef bint asked_before(uint64_t* members, uint64_t tag, bint proof) noexcept nog
     return False
 
 
-cdef inline void give_up(Census* census, uint64_t index) noexcept nogil:
+cdef inline void give_up(SetScan* scan, uint64_t index) noexcept nogil:
     cdef uint64_t bit = <uint64_t>1 << index
-    cdef uint64_t chunks = entry_chunks(census.entries[index])
-    census.keep &= ~bit
-    census.kept -= 1
-    census.chunks -= chunks
-    if census.proofs & bit:
-        census.proof_chunks -= chunks
+    cdef uint64_t chunks = entry_chunks(scan.entries[index])
+    scan.keep &= ~bit
+    scan.kept -= 1
+    scan.chunks -= chunks
+    if scan.proofs & bit:
+        scan.token_chunks -= chunks
 
 
-cdef inline bint share_fits(const Census* census, uint64_t chunks) noexcept nogil:
+cdef inline bint share_fits(const SetScan* scan, uint64_t chunks) noexcept nogil:
     """Whether one more proof of so many chunks stays within the share of proofs."""
-    return census.proof_chunks + chunks <= PROOF_CHUNKS
+    return scan.token_chunks + chunks <= PROOF_CHUNKS
 
 
-cdef inline bint fits(const Census* census, uint64_t chunks, bint proof) noexcept nogil:
+cdef inline bint fits(const SetScan* scan, uint64_t chunks, bint proof) noexcept nogil:
     return (
-        census.chunks + chunks <= CHUNKS
-        and census.kept < ENTRIES
-        and (not proof or share_fits(census, chunks))
+        scan.chunks + chunks <= CHUNKS
+        and scan.kept < ENTRIES
+        and (not proof or share_fits(scan, chunks))
     )
 
 
 cdef void give_up_unused(
-    Census* census, uint64_t chunks, bint proof, uint64_t candidates
+    SetScan* scan, uint64_t chunks, bint proof, uint64_t candidates
 ) noexcept nogil:
     """Give up candidates that were never hit since they came, oldest first, until it fits."""
     cdef uint64_t index
-    candidates &= census.keep & ~census.recency
-    for index in range(census.count):
-        if fits(census, chunks, proof):
+    candidates &= scan.keep & ~scan.recency
+    for index in range(scan.count):
+        if fits(scan, chunks, proof):
             return
         if (candidates >> index) & 1:
-            give_up(census, index)
+            give_up(scan, index)
 
 
 @cython.cdivision(True)
 cdef void give_up_by_turns(
-    uint64_t* members, Census* census, uint64_t chunks, bint proof, uint64_t candidates
+    uint64_t* members, SetScan* scan, uint64_t chunks, bint proof, uint64_t candidates
 ) noexcept nogil:
     """Have the hand of a clock go round, take the marks of candidates away, and give up what it
     finds without one, until it fits."""
     cdef uint64_t hand = load_relaxed(&members[HAND])
     cdef uint64_t index, step
-    for step in range(2 * census.count):
-        if fits(census, chunks, proof):
+    for step in range(2 * scan.count):
+        if fits(scan, chunks, proof):
             break
-        index = (hand + step) % census.count
-        if not (census.keep & candidates) >> index & 1:
+        index = (hand + step) % scan.count
+        if not (scan.keep & candidates) >> index & 1:
             continue
-        if (census.recency >> index) & 1:
-            census.recency &= ~(<uint64_t>1 << index)
+        if (scan.recency >> index) & 1:
+            scan.recency &= ~(<uint64_t>1 << index)
         else:
-            give_up(census, index)
+            give_up(scan, index)
             store_relaxed(&members[HAND], index)
 
 
 cdef bint make_room(
-    uint64_t* members, const CacheKey* key, uint64_t chunks, Census* census
+    uint64_t* members, const CacheKey* key, uint64_t chunks, SetScan* scan
 ) noexcept nogil:
     """Give up entries until ``chunks`` and one entry are free; False turns the newcomer away.
 
@@ -223,34 +223,34 @@ cdef bint make_room(
     who leaves. For a proof that is another proof, never a key in use; and where proofs have their
     share already, nothing but a proof leaves at all.
     """
-    cdef bint proof = is_proof(key.kind)
+    cdef bint proof = is_token(key.kind)
     cdef uint64_t everybody = ~<uint64_t>0
-    cdef Census before = census[0]
-    if proof and not share_fits(census, chunks):
-        give_up_unused(census, chunks, proof, census.proofs)
-    if not proof or share_fits(census, chunks):
-        give_up_unused(census, chunks, proof, everybody)
-    if fits(census, chunks, proof):
+    cdef SetScan before = scan[0]
+    if proof and not share_fits(scan, chunks):
+        give_up_unused(scan, chunks, proof, scan.proofs)
+    if not proof or share_fits(scan, chunks):
+        give_up_unused(scan, chunks, proof, everybody)
+    if fits(scan, chunks, proof):
         return True
     if asked_before(members, key.tag, proof):
-        give_up_by_turns(members, census, chunks, proof, census.proofs if proof else everybody)
-        if fits(census, chunks, proof):
+        give_up_by_turns(members, scan, chunks, proof, scan.proofs if proof else everybody)
+        if fits(scan, chunks, proof):
             return True
     # Nobody leaves for one who does not come.
-    census[0] = before
+    scan[0] = before
     return False
 
 
 # ---- writing -----------------------------------------------------------------------------------
 
-cdef void close_gaps(uint64_t* members, const Census* census) noexcept nogil:
+cdef void close_gaps(uint64_t* members, const SetScan* scan) noexcept nogil:
     """Leave only what is kept. Values move down and in order: a word is read, then overwritten."""
     cdef uint64_t index, entry, start, chunks, word
     cdef uint64_t kept = 0, used = 0, recency = 0
-    for index in range(census.count):
-        if not (census.keep >> index) & 1:
+    for index in range(scan.count):
+        if not (scan.keep >> index) & 1:
             continue
-        entry = census.entries[index]
+        entry = scan.entries[index]
         start = entry_start(entry)
         chunks = entry_chunks(entry)
         if start != used:
@@ -264,7 +264,7 @@ cdef void close_gaps(uint64_t* members, const Census* census) noexcept nogil:
                 &members[ENTRY + kept],
                 pack_entry(entry_tag(entry), used, chunks, entry_expires_s(entry)),
             )
-        recency |= ((census.recency >> index) & 1) << kept
+        recency |= ((scan.recency >> index) & 1) << kept
         kept += 1
         used += chunks
     store_relaxed(&members[COUNT], (used << 8) | kept)
@@ -273,20 +273,20 @@ cdef void close_gaps(uint64_t* members, const Census* census) noexcept nogil:
 
 cdef void append(
     uint64_t* members, const CacheKey* key, const uint64_t* value, uint64_t words,
-    uint64_t expires_s, const Census* census
+    uint64_t expires_s, const SetScan* scan
 ) noexcept nogil:
     """Write a value behind those kept; make_room() has seen to it that it fits."""
     cdef uint64_t chunks = (words + CHUNK_WORDS - 1) // CHUNK_WORDS
     cdef uint64_t recency, word
     for word in range(words):
-        store_relaxed(&members[ARENA + census.chunks * CHUNK_WORDS + word], value[word])
+        store_relaxed(&members[ARENA + scan.chunks * CHUNK_WORDS + word], value[word])
     store_relaxed(
-        &members[ENTRY + census.kept], pack_entry(key.tag, census.chunks, chunks, expires_s)
+        &members[ENTRY + scan.kept], pack_entry(key.tag, scan.chunks, chunks, expires_s)
     )
-    recency = load_relaxed(&members[RECENCY]) & ~(<uint64_t>1 << census.kept)
+    recency = load_relaxed(&members[RECENCY]) & ~(<uint64_t>1 << scan.kept)
     # A key that is published anew does not lose what it has earned.
-    store_relaxed(&members[RECENCY], recency | (<uint64_t>census.was_recent << census.kept))
-    store_relaxed(&members[COUNT], ((census.chunks + chunks) << 8) | (census.kept + 1))
+    store_relaxed(&members[RECENCY], recency | (<uint64_t>scan.was_recent << scan.kept))
+    store_relaxed(&members[COUNT], ((scan.chunks + chunks) << 8) | (scan.kept + 1))
 
 
 cdef uint64_t fill_in(
@@ -343,12 +343,12 @@ cdef Publication publish_value(
     int64_t now_ns, int64_t expires_ns
 ) noexcept nogil:
     cdef uint64_t value[MAX_VALUE_WORDS]
-    cdef Census census
+    cdef SetScan scan
     cdef uint64_t words, expires_s
     cdef uint64_t* members
     cdef bint admitted
     words = VALUE_HEADER_WORDS + (length + WORD - 1) // WORD
-    if length > MAX_PAYLOAD or (is_proof(key.kind) and words > PROOF_CHUNKS * CHUNK_WORDS):
+    if length > MAX_PAYLOAD or (is_token(key.kind) and words > PROOF_CHUNKS * CHUNK_WORDS):
         return PUBLICATION_LARGE
     # To save the work only: what is published under an epoch that has moved is never read.
     if lease == 0 or lease != load_relaxed(&view.epochs[key.stripe]) + 1:
@@ -366,12 +366,12 @@ cdef Publication publish_value(
     members = lock_one(view, key)
     if members == NULL:
         return PUBLICATION_BUSY
-    take_census(view, members, key, <uint64_t>(now_ns // 1_000_000_000), &census)
-    admitted = make_room(members, key, (words + CHUNK_WORDS - 1) // CHUNK_WORDS, &census)
-    if census.kept != load_relaxed(&members[COUNT]) & 0xFF:
-        close_gaps(members, &census)
+    scan_set(view, members, key, <uint64_t>(now_ns // 1_000_000_000), &scan)
+    admitted = make_room(members, key, (words + CHUNK_WORDS - 1) // CHUNK_WORDS, &scan)
+    if scan.kept != load_relaxed(&members[COUNT]) & 0xFF:
+        close_gaps(members, &scan)
     if admitted:
-        append(members, key, value, words, expires_s, &census)
+        append(members, key, value, words, expires_s, &scan)
     unlock(members)
     return PUBLICATION_DONE if admitted else PUBLICATION_COLD
 

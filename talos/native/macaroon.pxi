@@ -10,7 +10,7 @@
 cdef enum:
     # More than the 6144 bytes that a credential of 8192 characters can carry in base64url.
     MACAROON_MAX = 8192
-    # Checking a signature costs an HMAC for each caveat and secret, before anything is proved. The
+    # Checking a signature costs an HMAC for each caveat and secret, before anything is authenticated. The
     # bound keeps a hostile token below half a millisecond a secret. Holders add a handful.
     CAVEATS_MAX = 256
 

@@ -30,14 +30,14 @@ cdef int64_t realtime_ns() noexcept nogil:
 @cython.final
 @cython.auto_pickle(False)
 cdef class FastPathContext:
-    cdef HotPath path            # None: nothing is answered at once
+    cdef FastPath path            # None: nothing is answered at once
     cdef bytearray buffer
     cdef object configure
     cdef Py_buffer watched
     cdef const uint64_t* revision    # NULL: the configuration never changes
     cdef uint64_t seen
 
-    def __init__(self, HotPath hot_path=None, *, configure=None, revision=None):
+    def __init__(self, FastPath fast_path=None, *, configure=None, revision=None):
         self.buffer = bytearray(ROOM_BYTES)
         self.configure = configure
         if self.revision != NULL:
@@ -51,7 +51,7 @@ cdef class FastPathContext:
             self.seen = load_acquire(self.revision)
         if configure is not None:
             configure()
-        self.path = hot_path
+        self.path = fast_path
 
     def __dealloc__(self):
         if self.revision != NULL:
@@ -133,9 +133,9 @@ cdef class FastPathProtocol:
     cdef size_t answer(self, const uint8_t* data, size_t size) except? -1:
         """Answer what ``data`` begins with; return the position behind it.
 
-        Ends early where an answer is not taken at once: what waits to be sent is bounded by that.
+        Endpoints early where an answer is not taken at once: what waits to be sent is bounded by that.
         """
-        cdef HotPath path = self.context.path
+        cdef FastPath path = self.context.path
         cdef size_t used = 0, end
         cdef int64_t now_ns
         if path is None:

@@ -14,7 +14,7 @@ from talos.services.tenant import Tenant
 
 @dataclass(frozen=True, slots=True)
 class ProvenCredential:
-    """Which record a credential speaks of, possession proved.
+    """Which record a credential names, whose holder has proven possession.
 
     ``text`` holds the parts of an issued key, and is None for an imported one.
     """
@@ -35,12 +35,12 @@ class Attempt:
     type: CredentialType
     requester: Requester = NOBODY
     cache: CacheOutcome = CacheOutcome.SKIP
-    proved: ProvenCredential | None = None
+    proven: ProvenCredential | None = None
     """Set when steps 1 to 3 of contract 6.2 are passed."""
     lease: Lease | None = None
     """Taken before the row is read; None where the cache may not be written."""
     key_id: str = ""
-    """The key's, once the credential has proved that it knows it, whatever the verdict."""
+    """The key's, once checksum or signature are right, whatever the verdict."""
     row: Key | None = None
     """The record, where the database was asked for it."""
 

@@ -97,7 +97,7 @@ def import_failed(
 def verification_failed(
     network_id: str, reason: str, credential_type: CredentialType, key_id: str
 ) -> AuditEvent:
-    """A credential was refused; ``key_id`` is empty unless it has proved to know it."""
+    """A credential was refused; ``key_id`` is empty unless its checksum or signature was right."""
     attributes = {
         "APIKeyID": key_id,
         "Reason": reason,

@@ -14,9 +14,9 @@ from talos.domain.keys import Key, KeyKind, KeyRef, KeyStatus
 from talos.domain.verification import VerificationErrorCode as Code
 from talos.services.attempt import Attempt, ProvenCredential
 from talos.services.ports import VerifiedTokenCache
-from talos.services.prove_token import prove_token
 from talos.services.tenant import Tenant
 from talos.services.verdicts import Rejected
+from talos.services.verify_token import verify_token
 
 
 def possession(credential: str, tenant: Tenant, now_ns: int) -> ProvenCredential:
@@ -30,11 +30,11 @@ def possession(credential: str, tenant: Tenant, now_ns: int) -> ProvenCredential
     return ProvenCredential(KeyRef(tenant.network_id, KeyKind.ISSUED, parsed.key_id), parsed)
 
 
-def check_minting(proved: ProvenCredential, tenant: Tenant, now_ns: int) -> None:
+def check_minting(proven: ProvenCredential, tenant: Tenant, now_ns: int) -> None:
     """Steps 2 and 3; they hold on cache hits too, so a lowered ``max_ttl`` reaches every key."""
-    if proved.text is not None and not (
-        issued.age_valid(proved.text, tenant.credentials, now_ns)
-        and issued.prefix_allowed(proved.text, tenant.credentials)
+    if proven.text is not None and not (
+        issued.age_valid(proven.text, tenant.credentials, now_ns)
+        and issued.prefix_allowed(proven.text, tenant.credentials)
     ):
         raise unknown()
 
@@ -72,9 +72,9 @@ def check_audience(named: Sequence[str], expected: Sequence[str]) -> None:
         raise Rejected(Code.AUDIENCE_MISMATCH, "The credential names no expected audience.")
 
 
-def check_token(attempt: Attempt, proved: VerifiedTokenCache) -> TokenClaims:
-    """Prove a derived token for this network and caller (6.4); the audience is left open."""
-    claims = prove_token(attempt, proved)
+def check_token(attempt: Attempt, verified_tokens: VerifiedTokenCache) -> TokenClaims:
+    """Verify a derived token for this network and caller (6.4); the audience is left open."""
+    claims = verify_token(attempt, verified_tokens)
     check_address(claims.acl, attempt.caller)
     return claims
 

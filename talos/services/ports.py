@@ -249,21 +249,19 @@ class KeyCache(Protocol):
 
 
 class VerifiedTokenCache(Protocol):
-    """Derived tokens whose signature has been proved, in one network, under one generation of the
+    """Claims of derived tokens that were authenticated, in one network, under one generation of the
     credential settings (``CredentialSettings.generation``). Contract 16 (6).
 
-    What is remembered is that proof, what the token says and how that is told, never a verdict on
-    it. Neither the token nor anything from which it could be made is kept. Faults never reach the
+    What is cached are the claims and the body that tells of them, never a verdict on the token.
+    Neither the token nor anything from which it could be made is kept. Errors never reach the
     caller.
     """
 
-    def recall(
-        self, network_id: str, generation: int, token: str, now_ns: int
-    ) -> TokenClaims | None:
-        """Return what the token says if it was proved and the proof has not ended by ``now_ns``."""
+    def get(self, network_id: str, generation: int, token: str, now_ns: int) -> TokenClaims | None:
+        """Return the claims of a token that is still authentic at ``now_ns``, or None."""
         ...
 
-    def remember(
+    def put(
         self,
         network_id: str,
         generation: int,
@@ -274,7 +272,7 @@ class VerifiedTokenCache(Protocol):
         ends_ns: int | None,
         now_ns: int,
     ) -> None:
-        """Remember a proof until ``ends_ns``, None for as long as there is room.
+        """Cache the claims until ``ends_ns``, None for as long as there is room.
 
         ``answer`` is what everybody is told who expects no audience, once the token has begun and
         before ``ends_ns``; None where that depends on who asks.
@@ -319,7 +317,7 @@ class Ports:
 
     keys: KeyRepository
     cache: KeyCache
-    proved: VerifiedTokenCache
+    verified_tokens: VerifiedTokenCache
     limiter: RateLimiter
     last_used: LastUsedMarks
     events: EventEmitter

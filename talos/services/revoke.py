@@ -97,8 +97,8 @@ class RevokeService:
             raise DerivedTokenNotRevocable
         now_ns = self._clock.now_ns()
         try:
-            proved = possession(draft.credential, tenant, now_ns)
-            check_minting(proved, tenant, now_ns)
+            proven = possession(draft.credential, tenant, now_ns)
+            check_minting(proven, tenant, now_ns)
         except Rejected:
             raise ApiKeyNotFound from None
         reason = RevocationReason(draft.reason)
@@ -116,14 +116,14 @@ class RevokeService:
 
         # Anybody may present any text here, and a key that cannot be revoked again and again: the
         # cache is held, which concerns other keys too, only where there is something to change.
-        found = self._keys.get(proved.ref)
+        found = self._keys.get(proven.ref)
         if found is None:
             raise ApiKeyNotFound
         try:
             give_back(found)
-            self._writer.change(proved.ref, give_back, Occasion(now_ns, requester))
+            self._writer.change(proven.ref, give_back, Occasion(now_ns, requester))
         except _AlreadyRevokedError:
-            self._cache.evict_if_there(proved.ref)
+            self._cache.evict_if_there(proven.ref)
 
 
 def revoked(key: Key, reason: RevocationReason, now_ns: int, *, description: str = "") -> Key:

@@ -18,7 +18,7 @@ from talos.services.tenant import Tenant
 class Rejected(Exception):
     """A gate refuses the credential; ``code`` and ``message`` are what the caller is told.
 
-    ``key_id`` is for the log, where the credential has proved to know it.
+    ``key_id`` is for the log, where the checksum or signature was right.
     """
 
     def __init__(self, code: VerificationErrorCode, message: str) -> None:
@@ -33,7 +33,7 @@ class Rejected(Exception):
 class Verified:
     """The verdict, and what the response headers say about how it was reached.
 
-    ``key_id`` is for the log: empty unless the credential has proved to know it.
+    ``key_id`` is for the log: empty unless the checksum or signature was right.
     """
 
     verification: Verification
@@ -47,7 +47,7 @@ def denied(refusal: Rejected) -> Verification:
     return Verification(error=refusal.code, message=refusal.message)
 
 
-def ready_answer(key: Key, tenant: Tenant) -> CachedVerification:
+def cacheable_verification(key: Key, tenant: Tenant) -> CachedVerification:
     """Tell of a key that is neither revoked nor expired, whoever asks and however often."""
     verification = Verification(
         error=None,

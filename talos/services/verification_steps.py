@@ -56,7 +56,13 @@ from talos.services.gates import (
 from talos.services.ports import CachedVerification, Ports, UnreadableRow
 from talos.services.refused import RefusedKeys
 from talos.services.tenant import Tenant
-from talos.services.verdicts import Rejected, denied, key_verified, ready_answer, token_verified
+from talos.services.verdicts import (
+    Rejected,
+    cacheable_verification,
+    denied,
+    key_verified,
+    token_verified,
+)
 
 _SHORTEST_ENTRY_NS: Final = NS_PER_S
 """A key that expires sooner than this is not worth an entry in the cache (6.8)."""
@@ -76,7 +82,7 @@ class VerificationSteps:
         self._last_used = ports.last_used
         self._failures = VerificationFailures(ports.events)
         self._clock = ports.clock
-        self._proved = ports.proved
+        self._verified_tokens = ports.verified_tokens
 
     def attempt(
         self,
@@ -95,31 +101,31 @@ class VerificationSteps:
 
     def find(self, attempt: Attempt) -> CachedVerification:
         """Steps 1 to 6: return what is told of the key, from the cache or else the database."""
-        proved = self.prove(attempt)
-        answer = self.recall(attempt, proved)
+        proven = self.prove(attempt)
+        answer = self.from_cache(attempt, proven)
         if answer is None:
-            answer = ready_answer(self.read(attempt, proved), attempt.tenant)
+            answer = cacheable_verification(self.read(attempt, proven), attempt.tenant)
         return answer
 
     def prove(self, attempt: Attempt) -> ProvenCredential:
         """Steps 1 to 3. What fails the first never looks into the cache (6.8: SKIP)."""
-        proved = possession(attempt.draft.credential, attempt.tenant, attempt.now_ns)
+        proven = possession(attempt.draft.credential, attempt.tenant, attempt.now_ns)
         if attempt.reads_cache:
             attempt.cache = CacheOutcome.MISS
-        if proved.text is not None:
+        if proven.text is not None:
             # The checksum is ours. Of an imported key any text has an id; there may be no such key.
-            attempt.key_id = proved.text.key_id
-        check_minting(proved, attempt.tenant, attempt.now_ns)
-        attempt.proved = proved
-        return proved
+            attempt.key_id = proven.text.key_id
+        check_minting(proven, attempt.tenant, attempt.now_ns)
+        attempt.proven = proven
+        return proven
 
-    def recall(self, attempt: Attempt, proved: ProvenCredential) -> CachedVerification | None:
+    def from_cache(self, attempt: Attempt, proven: ProvenCredential) -> CachedVerification | None:
         """Return the answer from the cache, or None if there is none that is still good."""
         if not attempt.reads_cache:
             return None
         generation = attempt.tenant.credentials.generation
         answer = self._cache.get(
-            proved.ref, generation=generation, max_age_ns=attempt.tenant.cache_ttl_ns
+            proven.ref, generation=generation, max_age_ns=attempt.tenant.cache_ttl_ns
         )
         if answer is None:
             return None
@@ -130,18 +136,18 @@ class VerificationSteps:
         attempt.key_id = answer.verification.key_id
         return answer
 
-    def read(self, attempt: Attempt, proved: ProvenCredential) -> Key:
+    def read(self, attempt: Attempt, proven: ProvenCredential) -> Key:
         """Steps 4 to 6 on the row of the key."""
-        self.take_lease(attempt, proved)
-        return self.from_database(attempt, proved, self._keys.get(proved.ref))
+        self.take_lease(attempt, proven)
+        return self.from_database(attempt, proven, self._keys.get(proven.ref))
 
-    def take_lease(self, attempt: Attempt, proved: ProvenCredential) -> None:
+    def take_lease(self, attempt: Attempt, proven: ProvenCredential) -> None:
         """Prepare a publication; this must come before the row is read."""
         if attempt.fills_cache:
-            attempt.lease = self._cache.lease(proved.ref)
+            attempt.lease = self._cache.lease(proven.ref)
 
     def from_database(
-        self, attempt: Attempt, proved: ProvenCredential, row: Key | UnreadableRow | None
+        self, attempt: Attempt, proven: ProvenCredential, row: Key | UnreadableRow | None
     ) -> Key:
         """Steps 4 to 6 on what the database says."""
         if isinstance(row, UnreadableRow):
@@ -160,7 +166,7 @@ class VerificationSteps:
             if row is not None:
                 self._refused.evict(row)
             elif not attempt.reads_cache:
-                self._cache.evict_if_there(proved.ref)
+                self._cache.evict_if_there(proven.ref)
             raise
         attempt.row = row
         return row
@@ -224,7 +230,7 @@ class VerificationSteps:
 
     def token(self, attempt: Attempt) -> Verification:
         """Verify a derived token. Raises ``Rejected``."""
-        claims = check_token(attempt, self._proved)
+        claims = check_token(attempt, self._verified_tokens)
         check_audience(claims.aud, attempt.draft.expected_audiences)
         return token_verified(claims, attempt.tenant)
 

@@ -12,7 +12,7 @@ from talos.errors import InvalidRequest
 from talos.services.gates import check_address, check_token
 from talos.services.ports import STORAGE_ERRORS, Ports
 from talos.services.tenant import Tenant
-from talos.services.verdicts import Rejected, Verified, ready_answer
+from talos.services.verdicts import Rejected, Verified, cacheable_verification
 from talos.services.verification_steps import VerificationSteps, log_fault
 from talos.services.verify_batch import BatchVerifier
 
@@ -25,7 +25,7 @@ class VerifyService:
         self._steps = VerificationSteps(ports)
         self._batches = BatchVerifier(self._steps, ports.keys)
         self._last_used = ports.last_used
-        self._proved = ports.proved
+        self._verified_tokens = ports.verified_tokens
 
     def verify(
         self,
@@ -64,7 +64,7 @@ class VerifyService:
         attempt = self._steps.attempt(tenant, VerifyDraft(credential), caller, directive)
         try:
             if attempt.derived:
-                check_token(attempt, self._proved)
+                check_token(attempt, self._verified_tokens)
                 raise InvalidRequest("a derived token cannot be the parent of another")
             key = self._steps.read(attempt, self._steps.prove(attempt))
             self._last_used.mark(key, attempt.now_ns)
@@ -72,7 +72,7 @@ class VerifyService:
         except Rejected as refusal:
             refusal.key_id = attempt.key_id
             raise
-        self._steps.publish(attempt, ready_answer(key, tenant))
+        self._steps.publish(attempt, cacheable_verification(key, tenant))
         return key
 
     def verify_batch(

@@ -16,7 +16,7 @@ from talos.errors import InternalError, InvalidRequest
 from talos.services.attempt import Attempt
 from talos.services.ports import STORAGE_ERRORS, CachedVerification, KeyRepository, UnreadableRow
 from talos.services.tenant import Tenant
-from talos.services.verdicts import Rejected, denied, ready_answer
+from talos.services.verdicts import Rejected, cacheable_verification, denied
 from talos.services.verification_steps import VerificationSteps, log_fault
 
 MAX_BATCH: Final = 100
@@ -59,7 +59,7 @@ class BatchVerifier:
         for attempt in attempts:
             try:
                 known.append(
-                    None if attempt.derived else steps.recall(attempt, steps.prove(attempt))
+                    None if attempt.derived else steps.from_cache(attempt, steps.prove(attempt))
                 )
             except Rejected as refusal:
                 # Audit events leave out what never reached the database in a batch (11.3).
@@ -83,9 +83,9 @@ class BatchVerifier:
     def _read_batch(self, attempts: Iterable[Attempt]) -> _Rows:
         ids: dict[tuple[str, KeyKind], set[str]] = {}
         for attempt in attempts:
-            if attempt.proved is not None:
-                self._steps.take_lease(attempt, attempt.proved)
-                network_id, kind, key_id = attempt.proved.ref
+            if attempt.proven is not None:
+                self._steps.take_lease(attempt, attempt.proven)
+                network_id, kind, key_id = attempt.proven.ref
                 ids.setdefault((network_id, kind), set()).add(key_id)
         rows: dict[KeyRef, Key | UnreadableRow] = {}
         for (network_id, kind), key_ids in ids.items():
@@ -104,12 +104,12 @@ class BatchVerifier:
         faults: list[tuple[Attempt, Exception]],
     ) -> Verification:
         try:
-            if attempt.proved is None:
+            if attempt.proven is None:
                 return self._steps.token(attempt)
             if answer is None:
-                row = rows.get(attempt.proved.ref)
-                key = self._steps.from_database(attempt, attempt.proved, row)
-                answer = ready_answer(key, attempt.tenant)
+                row = rows.get(attempt.proven.ref)
+                key = self._steps.from_database(attempt, attempt.proven, row)
+                answer = cacheable_verification(key, attempt.tenant)
             return self._steps.use(attempt, answer, in_batch=True)
         except Rejected as refusal:
             return self._steps.refuse(attempt, refusal)

@@ -11,10 +11,10 @@ from talos.adapters.observability.log_throttle import LogThrottle
 from talos.serving.connection_counts import WorkerSlot
 from talos.serving.http.body_memory import BodyMemoryBudget
 from talos.serving.http.connection import Timeouts
-from talos.serving.http.ends import Ends, ends_of
+from talos.serving.http.endpoints import Endpoints, endpoints_of
 from talos.serving.http.listener import Listener, ListenerState
 from talos.serving.http.protocol import HttpProtocol
-from talos.serving.http.reply import Reply
+from talos.serving.http.response import Response
 from talos.serving.http.thread_pool import ThreadPool
 from talos.serving.http.unsent import UnsentAnswers
 from talos.serving.peers import PeerBound
@@ -193,11 +193,11 @@ class ConnectionServer:
             self.update_accepting(state)
             return False
         connected.setblocking(False)
-        ends = ends_of(connected, peer)
-        if state.listener.bounds_peers and not self._admits(ends):
+        endpoints = endpoints_of(connected, peer)
+        if state.listener.bounds_peers and not self._admits(endpoints):
             connected.close()
             return True
-        client = HttpProtocol(self, state, connected, ends)
+        client = HttpProtocol(self, state, connected, endpoints)
         self.clients.add(client)
         state.clients += 1
         self._publish_count()
@@ -210,16 +210,16 @@ class ConnectionServer:
         self.update_accepting(state)
         return True
 
-    def _admits(self, ends: Ends) -> bool:
+    def _admits(self, endpoints: Endpoints) -> bool:
         """Count a connection to a listener that bounds peers, unless its peer has too many."""
         if self._peers is None or self._slot is None:
             return True
-        admitted = self._peers.admit(self._slot.index, ends.peer[0])
+        admitted = self._peers.admit(self._slot.index, endpoints.peer[0])
         if not admitted and self._peer_log.due():
             _log.warning(
                 "a peer holds as many connections as serve.http.max_connections_per_peer allows; "
                 "more are closed",
-                extra={"fields": {"peer": ends.peer[0]}},
+                extra={"fields": {"peer": endpoints.peer[0]}},
             )
         return admitted
 
@@ -246,7 +246,7 @@ class ConnectionServer:
             and self._peers is not None
             and self._slot is not None
         ):
-            self._peers.left(self._slot.index, client.connection.ends.peer[0])
+            self._peers.left(self._slot.index, client.connection.endpoints.peer[0])
         self._publish_count()
         self.update_accepting(client.listener_state)
         self._check_drained()
@@ -280,9 +280,9 @@ class ConnectionServer:
         self._running += 1
         pool.run(task, pipelined=pipelined)
 
-    def deliver(self, client: HttpProtocol, reply: Reply, pool: ThreadPool) -> None:
+    def deliver(self, client: HttpProtocol, response: Response, pool: ThreadPool) -> None:
         """Have the event loop send an answer that a thread of ``pool`` has made."""
-        pool.finished.append((client, reply))
+        pool.finished.append((client, response))
         # Once for all that are finished before the loop has had a look: waking it costs as much as
         # handing over. It takes the mark back first, so an answer that finds it set is seen.
         if not self._answers_told:
@@ -297,11 +297,11 @@ class ConnectionServer:
         self._answers_told = False
         for pool in self._pools:
             for _ in range(len(pool.finished)):
-                client, reply = pool.finished.popleft()
+                client, response = pool.finished.popleft()
                 self._running -= 1
                 pool.handed_over()
                 try:
-                    client.answer(reply)
+                    client.answer(response)
                 except Exception:
                     # Whatever it is, the answers behind this one are due.
                     _log.exception("unhandled exception while answering")

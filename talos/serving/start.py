@@ -20,7 +20,7 @@ from talos.config.snapshot import Snapshot
 from talos.config.values import Config
 from talos.http.surfaces import Surface
 from talos.serving.http.connection import Timeouts
-from talos.serving.http.ends import plain_address
+from talos.serving.http.endpoints import plain_address
 from talos.serving.process.application import WORKER_CLASSES, Server
 from talos.serving.process.listeners import (
     SERVERS,

@@ -7,9 +7,9 @@ import pytest
 
 from talos import _core
 from tests.core.strategies import CURRENT
-from tests.core.test_hot_batches import BatchHost
-from tests.core.test_hot_batches import batch as batch_of
-from tests.core.test_hot_path import MADE_S, NOW_NS, Host, S, asking
+from tests.core.test_fast_path_batches import BatchHost
+from tests.core.test_fast_path_batches import batch as batch_of
+from tests.core.test_fast_path_path import MADE_S, NOW_NS, Host, S, asking
 from tests.core.test_protocol import Pair
 from tests.core.test_recogniser import request
 
@@ -24,7 +24,7 @@ def counts(host: Host) -> dict[str, int]:
 
 
 def off(host: Host) -> bytes:
-    host.hot.disable()
+    host.fast_path.disable()
     return asking(host.key())
 
 
@@ -107,16 +107,16 @@ def test_a_decline_is_counted_by_its_reason(ask: Callable[[Host], bytes], reason
     host = Host()
     data = ask(host)
     for times in (1, 2):
-        assert host.hot.answer(data, now_ns=NOW_NS) == (b"", 0)
+        assert host.fast_path.answer(data, now_ns=NOW_NS) == (b"", 0)
         assert counts(host) == {f"declined_{reason}": times}
 
 
 def test_what_is_answered_is_no_decline_and_what_follows_is_counted_once() -> None:
     host = Host()
     good = asking(host.key())
-    host.hot.answer(good * 3, now_ns=NOW_NS)
+    host.fast_path.answer(good * 3, now_ns=NOW_NS)
     assert counts(host) == {"single": 3}
-    _, end = host.hot.answer(good + operation(host) + good, now_ns=NOW_NS)
+    _, end = host.fast_path.answer(good + operation(host) + good, now_ns=NOW_NS)
     assert end == len(good)
     assert counts(host) == {"single": 4, "declined_operation": 1}
 
@@ -125,9 +125,9 @@ def test_what_is_answered_is_no_decline_and_what_follows_is_counted_once() -> No
 def test_what_is_not_all_there_is_no_decline(missing: int) -> None:
     host = Host()
     whole = asking(host.key())
-    assert host.hot.answer(whole[:-missing], now_ns=NOW_NS) == (b"", 0)
+    assert host.fast_path.answer(whole[:-missing], now_ns=NOW_NS) == (b"", 0)
     assert counts(host) == {}
-    assert host.hot.answer(whole, now_ns=NOW_NS)[1] == len(whole)
+    assert host.fast_path.answer(whole, now_ns=NOW_NS)[1] == len(whole)
 
 
 def test_a_request_that_a_connection_looks_at_twice_is_counted_once() -> None:

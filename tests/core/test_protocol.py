@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from talos import _core
-from tests.core.test_hot_path import Host, asking
+from tests.core.test_fast_path_path import Host, asking
 
 BODY = b'{"is_valid":true}'
 YEAR_NS = 365 * 86400 * 10**9
@@ -52,7 +52,9 @@ class Pair:
         self.client, self.server = socket.socketpair()
         self.client.setblocking(False)
         self.server.setblocking(False)
-        self.connection = Connection(_core.FastPathContext(self.host.hot), self.server.fileno())
+        self.connection = Connection(
+            _core.FastPathContext(self.host.fast_path), self.server.fileno()
+        )
 
     def close(self) -> None:
         self.client.close()
@@ -102,7 +104,7 @@ def test_everything_is_passed_on_while_the_fast_path_is_not_allowed(pair: Pair) 
     assert not pair.connection.served
 
 
-def test_without_a_hot_path_everything_is_passed_on(pair: Pair) -> None:
+def test_without_a_fast_path_everything_is_passed_on(pair: Pair) -> None:
     connection = Connection(_core.FastPathContext(), pair.server.fileno())
     connection.read(pair.request())
     assert connection.left == pair.request()
@@ -178,7 +180,7 @@ def test_settings_are_those_of_the_revision_that_is_read(pair: Pair) -> None:
     word = memoryview(bytearray(8)).cast("Q")
     asked: list[int] = []
     context = _core.FastPathContext(
-        pair.host.hot, configure=lambda: asked.append(word[0]), revision=word
+        pair.host.fast_path, configure=lambda: asked.append(word[0]), revision=word
     )
     connection = Connection(context, pair.server.fileno())
     assert asked == [0]
@@ -198,7 +200,7 @@ def test_settings_that_cannot_be_had_are_asked_for_again(pair: Pair) -> None:
         if failing:
             raise RuntimeError("as asked")
 
-    context = _core.FastPathContext(pair.host.hot, configure=configure, revision=word)
+    context = _core.FastPathContext(pair.host.fast_path, configure=configure, revision=word)
     connection = Connection(context, pair.server.fileno())
     word[0], failing = 1, True
     for _ in range(2):

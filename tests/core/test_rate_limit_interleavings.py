@@ -29,7 +29,7 @@ import pytest
 K, L, STRANGER = KEYS = "KLx"
 FREE = ""
 START = 10
-ENDS = ("admitted", "refused", "uncounted")
+ENDPOINTS = ("admitted", "refused", "uncounted")
 
 Entry: TypeAlias = tuple[str, int]
 """Name and TAT."""
@@ -238,7 +238,7 @@ class Model:
 
     def following(self, world: World) -> Iterator[World]:
         for number, me in enumerate(world.callers):
-            if me.step in ENDS:
+            if me.step in ENDPOINTS:
                 continue
             if me.step in ("swap", "stretch"):
                 me, changed = self.swap(me, world)
@@ -344,7 +344,7 @@ def test_four_callers(buckets: Buckets, names: str) -> None:
 
 def test_every_way_to_end_is_found() -> None:
     _, ends = Model(POLICIES["one call"]).explore(*WORLDS["one place for two keys"])
-    assert {end for way in ends for end in way} == set(ENDS)
+    assert {end for way in ends for end in way} == set(ENDPOINTS)
 
 
 @pytest.mark.parametrize(("fault", "world", "policy", "how"), [(f, *w) for f, w in FAULTS.items()])

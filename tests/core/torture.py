@@ -42,7 +42,7 @@ _NETWORK: Final = bytes(16)
 _KEY_KIND: Final = 1
 _IDS: Final = [f"{number:08x}-0000-4000-8000-{number:012x}" for number in range(KEYS)]
 _NAMES: Final = [
-    (_NETWORK, _core.KIND_OF_PROOFS if number % 3 == 0 else _KEY_KIND, key_id)
+    (_NETWORK, _core.KIND_OF_TOKENS if number % 3 == 0 else _KEY_KIND, key_id)
     for number, key_id in enumerate(_IDS)
 ]
 _NOW_NS: Final = 10**18
@@ -219,7 +219,7 @@ def _publish(cache: KeyCache, number: int, lease: int, payload: bytes) -> int:
 def _can_be_cached(cache: KeyCache, number: int) -> bool:
     """Wait out the holds of the dead; then a few attempts must do, as for any newcomer."""
     name = _NAMES[number]
-    if name[1] == _core.KIND_OF_PROOFS:
+    if name[1] == _core.KIND_OF_TOKENS:
         cache.flush()
     deadline = time.monotonic() + PATIENCE_S
     while not cache.lease(*name):

@@ -58,13 +58,13 @@ def metrics_application(
 
 class Site:
     applications: "tuple[WSGIApplication, ...]" = (main_application, metrics_application)
-    hot_path = None
+    fast_path = None
     configuration_revision = None
 
     def body_limit(self, _environ: "WSGIEnvironment") -> int:
         return BODY_LIMIT
 
-    def configure_hot_path(self) -> None:
+    def configure_fast_path(self) -> None:
         """Nothing is answered from memory."""
 
     def close(self) -> None:

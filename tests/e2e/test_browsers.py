@@ -10,7 +10,7 @@ from tests.core.test_recogniser import request
 from tests.e2e.conftest import ADMIN, Serve, Talos
 from tests.e2e.connections import Answer, Connection
 from tests.e2e.processes import eventually, say, try_get
-from tests.e2e.test_ready_answers import CACHED, Peer, asking
+from tests.e2e.test_fast_path import CACHED, Peer, asking
 
 EVIL = "https://evil.example.org"
 IMPORT = json.dumps({"raw_key": "sk_of_the_page", "name": "n", "actor_id": "root"})
@@ -241,9 +241,9 @@ def test_hosts_are_judged_from_a_reload_on(
     for port in (talos.server.port, talos.server.metrics_port or 0):
         assert try_get(port, "/health/ready") == 200
     assert try_get(talos.server.port, "/version") == 421
-    hot = peers[0].ask(verification(credential, b"X-Request-Id: hot", host=b"keys.example.com"))
+    fast = peers[0].ask(verification(credential, b"X-Request-Id: fast", host=b"keys.example.com"))
     if not arguments:
-        assert b"Ory-Talos-Cache: HIT" in hot
+        assert b"Ory-Talos-Cache: HIT" in fast
     talos.edit({"serve": {"http": {"allowed_hosts": []}}})
     eventually(lambda: statuses(b"localhost") == {200}, "another reload")
 

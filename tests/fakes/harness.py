@@ -16,8 +16,8 @@ from tests.fakes.events import RecordingEvents
 from tests.fakes.keys import InMemoryKeys
 from tests.fakes.limits import CountingLimiter
 from tests.fakes.marks import RecordingMarks
-from tests.fakes.proofs import RecordingProofs
 from tests.fakes.tenants import TENANT
+from tests.fakes.verified_tokens import RecordingTokenCache
 
 CALLER = Caller("192.0.2.1")
 DRAFT = KeyDraft(name="a key", actor_id="user_1", scopes=("read", "write"))
@@ -30,7 +30,7 @@ class ServiceHarness:
         self.clock = FrozenClock()
         self.keys = InMemoryKeys()
         self.cache = RecordingCache(self.clock)
-        self.proved = RecordingProofs()
+        self.verified_tokens = RecordingTokenCache()
         cache = self.cache if make_cache is None else make_cache(self.clock)
         self.limiter = CountingLimiter()
         self.marks = RecordingMarks()
@@ -38,7 +38,7 @@ class ServiceHarness:
         self.ports = Ports(
             keys=self.keys,
             cache=cache,
-            proved=self.proved,
+            verified_tokens=self.verified_tokens,
             limiter=self.limiter,
             last_used=self.marks,
             events=self.events,

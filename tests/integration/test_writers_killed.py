@@ -34,9 +34,9 @@ from talos.domain.drafts import KeyChange, RevokeDraft, VerifyDraft
 from talos.domain.keys import Key, KeyKind, KeyRef, KeyStatus
 from talos.domain.verification import CacheDirective
 from talos.errors import TalosError
-from talos.http import ready_body
-from talos.http.ready_head import ready_head
-from talos.services import hot_path
+from talos.http import cached_body
+from talos.http.fast_path_heads import verify_head
+from talos.services import fast_path
 from talos.services.assembly import assemble
 from talos.services.ports import KeyCache, Ports
 from talos.services.tenant import HttpSettings
@@ -60,7 +60,7 @@ Stop = Callable[[str], None]
 
 
 class Answer(NamedTuple):
-    """What a worker says of a credential: through the services, and whether the hot path does."""
+    """What a worker says of a credential: through the services, and whether the fast path does."""
 
     cache: str
     valid: bool
@@ -100,7 +100,7 @@ class StoppingCache(SharedKeyCache):
     """The shared cache, that stops around the steps of a hold."""
 
     def __init__(self, memory: _core.SharedMemory, stop: Stop) -> None:
-        super().__init__(memory, BodyFormat(ready_body.render, ready_body.read), SystemClock())
+        super().__init__(memory, BodyFormat(cached_body.render, cached_body.read), SystemClock())
         self._stop = stop
 
     @contextmanager
@@ -133,7 +133,7 @@ def ports(
     return Ports(
         keys=keys,
         cache=cache,
-        proved=NullVerifiedTokenCache(),
+        verified_tokens=NullVerifiedTokenCache(),
         limiter=UnenforcedLimiter(),
         last_used=RecordingMarks(),
         events=events,
@@ -153,12 +153,12 @@ class Worker:
         self.engine = create_engine(url)
         event.listen(self.engine, "commit", lambda _: self._stop("committing"))
         self._tenant = tenant(network_id=network)
-        self._hot = _core.HotPath(
+        self._fast_path = _core.FastPath(
             _core.KeyCache(memory),
             kind=KIND_NUMBERS[KeyKind.ISSUED],
-            head=ready_head(),
+            head=verify_head(),
         )
-        assert hot_path.configure(self._hot, self._tenant, HttpSettings())
+        assert fast_path.configure(self._fast_path, self._tenant, HttpSettings())
         keys, clock = StoppingKeys(self.engine, self._stop), SystemClock()
         cache, events = StoppingCache(memory, self._stop), RecordingEvents()
         self._services = assemble(ports(keys, cache, events, clock))
@@ -182,7 +182,7 @@ class Worker:
             self._tenant, VerifyDraft(credential), CALLER, CacheDirective.DEFAULT
         )
         asked = request(body=b'{"credential":"%b"}' % credential.encode())
-        at_once, _ = self._hot.answer(asked, now_ns=time.time_ns())
+        at_once, _ = self._fast_path.answer(asked, now_ns=time.time_ns())
         return Answer(answer.cache.value, answer.verification.is_valid, bool(at_once))
 
     def revoke(self, kind: str, key_id: str, credential: str) -> None:

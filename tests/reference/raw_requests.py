@@ -11,11 +11,11 @@ from gunicorn.http.errors import ParseException
 from gunicorn.http.parser import RequestParser
 
 from talos.serving.http.connection import Connection, Step, Timeouts
-from talos.serving.http.ends import Ends
+from talos.serving.http.endpoints import Endpoints
 from talos.serving.http.framing import HEAD_LIMIT, FramingError
 from talos.serving.http.head import parse
 
-_ENDS = Ends(peer=("192.0.2.7", 1), server=("192.0.2.1", 4420))
+_ENDPOINTS = Endpoints(peer=("192.0.2.7", 1), server=("192.0.2.1", 4420))
 _BODY_LIMIT = 4 * 1024 * 1024
 
 WAITS = "waits"
@@ -43,7 +43,7 @@ def read_connection(data: bytes, step: int) -> tuple[list[Request], str]:
     An outcome that is none of the above is the status of a refusal.
     """
     requests: list[Request] = []
-    connection = Connection(_ENDS, Timeouts(), lambda _head, _ends: _BODY_LIMIT, opened_at=0.0)
+    connection = Connection(_ENDPOINTS, Timeouts(), lambda _head, _ends: _BODY_LIMIT, opened_at=0.0)
     try:
         for start in range(0, len(data), step):
             connection.buffer += data[start : start + step]
@@ -71,7 +71,7 @@ def parity(data: bytes) -> bool:
     requests, _ = read_connection(data, max(len(data), 1))
     read: list[Request] = []
     try:
-        for message in RequestParser(_CONFIG, [data], _ENDS.peer):
+        for message in RequestParser(_CONFIG, [data], _ENDPOINTS.peer):
             if len(read) == len(requests):
                 break
             body = message.body.read().decode("latin-1")

@@ -16,12 +16,12 @@ from talos.http.middleware.request_id import RequestId
 from talos.http.request import Request, cache_directive
 from talos.services.verify_batch import MAX_BATCH
 from talos.serving.http.connection import Connection, Step, Timeouts
-from talos.serving.http.ends import Ends
+from talos.serving.http.endpoints import Endpoints
 from talos.serving.http.exchange import environ
 from talos.serving.http.framing import FramingError
 from talos.serving.http.head import parse
 
-ENDS = Ends(peer=("127.0.0.1", 1), server=("127.0.0.1", 2))
+ENDPOINTS = Endpoints(peer=("127.0.0.1", 1), server=("127.0.0.1", 2))
 BODY_LIMIT = 4 * 1024 * 1024
 LINE = ("POST", "/v2alpha1/admin/apiKeys:verify", "", "HTTP/1.1")
 BATCH_LINE = ("POST", "/v2alpha1/admin/apiKeys:batchVerify", "", "HTTP/1.1")
@@ -53,7 +53,7 @@ class Reading:
 
 def read(data: bytes) -> Reading | None:
     """Return the reading of the whole request that ``data`` starts with, None if there is none."""
-    connection = Connection(ENDS, Timeouts(), lambda _head, _ends: BODY_LIMIT, opened_at=0.0)
+    connection = Connection(ENDPOINTS, Timeouts(), lambda _head, _ends: BODY_LIMIT, opened_at=0.0)
     connection.buffer += data
     try:
         if connection.advance(0.0) is not Step.ANSWER:
@@ -61,7 +61,7 @@ def read(data: bytes) -> Reading | None:
         parsed = parse(connection.head)
     except FramingError:
         return None
-    variables = environ(parsed, connection.body, ENDS)
+    variables = environ(parsed, connection.body, ENDPOINTS)
     request = Request(variables)
     return Reading(
         line=(

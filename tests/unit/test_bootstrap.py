@@ -135,11 +135,11 @@ class Worker:
         return answer.headers["ory-talos-cache"]
 
     def answers_at_once(self, credential: str) -> bool:
-        """Whether the hot path answers, and as the application does."""
-        assert self.assembly.hot_path is not None
-        self.assembly.configure_hot_path()
+        """Whether the fast path answers, and as the application does."""
+        assert self.assembly.fast_path is not None
+        self.assembly.configure_fast_path()
         data = request(body=b'{"credential":"%b"}' % credential.encode())
-        answer, end = self.assembly.hot_path.answer(data, now_ns=time.time_ns())
+        answer, end = self.assembly.fast_path.answer(data, now_ns=time.time_ns())
         assert bool(answer) is (end == len(data))
         if answer:
             sent = send(self.assembly.main, "POST", VERIFY, {"credential": credential})
@@ -153,7 +153,7 @@ def worker(tmp_path: Path, sqlite_dsn: str) -> Iterator[Worker]:
         yield made
 
 
-def test_the_hot_path_answers_what_the_application_has_published(worker: Worker) -> None:
+def test_the_fast_path_answers_what_the_application_has_published(worker: Worker) -> None:
     credential = worker.issue()
     assert not worker.answers_at_once(credential)
     assert worker.verify(credential) == "MISS"
@@ -242,14 +242,14 @@ def test_a_worker_that_begins_while_it_is_off_empties_it(worker: Worker, tmp_pat
 
 def test_the_public_surface_has_nothing_to_answer_at_once(tmp_path: Path, sqlite_dsn: str) -> None:
     with Worker(tmp_path, sqlite_dsn, Surface.PUBLIC) as worker:
-        assert worker.assembly.hot_path is None
-        worker.assembly.configure_hot_path()
+        assert worker.assembly.fast_path is None
+        worker.assembly.configure_fast_path()
 
 
 def test_without_memory_nothing_is_cached(tmp_path: Path, sqlite_dsn: str) -> None:
     with Worker(tmp_path, sqlite_dsn) as worker:
         alone = bootstrap.build(Surface.ALL, worker.source, bootstrap.Shared())
-        assert alone.hot_path is None
+        assert alone.fast_path is None
         credential = worker.issue()
         for _ in range(2):
             answer = send(alone.main, "POST", VERIFY, {"credential": credential})

@@ -43,7 +43,7 @@ from talos.http.json_body import parse_object
 from talos.http.query import decode_list, decode_mask
 from talos.services.page_tokens import PageTokens
 from talos.serving.http.body import ChunkedBody, LengthBody
-from talos.serving.http.ends import Ends
+from talos.serving.http.endpoints import Endpoints
 from talos.serving.http.exchange import environ
 from talos.serving.http.framing import FramingError, examine, head_end
 from talos.serving.http.head import parse
@@ -150,7 +150,7 @@ def in_pieces(text: str) -> object:
 def many_headers(text: str) -> object:
     lines = b"".join(b"%b: b\r\n" % text[:3].encode() for _ in range(len(text) // 8))
     request = parse(b"GET / HTTP/1.1\r\nHost: a\r\n" + lines + b"\r\n")
-    return environ(request, None, Ends(("127.0.0.1", 1), ("127.0.0.1", 2)))
+    return environ(request, None, Endpoints(("127.0.0.1", 1), ("127.0.0.1", 2)))
 
 
 def chunked(text: str) -> object:
@@ -175,8 +175,8 @@ def body_of(decode: Callable[[bytes], object], shape: str = "%s") -> Reader:
     return lambda text: decode((shape % text).encode("utf-8", "surrogatepass"))
 
 
-def prove(format_: object) -> Reader:
-    return lambda text: format_.prove(text, SETTINGS, NOW_NS)  # type: ignore[attr-defined]
+def authenticate(format_: object) -> Reader:
+    return lambda text: format_.authenticate(text, SETTINGS, NOW_NS)  # type: ignore[attr-defined]
 
 
 def array(text: str) -> object:
@@ -279,10 +279,13 @@ READERS: dict[str, tuple[Reader, list[str]]] = {
     "credential, routed": (lambda text: route(text, SETTINGS), _TOKENS),
     "credential, parsed": (_core.parse_issued_key, _TOKENS),
     "credential, imported": (lambda text: imported_key_id("net", text), _TOKENS),
-    "JWT": (prove(jwt), _TOKENS),
-    "JWT, header": (lambda text: jwt.prove(f"eyJ{text}.a.b", SETTINGS, NOW_NS), _TOKENS),
-    "macaroon": (prove(macaroon), _TOKENS),
-    "macaroon, body": (lambda text: macaroon.prove(f"mc_v1_{text}", SETTINGS, NOW_NS), _TOKENS),
+    "JWT": (authenticate(jwt), _TOKENS),
+    "JWT, header": (lambda text: jwt.authenticate(f"eyJ{text}.a.b", SETTINGS, NOW_NS), _TOKENS),
+    "macaroon": (authenticate(macaroon), _TOKENS),
+    "macaroon, body": (
+        lambda text: macaroon.authenticate(f"mc_v1_{text}", SETTINGS, NOW_NS),
+        _TOKENS,
+    ),
     "JSON of a token": (body_of(decode_object), _JSON),
     "JSON of a token, in a member": (body_of(decode_object, '{"a":%s}'), _JSON + _NUMBERS),
     "base64url": (base64url.decode, words("Aa-_=", "A=")),

@@ -49,15 +49,13 @@ class NullKeyCache:
 
 
 class NullVerifiedTokenCache:
-    """Implements ``services.ports.VerifiedTokenCache``: every token is proved anew."""
+    """Implements ``services.ports.VerifiedTokenCache``: every token is authenticated anew."""
 
-    def recall(
-        self, network_id: str, generation: int, token: str, now_ns: int
-    ) -> TokenClaims | None:
+    def get(self, network_id: str, generation: int, token: str, now_ns: int) -> TokenClaims | None:
         """Return None: nothing is ever remembered."""
         return None
 
-    def remember(
+    def put(
         self,
         network_id: str,
         generation: int,

@@ -1,7 +1,7 @@
 """The cache of all workers of a host, in memory that they share (contract 6.8).
 
 Storing, leases and holds are compiled; docs/shared-memory.md argues why no answer is stale. Here
-answers become bytes: a head that the compiled hot path reads, the body as it is sent, and a tail
+answers become bytes: a head that the compiled fast path reads, the body as it is sent, and a tail
 with what else a reader has to know.
 """
 
@@ -177,7 +177,7 @@ class _SharedLease:
                 generation=generation,
                 expires_at_ns=told.expires_at_ns,
                 published_at_ns=published_at_ns,
-                # The hot path knows nothing of addresses.
+                # The fast path knows nothing of addresses.
                 plain=not cidrs,
                 limit=None if policy is None else (policy.quota, policy.window_s),
             )

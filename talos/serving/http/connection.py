@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Final
 
 from talos.serving.http.body import BodyDecoder, decoder
-from talos.serving.http.ends import Ends
+from talos.serving.http.endpoints import Endpoints
 from talos.serving.http.framing import Framing, FramingError, examine, head_end
 
 _LARGE_BODY_BYTES: Final = 64 * 1024
@@ -67,11 +67,11 @@ class Step(enum.Enum):
 class Connection:
     """One connection. Times are seconds of the monotonic clock."""
 
-    ends: Ends
+    endpoints: Endpoints
     timeouts: Timeouts
-    body_limit: Callable[[bytes, Ends], int]
-    """Tells by the head of a request, and the ends of the connection, how many bytes of its body
-    are worth reading.
+    body_limit: Callable[[bytes, Endpoints], int]
+    """Tells by the head of a request, and the endpoints of its connection, how many bytes of the
+    body are worth reading.
     """
     opened_at: float
     takes_bodies: bool = True
@@ -177,7 +177,7 @@ class Connection:
             # It is here already; whether it is too large, the application will see.
             limit_bytes = length_bytes
         else:
-            limit_bytes = self.body_limit(self.head, self.ends)
+            limit_bytes = self.body_limit(self.head, self.endpoints)
         self._body = decoder(self._framing, limit_bytes)
         self.phase = Phase.BODY
         self.deadline = self._read_by

@@ -13,11 +13,11 @@ from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import unquote_to_bytes
 
 from talos.http.request import ALL_LINES
-from talos.serving.http.answer import Answer
-from talos.serving.http.ends import Ends
+from talos.serving.http.endpoints import Endpoints
 from talos.serving.http.framing import FramingError
 from talos.serving.http.head import RequestHead, parse
-from talos.serving.http.reply import Reply, refusal
+from talos.serving.http.response import Response, refusal
+from talos.serving.http.wsgi_response import WsgiResponse
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -52,7 +52,9 @@ class _LogStream(io.TextIOBase):
         return len(text)
 
 
-def body_limit(of_request: "Callable[[WSGIEnvironment], int]", head: bytes, ends: Ends) -> int:
+def body_limit(
+    of_request: "Callable[[WSGIEnvironment], int]", head: bytes, endpoints: Endpoints
+) -> int:
     """Ask ``of_request`` how many bytes of its body are worth reading, by a head alone.
 
     Raises ``FramingError`` as the parser does, and nothing else: what fails in there makes the
@@ -60,7 +62,7 @@ def body_limit(of_request: "Callable[[WSGIEnvironment], int]", head: bytes, ends
     """
     request = parse(head)
     try:
-        return of_request(environ(request, None, ends))
+        return of_request(environ(request, None, endpoints))
     except Exception:
         _log.exception("unhandled exception before the body of a request")
         return 0
@@ -76,22 +78,27 @@ class WsgiHandler:
         self._application = application
         self._body_limit = body_limit
 
-    def body_limit(self, head: bytes, ends: Ends) -> int:
+    def body_limit(self, head: bytes, endpoints: Endpoints) -> int:
         """Return how many bytes of a body are worth reading. See ``RequestHandler``."""
-        return body_limit(self._body_limit, head, ends)
+        return body_limit(self._body_limit, head, endpoints)
 
     def handle(
         self,
         head: bytes,
         body: bytearray | None,
-        ends: Ends,
+        endpoints: Endpoints,
         *,
         length_bytes: int,
         must_close: Callable[[], bool],
-    ) -> Reply:
+    ) -> Response:
         """Run the application. See ``RequestHandler``."""
         return exchange(
-            self._application, head, body, ends, length_bytes=length_bytes, must_close=must_close
+            self._application,
+            head,
+            body,
+            endpoints,
+            length_bytes=length_bytes,
+            must_close=must_close,
         )
 
 
@@ -99,11 +106,11 @@ def exchange(
     application: "WSGIApplication",
     head: bytes,
     body: bytes | bytearray | None,
-    ends: Ends,
+    endpoints: Endpoints,
     *,
     length_bytes: int | None = None,
     must_close: Callable[[], bool],
-) -> Reply:
+) -> Response:
     """Answer one request whose head has passed ``framing.examine``. Never raises.
 
     ``body`` is None when the request announced none; ``length_bytes`` is its length, unless it is
@@ -118,8 +125,8 @@ def exchange(
         _log.exception("unhandled exception in the parser")
         return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "an internal error occurred")
     try:
-        answer = Answer(request)
-        variables = environ(request, body, ends)
+        answer = WsgiResponse(request)
+        variables = environ(request, body, endpoints)
         if length_bytes is not None and body is not None:
             variables["CONTENT_LENGTH"] = str(length_bytes)
         chunks = application(variables, answer.start_response)
@@ -136,7 +143,9 @@ def _variable(name: str) -> str:
 _FIRST_LINE_VARIABLES = frozenset(map(_variable, FIRST_LINE_COUNTS))
 
 
-def environ(request: RequestHead, body: bytes | bytearray | None, ends: Ends) -> "WSGIEnvironment":
+def environ(
+    request: RequestHead, body: bytes | bytearray | None, endpoints: Endpoints
+) -> "WSGIEnvironment":
     """Return the WSGI environ of a request whose body, unchunked, is ``body``."""
     major, minor = request.version
     result: WSGIEnvironment = {
@@ -146,10 +155,10 @@ def environ(request: RequestHead, body: bytes | bytearray | None, ends: Ends) ->
         "QUERY_STRING": request.query,
         "RAW_URI": request.target,
         "SERVER_PROTOCOL": f"HTTP/{major}.{minor}",
-        "SERVER_NAME": ends.server[0],
-        "SERVER_PORT": str(ends.server[1]),
-        "REMOTE_ADDR": ends.peer[0],
-        "REMOTE_PORT": str(ends.peer[1]),
+        "SERVER_NAME": endpoints.server[0],
+        "SERVER_PORT": str(endpoints.server[1]),
+        "REMOTE_ADDR": endpoints.peer[0],
+        "REMOTE_PORT": str(endpoints.peer[1]),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
         "wsgi.input": io.BytesIO(body or b""),

@@ -1,4 +1,4 @@
-"""Where a request ends, decided strictly, before the parser proper sees a byte of it.
+"""Where a request endpoints, decided strictly, before the parser proper sees a byte of it.
 
 Whatever a proxy in front might read otherwise than this server is refused here (contract 16, 37),
 so that one request on the wire is one request to everybody. What passes still has to pass the

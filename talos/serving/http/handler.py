@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from talos.serving.http.ends import Ends
-from talos.serving.http.reply import Reply
+from talos.serving.http.endpoints import Endpoints
+from talos.serving.http.response import Response
 
 
 class RequestHandler(Protocol):
     """Answers requests whose framing was accepted, each as a whole."""
 
-    def body_limit(self, head: bytes, ends: Ends) -> int:
+    def body_limit(self, head: bytes, endpoints: Endpoints) -> int:
         """Return how many bytes of its body are worth reading; on the event loop's thread.
 
         Raises ``FramingError`` for a head that is no request.
@@ -21,11 +21,11 @@ class RequestHandler(Protocol):
         self,
         head: bytes,
         body: bytearray | None,
-        ends: Ends,
+        endpoints: Endpoints,
         *,
         length_bytes: int,
         must_close: Callable[[], bool],
-    ) -> Reply:
+    ) -> Response:
         """Return the answer to one request; on a thread of its listener. Never raises.
 
         ``body`` is None when the request announced none. ``length_bytes`` is the body's length,

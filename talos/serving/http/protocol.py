@@ -4,7 +4,7 @@ A thread is given a request only when the whole of it is in memory, and gives ba
 without waiting for the client to take it. So a slow client costs a file descriptor and its
 bytes, never a thread (contract 1.1).
 
-What the hot path answers never comes here: ``FastPathProtocol``, which is compiled, deals with it
+What the fast path answers never comes here: ``FastPathProtocol``, which is compiled, deals with it
 as it is read. It does so only while ``fast_path_allowed`` is set, which is while the connection is
 at rest: between two requests, nothing begun, nothing to be sent. That keeps answers in order.
 """
@@ -20,10 +20,10 @@ from typing import Protocol, cast
 from talos._core import FastPathProtocol
 from talos.serving.http.body_memory import BodyMemoryBudget
 from talos.serving.http.connection import Connection, Phase, Step, Timeouts
-from talos.serving.http.ends import Ends
+from talos.serving.http.endpoints import Endpoints
 from talos.serving.http.framing import FramingError
 from talos.serving.http.listener import ListenerState
-from talos.serving.http.reply import Reply, refusal
+from talos.serving.http.response import Response, refusal
 from talos.serving.http.thread_pool import ThreadPool
 from talos.serving.http.unsent import UnsentAnswers
 
@@ -59,7 +59,7 @@ class ServerContext(Protocol):
         """Have a thread of ``pool`` do ``task``, which ends with ``deliver``."""
         ...
 
-    def deliver(self, client: "HttpProtocol", reply: Reply, pool: ThreadPool) -> None:
+    def deliver(self, client: "HttpProtocol", response: Response, pool: ThreadPool) -> None:
         """Have the event loop send an answer that a thread of ``pool`` has made; on that thread."""
         ...
 
@@ -72,14 +72,14 @@ class HttpProtocol(FastPathProtocol, asyncio.BufferedProtocol):
         server: ServerContext,
         listener_state: ListenerState,
         connected: socket.socket,
-        ends: Ends,
+        endpoints: Endpoints,
     ) -> None:
         """Serve what comes in on ``connected``, which was accepted from ``listener_state``."""
         listener = listener_state.listener
         super().__init__(listener.fast_path, connected.fileno())
         self.listener_state = listener_state
         self.connection = Connection(
-            ends=ends,
+            endpoints=endpoints,
             timeouts=server.timeouts,
             body_limit=listener.handler.body_limit,
             opened_at=time.monotonic(),
@@ -302,14 +302,14 @@ class HttpProtocol(FastPathProtocol, asyncio.BufferedProtocol):
         self, pool: ThreadPool, head: bytes, body: bytearray | None, length_bytes: int
     ) -> None:
         """Run the application, on a thread. It may be that the client has left."""
-        reply = self.listener_state.listener.handler.handle(
+        response = self.listener_state.listener.handler.handle(
             head,
             body,
-            self.connection.ends,
+            self.connection.endpoints,
             length_bytes=length_bytes,
             must_close=self._must_close,
         )
-        self._server.deliver(self, reply, pool)
+        self._server.deliver(self, response, pool)
 
     def _must_close(self) -> bool:
         """Whether the answer shall be the last, asked by a thread when it is made.
@@ -321,18 +321,18 @@ class HttpProtocol(FastPathProtocol, asyncio.BufferedProtocol):
             self.connection.truncated or self._server.draining or self.listener_state.few_evictable
         )
 
-    def answer(self, reply: Reply) -> None:
+    def answer(self, response: Response) -> None:
         """Send what the application answered."""
         self._release()
         if not self._closed:
-            self._write(reply.data, keep_alive=reply.keep_alive)
+            self._write(response.data, keep_alive=response.keep_alive)
             self._go_on()
 
     def _refuse(self, error: FramingError) -> None:
         fields = {
             "status": int(error.status),
             "cause": error.text,
-            "http_request": {"remote": self.connection.ends.peer[0]},
+            "http_request": {"remote": self.connection.endpoints.peer[0]},
         }
         _log.info("request refused", extra={"fields": fields})
         self._release()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Final, Protocol
 
-from talos.serving.http.reply import Reply
+from talos.serving.http.response import Response
 
 _log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ _AHEAD: Final = 4
 class Recipient(Protocol):
     """A client whose request is answered by a thread."""
 
-    def answer(self, reply: Reply) -> None:
+    def answer(self, response: Response) -> None:
         """Send the answer."""
         ...
 
@@ -38,7 +38,7 @@ class ThreadPool:
 
     def __init__(self, size: int) -> None:
         """Start ``size`` threads. They keep no process from ending."""
-        self.finished: deque[tuple[Recipient, Reply]] = deque()
+        self.finished: deque[tuple[Recipient, Response]] = deque()
         """What the threads have made and the event loop has not sent yet."""
         self._most = size * (1 + _AHEAD)
         self._underway = 0

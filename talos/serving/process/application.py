@@ -24,11 +24,11 @@ from gunicorn.errors import HaltServer
 from talos.serving.connection_counts import ConnectionCounts, WorkerSlot
 from talos.serving.peers import PeerBound
 from talos.serving.process.options import Options
-from talos.serving.process.positions import Positions
 from talos.serving.process.shared_flag import SharedFlag
 from talos.serving.process.stock import SyncWorker, ThreadWorker
 from talos.serving.process.worker import GRACE_S, MASTER_SIGNALS, TalosWorker
 from talos.serving.process.worker_application import WorkerApplication
+from talos.serving.process.worker_numbers import WorkerNumbers
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -116,7 +116,7 @@ class _Master(Arbiter):
                 raise
         server = cast("Server", self.app)
         server.counts.clear(self.WORKERS)
-        server.positions.clear(self.WORKERS)
+        server.worker_numbers.clear(self.WORKERS)
 
     def spawn_worker(self) -> int:
         """Fork a worker, holding signals back until it can act on them.
@@ -126,14 +126,14 @@ class _Master(Arbiter):
         """
         server = cast("Server", self.app)
         slot = server.slot = server.counts.free_slot()
-        position = server.position = server.positions.next()
+        position = server.position = server.worker_numbers.next()
         if slot is not None and server.peers is not None:
             server.peers.free(slot.index)
         signal.pthread_sigmask(signal.SIG_BLOCK, MASTER_SIGNALS)
         try:
             pid = super().spawn_worker()
             server.counts.assigned(pid, slot)
-            server.positions.taken(pid, position)
+            server.worker_numbers.taken(pid, position)
             return pid
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, MASTER_SIGNALS)
@@ -168,7 +168,7 @@ class Server(BaseApplication):
         self.peers = PeerBound(most) if most else None
         self.slot: WorkerSlot | None = None
         """In a worker: its own."""
-        self.positions = Positions(options.workers)
+        self.worker_numbers = WorkerNumbers(options.workers)
         self.position = 0
         """In a worker: its own."""
         super().__init__()

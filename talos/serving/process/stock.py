@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gunicorn.workers import gthread, sync
 
-from talos.serving.http.ends import ends_of, plain_address
+from talos.serving.http.endpoints import endpoints_of, plain_address
 from talos.serving.process.worker import SignalledWorker
 from talos.serving.process.worker_application import WorkerApplication
 
@@ -38,9 +38,15 @@ class StockApplication:
         if connected.family == socket.AF_UNIX:
             # Here gunicorn names the server by what the request says in Host.
             through = _came_through(connected.family, connected.getsockname())
-            ends = ends_of(connected, "")
-            environ["SERVER_NAME"], environ["SERVER_PORT"] = ends.server[0], str(ends.server[1])
-            environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = ends.peer[0], str(ends.peer[1])
+            endpoints = endpoints_of(connected, "")
+            environ["SERVER_NAME"], environ["SERVER_PORT"] = (
+                endpoints.server[0],
+                str(endpoints.server[1]),
+            )
+            environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = (
+                endpoints.peer[0],
+                str(endpoints.peer[1]),
+            )
         else:
             # Here it takes both from the listener, never from the request.
             server = (environ["SERVER_NAME"], environ["SERVER_PORT"])

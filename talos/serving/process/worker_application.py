@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
-    from talos._core import HotPath
+    from talos._core import FastPath
 
 
 _log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class WorkerApplication(Protocol):
         ...
 
     @property
-    def hot_path(self) -> "HotPath | None":
+    def fast_path(self) -> "FastPath | None":
         """What answers requests of the first listener on the fast path, if anything does."""
         ...
 
@@ -49,8 +49,8 @@ class WorkerApplication(Protocol):
         ...
 
     @property
-    def configure_hot_path(self) -> "Callable[[], None]":
-        """Brings ``hot_path`` in line with the configuration in force; it may not fail."""
+    def configure_fast_path(self) -> "Callable[[], None]":
+        """Brings ``fast_path`` in line with the configuration in force; it may not fail."""
         ...
 
     def close(self) -> None:
@@ -80,16 +80,16 @@ def listeners_of(
 
 
 def _fast_path(application: WorkerApplication) -> FastPathContext:
-    path = application.hot_path
+    path = application.fast_path
     if path is None:
         return FastPathContext()
 
     def configure() -> None:
         try:
-            application.configure_hot_path()
+            application.configure_fast_path()
         except Exception:
             # Slow is right; fast under settings that are no longer in force is not.
             path.disable()
-            _log.exception("the hot path cannot be configured")
+            _log.exception("the fast path cannot be configured")
 
     return FastPathContext(path, configure=configure, revision=application.configuration_revision)

@@ -21,7 +21,7 @@ include "native/counters.pxi"
 include "native/shared_memory.pxi"
 include "native/key_cache.pxi"
 include "native/key_sets.pxi"
-include "native/key_cache_face.pxi"
+include "native/key_cache_api.pxi"
 
 cdef extern from "scheduler.h":
     ctypedef struct scenario "struct scenario":

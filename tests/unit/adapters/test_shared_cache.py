@@ -22,7 +22,7 @@ from talos.domain.keys import (
 )
 from talos.domain.verification import Verification
 from talos.errors import ApiKeyNotFound, GatewayTimeout, InternalError, ServiceUnavailable
-from talos.http import ready_body
+from talos.http import cached_body
 from talos.services.ports import CachedVerification, Lease
 from tests.fakes.clock import FrozenClock
 
@@ -46,7 +46,7 @@ NAMES = [
     KeyRef(NIL_NETWORK, KeyKind.ISSUED, KEY_ID),
     KeyRef(NIL_NETWORK, KeyKind.IMPORTED, IMPORTED_ID),
 ]
-BODIES = BodyFormat(ready_body.render, ready_body.read)
+BODIES = BodyFormat(cached_body.render, cached_body.read)
 
 
 class Host:
@@ -244,10 +244,10 @@ def test_a_typical_answer_takes_at_most_700_bytes() -> None:
     assert memory.attach()
     clock = FrozenClock()
     cache = SharedKeyCache(memory, BODIES, clock)
-    body = len(ready_body.render(TOLD))
+    body = len(cached_body.render(TOLD))
     padding = Metadata('{"tier":"gold%s"}' % ("a" * (400 - body)))
     typical = CachedVerification(replace(TOLD, metadata=padding))
-    assert len(ready_body.render(typical.verification)) == 400
+    assert len(cached_body.render(typical.verification)) == 400
     names = [
         (
             NIL_NETWORK,

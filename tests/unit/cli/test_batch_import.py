@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from talos.cli.client import Answer, Client
+from talos.cli.client import Client, Response
 from talos.cli.keys import batch_import as module
 from talos.cli.keys.import_rows import Row
 from tests.unit.cli.answers import key
@@ -328,7 +328,7 @@ def test_an_interrupt_still_shows_what_was_imported(
     server.answer(answer(success(0, "id-0"), success(1, "id-1")))
     send = Client.send
 
-    def interrupted(*args: Any, **kwargs: Any) -> Answer:
+    def interrupted(*args: Any, **kwargs: Any) -> Response:
         if server.requests:
             raise KeyboardInterrupt
         return send(*args, **kwargs)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from hashlib import sha256
+from types import ModuleType
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -124,6 +125,15 @@ BASE = CredentialSettings(
 
 def settings(**changes: Any) -> CredentialSettings:
     return replace(BASE, **changes)
+
+
+def verify_token(
+    format_: ModuleType, token: str, current: CredentialSettings, now_ns: int
+) -> TokenClaims:
+    """Verify a token as ``services.verify_token`` does; ``format_`` is ``jwt`` or ``macaroon``."""
+    claims: TokenClaims = format_.authenticate(token, current, now_ns)
+    format_.check_claims(claims, current, now_ns)
+    return claims
 
 
 def jws(payload: object = PAYLOAD, header: object = None, key: Ed25519PrivateKey = ED25519) -> str:

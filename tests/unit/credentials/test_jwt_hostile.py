@@ -29,6 +29,7 @@ from tests.unit.credentials.material import (
     load,
     private_jwk,
     settings,
+    verify_token,
 )
 
 HEADER = {"alg": "EdDSA", "kid": KID, "typ": "JWT"}
@@ -36,7 +37,7 @@ HEADER = {"alg": "EdDSA", "kid": KID, "typ": "JWT"}
 
 def verdict(token: str, **changes: Any) -> VerificationErrorCode | None:
     try:
-        jwt.verify(token, settings(**changes), NOW_NS)
+        verify_token(jwt, token, settings(**changes), NOW_NS)
     except TokenRejected as rejected:
         return rejected.code
     return None
@@ -387,7 +388,7 @@ def test_a_token_longer_than_any_credential_is_refused_whatever_its_signature() 
 def only_a_verdict(token: str) -> TokenClaims | VerificationErrorCode:
     """``verify`` returns claims or raises TokenRejected; anything else fails the test."""
     try:
-        return jwt.verify(token, BASE, NOW_NS)
+        return verify_token(jwt, token, BASE, NOW_NS)
     except TokenRejected as rejection:
         return rejection.code
 

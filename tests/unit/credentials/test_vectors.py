@@ -11,7 +11,7 @@ from talos.credentials.rejection import TokenRejected
 from talos.credentials.secrets import Secret, SecretRing
 from talos.credentials.settings import CredentialSettings
 from tests.unit.credentials import write_vectors
-from tests.unit.credentials.material import NS, load, settings
+from tests.unit.credentials.material import NS, load, settings, verify_token
 
 FILES = ["jwt_valid.json", "jwt_invalid.json", "caveat_valid.json", "caveat_invalid.json"]
 
@@ -35,8 +35,8 @@ def as_configured(vectors: dict[str, Any]) -> CredentialSettings:
 
 
 def verify(name: str, case: dict[str, Any], current: CredentialSettings) -> TokenClaims:
-    proof = jwt.verify if name.startswith("jwt") else macaroon.verify
-    return proof(case["token"], current, case["now_s"] * NS)
+    format_ = jwt if name.startswith("jwt") else macaroon
+    return verify_token(format_, case["token"], current, case["now_s"] * NS)
 
 
 def shown(token: TokenClaims) -> dict[str, Any]:

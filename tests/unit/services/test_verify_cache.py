@@ -98,7 +98,7 @@ def test_age_and_prefix_hold_on_hits_too(harness: ServiceHarness, stricter: Tena
 
 def test_the_noop_cache_misses_always(harness: ServiceHarness) -> None:
     _, secret = harness.issue()
-    ports = replace(harness.ports, cache=NullKeyCache(), proved=NullVerifiedTokenCache())
+    ports = replace(harness.ports, cache=NullKeyCache(), verified_tokens=NullVerifiedTokenCache())
     service = VerifyService(ports)
     harness.services = replace(harness.services, verify=service)
     assert outcomes(harness, secret, TENANT, TENANT, OFF) == ["MISS", "MISS", "SKIP"]

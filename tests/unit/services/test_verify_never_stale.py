@@ -28,7 +28,7 @@ from talos.domain.drafts import DeriveDraft, KeyChange, RevokeDraft, SelfRevokeD
 from talos.domain.keys import Key, KeyKind, KeyRef
 from talos.domain.verification import CacheDirective, CacheOutcome, Verification
 from talos.errors import FailedPrecondition, TalosError
-from talos.http import ready_body
+from talos.http import cached_body
 from talos.services.ports import Clock
 from talos.services.tenant import Tenant
 from talos.services.verdicts import Verified
@@ -280,7 +280,9 @@ class KeysUnderChangeInSharedMemory(KeysUnderChange):
     def make_cache(self, clock: Clock) -> SharedKeyCache:
         memory = _core.SharedMemory(1 << 20)
         assert memory.attach()
-        self.shared = SharedKeyCache(memory, BodyFormat(ready_body.render, ready_body.read), clock)
+        self.shared = SharedKeyCache(
+            memory, BodyFormat(cached_body.render, cached_body.read), clock
+        )
         return self.shared
 
     def cached(self, ref: KeyRef) -> bool:

@@ -27,9 +27,9 @@ class ServerHarness:
     """The site, too. Its first listener's application counts the bytes of bodies."""
 
     def __init__(
-        self, capacity: int, hot_path: _core.HotPath | None = None, slot: WorkerSlot | None = None
+        self, capacity: int, fast_path: _core.FastPath | None = None, slot: WorkerSlot | None = None
     ) -> None:
-        self.hot_path = hot_path
+        self.fast_path = fast_path
         self.word = memoryview(bytearray(8)).cast("Q")
         self.configuration_revision = self.word
         self.configure: Callable[[], None] = lambda: None
@@ -52,7 +52,7 @@ class ServerHarness:
         self.listener_state, _ = self.server.listeners
         self.clients: list[socket.socket] = []
 
-    def configure_hot_path(self) -> None:
+    def configure_fast_path(self) -> None:
         self.configure()
 
     def turn(self) -> None:

@@ -3,10 +3,10 @@
 import pytest
 
 from talos.serving.http.connection import Connection, Phase, Step, Timeouts
-from talos.serving.http.ends import Ends
+from talos.serving.http.endpoints import Endpoints
 from talos.serving.http.framing import FramingError
 
-ENDS = Ends(peer=("192.0.2.7", 1), server=("127.0.0.1", 2))
+ENDPOINTS = Endpoints(peer=("192.0.2.7", 1), server=("127.0.0.1", 2))
 TIMEOUTS = Timeouts(head_s=5, read_s=15, write_s=15, idle_s=60, linger_s=2)
 HEAD = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n"
 
@@ -14,7 +14,10 @@ HEAD = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n"
 @pytest.fixture
 def connection() -> Connection:
     return Connection(
-        ends=ENDS, timeouts=TIMEOUTS, body_limit=lambda _head, _ends: 100, opened_at=1000.0
+        endpoints=ENDPOINTS,
+        timeouts=TIMEOUTS,
+        body_limit=lambda _head, _ends: 100,
+        opened_at=1000.0,
     )
 
 
@@ -114,7 +117,7 @@ def test_a_chunked_body_past_the_limit_ends_the_connection(connection: Connectio
 @pytest.mark.parametrize("framing", [b"Content-Length: 5", b"Transfer-Encoding: chunked"])
 def test_a_body_that_is_not_worth_reading_is_not_waited_for(framing: bytes) -> None:
     connection = Connection(
-        ends=ENDS, timeouts=TIMEOUTS, body_limit=lambda _head, _ends: 0, opened_at=1000.0
+        endpoints=ENDPOINTS, timeouts=TIMEOUTS, body_limit=lambda _head, _ends: 0, opened_at=1000.0
     )
     head = b"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n" + framing + b"\r\n\r\n"
     assert receive(connection, head, 1000) is Step.ANSWER
@@ -124,19 +127,21 @@ def test_a_body_that_is_not_worth_reading_is_not_waited_for(framing: bytes) -> N
 
 
 def test_the_limit_is_asked_for_by_head_and_ends_where_a_body_is_not_here_yet() -> None:
-    asked: list[tuple[bytes, Ends]] = []
+    asked: list[tuple[bytes, Endpoints]] = []
 
-    def limit(head: bytes, ends: Ends) -> int:
-        asked.append((head, ends))
+    def limit(head: bytes, endpoints: Endpoints) -> int:
+        asked.append((head, endpoints))
         return 100
 
-    connection = Connection(ends=ENDS, timeouts=TIMEOUTS, body_limit=limit, opened_at=1000.0)
+    connection = Connection(
+        endpoints=ENDPOINTS, timeouts=TIMEOUTS, body_limit=limit, opened_at=1000.0
+    )
     assert receive(connection, HEAD + b"12345", 1000) is Step.ANSWER
     assert not asked
     connection.forget_request()
     connection.await_next(1000)
     assert receive(connection, HEAD + b"1234", 1000) is Step.WAIT
-    assert asked == [(HEAD, ENDS)]
+    assert asked == [(HEAD, ENDPOINTS)]
 
 
 def test_a_request_without_a_body_has_none(connection: Connection) -> None:
@@ -167,7 +172,10 @@ def large(connection: Connection, bytes_before: int, now: float) -> None:
 @pytest.fixture
 def roomy() -> Connection:
     return Connection(
-        ends=ENDS, timeouts=TIMEOUTS, body_limit=lambda _head, _ends: 1_000_000, opened_at=1000.0
+        endpoints=ENDPOINTS,
+        timeouts=TIMEOUTS,
+        body_limit=lambda _head, _ends: 1_000_000,
+        opened_at=1000.0,
     )
 
 
@@ -207,7 +215,7 @@ def test_the_time_of_a_large_body_stands_still_while_it_is_not_read(roomy: Conne
 @pytest.mark.parametrize("framing", [b"Content-Length: 1", b"Transfer-Encoding: chunked"])
 def test_where_no_bodies_are_taken_the_head_is_refused(framing: bytes) -> None:
     probe = Connection(
-        ends=ENDS,
+        endpoints=ENDPOINTS,
         timeouts=TIMEOUTS,
         body_limit=lambda _head, _ends: 100,
         opened_at=1000.0,

@@ -8,15 +8,15 @@ import pytest
 
 from talos.http.request import ALL_LINES
 from talos.serving.http import exchange as exchange_module
-from talos.serving.http.ends import Ends
+from talos.serving.http.endpoints import Endpoints
 from talos.serving.http.exchange import FIRST_LINE_COUNTS, body_limit, exchange
 from talos.serving.http.framing import FramingError
-from talos.serving.http.reply import Reply, refusal
+from talos.serving.http.response import Response, refusal
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-ENDS = Ends(peer=("192.0.2.7", 50000), server=("127.0.0.1", 4420))
+ENDPOINTS = Endpoints(peer=("192.0.2.7", 50000), server=("127.0.0.1", 4420))
 
 
 class Recorder:
@@ -48,10 +48,10 @@ def ask(
     first: str = "POST /a%2Fb%20c?q=%31 HTTP/1.1",
     body: bytes | None = None,
     closing: bool = False,
-    ends: Ends = ENDS,
-) -> Reply:
+    endpoints: Endpoints = ENDPOINTS,
+) -> Response:
     head = "\r\n".join([first, "Host: keys.example.com", *lines, "", ""]).encode("latin-1")
-    return exchange(application, head, body, ends, must_close=lambda: closing)
+    return exchange(application, head, body, endpoints, must_close=lambda: closing)
 
 
 def test_the_environ_of_a_request() -> None:
@@ -112,7 +112,7 @@ def test_no_header_moves_the_path_or_the_scheme() -> None:
         "X-Forwarded-Proto: https",
         "X-Forwarded-Ssl: on",
         "X_Request_Id: forged",
-        ends=Ends(peer=("127.0.0.1", 1), server=ENDS.server),
+        endpoints=Endpoints(peer=("127.0.0.1", 1), server=ENDPOINTS.server),
     )
     environ = application.environ
     assert environ["SCRIPT_NAME"] == ""
@@ -151,23 +151,23 @@ def test_the_answer_names_no_software() -> None:
 def test_when_another_request_may_follow(
     lines: list[str], first: str, closing: bool, keep_alive: bool
 ) -> None:
-    reply = ask(Recorder(b"ok", length=2), *lines, first=first, closing=closing)
-    assert reply.keep_alive is keep_alive
-    assert (b"Connection: close" in reply.data) is not keep_alive
+    response = ask(Recorder(b"ok", length=2), *lines, first=first, closing=closing)
+    assert response.keep_alive is keep_alive
+    assert (b"Connection: close" in response.data) is not keep_alive
 
 
 def test_a_body_of_unknown_length_is_chunked() -> None:
-    reply = ask(Recorder(b"one", b"two"))
-    assert reply.data.endswith(b"\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n")
+    response = ask(Recorder(b"one", b"two"))
+    assert response.data.endswith(b"\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n")
 
 
 @pytest.mark.parametrize(
     ("first", "status"), [("HEAD / HTTP/1.1", "200 OK"), ("GET / HTTP/1.1", "204 No Content")]
 )
 def test_some_answers_have_no_body(first: str, status: str) -> None:
-    reply = ask(Recorder(b"ok", status=status), first=first)
-    assert reply.data.endswith(b"\r\n\r\n")
-    assert reply.keep_alive
+    response = ask(Recorder(b"ok", status=status), first=first)
+    assert response.data.endswith(b"\r\n\r\n")
+    assert response.keep_alive
 
 
 def test_the_answer_of_an_application_is_closed() -> None:
@@ -180,17 +180,17 @@ def test_an_application_that_fails_is_a_plain_500(caplog: pytest.LogCaptureFixtu
     def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         raise RuntimeError("the cause")
 
-    reply = ask(application)
-    assert reply.data.startswith(b"HTTP/1.1 500 ")
-    assert b"the cause" not in reply.data
-    assert not reply.keep_alive
+    response = ask(application)
+    assert response.data.startswith(b"HTTP/1.1 500 ")
+    assert b"the cause" not in response.data
+    assert not response.keep_alive
     assert "unhandled exception in the application" in caplog.messages
 
 
 def test_what_the_parser_proper_refuses_is_a_plain_400() -> None:
-    reply = ask(Recorder(), first="get / HTTP/1.1")
-    assert reply.data.startswith(b"HTTP/1.1 400 ")
-    assert not reply.keep_alive
+    response = ask(Recorder(), first="get / HTTP/1.1")
+    assert response.data.startswith(b"HTTP/1.1 400 ")
+    assert not response.keep_alive
 
 
 def test_a_parser_that_fails_is_a_plain_500(
@@ -202,21 +202,21 @@ def test_a_parser_that_fails_is_a_plain_500(
         raise RuntimeError("a fault of the library")
 
     monkeypatch.setattr(exchange_module, "parse", fail)
-    reply = ask(Recorder())
-    assert reply.data.startswith(b"HTTP/1.1 500 ")
-    assert b"library" not in reply.data
-    assert not reply.keep_alive
+    response = ask(Recorder())
+    assert response.data.startswith(b"HTTP/1.1 500 ")
+    assert b"library" not in response.data
+    assert not response.keep_alive
     assert "unhandled exception in the parser" in caplog.messages
 
 
 def test_a_refusal_is_plain_text_and_closes() -> None:
-    reply = refusal(HTTPStatus.NOT_IMPLEMENTED, "why")
-    head, _, body = reply.data.partition(b"\r\n\r\n")
+    response = refusal(HTTPStatus.NOT_IMPLEMENTED, "why")
+    head, _, body = response.data.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 501 Not Implemented\r\n")
     assert b"Content-Type: text/plain" in head
     assert b"Connection: close" in head
     assert b"Content-Length: %d" % len(body) in head
-    assert not reply.keep_alive
+    assert not response.keep_alive
 
 
 def test_the_body_limit_is_asked_for_with_an_environ_without_the_body() -> None:
@@ -227,7 +227,7 @@ def test_the_body_limit_is_asked_for_with_an_environ_without_the_body() -> None:
         asked.append(environ)
         return 7
 
-    assert body_limit(limit, head, ENDS) == 7
+    assert body_limit(limit, head, ENDPOINTS) == 7
     [environ] = asked
     assert (environ["PATH_INFO"], environ["HTTP_ORIGIN"]) == ("/a/b", "null")
     assert environ["wsgi.input"].read() == b""
@@ -238,14 +238,14 @@ def test_where_the_body_limit_fails_nothing_is_read() -> None:
         raise RuntimeError("as asked")
 
     head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n"
-    assert body_limit(limit, head, ENDS) == 0
+    assert body_limit(limit, head, ENDPOINTS) == 0
     with pytest.raises(FramingError):
-        body_limit(limit, head.replace(b"POST", b"BREW"), ENDS)
+        body_limit(limit, head.replace(b"POST", b"BREW"), ENDPOINTS)
 
 
 def test_a_body_that_was_not_read_has_its_length_all_the_same() -> None:
     application = Recorder(b"ok", length=2)
     head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 500\r\n\r\n"
-    exchange(application, head, b"", ENDS, length_bytes=500, must_close=lambda: True)
+    exchange(application, head, b"", ENDPOINTS, length_bytes=500, must_close=lambda: True)
     assert application.environ["CONTENT_LENGTH"] == "500"
     assert application.environ["wsgi.input"].read() == b""

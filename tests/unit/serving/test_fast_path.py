@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.core.test_hot_path import Host, asking
+from tests.core.test_fast_path_path import Host, asking
 from tests.unit.serving.harness import PATIENCE_S, ServerHarness, receive
 
 GET = b"GET /%s HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -21,7 +21,7 @@ class FastPathHarness(ServerHarness):
 
     def __init__(self, capacity: int) -> None:
         self.host = Host()
-        super().__init__(capacity, self.host.hot)
+        super().__init__(capacity, self.host.fast_path)
         self.credential = self.key()
 
     def key(self, body: bytes = BODY) -> str:
@@ -62,9 +62,9 @@ def test_fast_path_waits_for_no_thread(harness: FastPathHarness) -> None:
 
 
 def test_pipelined_answers_keep_their_order_whoever_gives_them(harness: FastPathHarness) -> None:
-    hot = harness.request
+    fast = harness.request
     client = harness.connect(
-        hot(b"1") + hot(b"2") + GET % b"a" + hot(b"3") + GET % b"b" + GET % b"c" + hot(b"4")
+        fast(b"1") + fast(b"2") + GET % b"a" + fast(b"3") + GET % b"b" + GET % b"c" + fast(b"4")
     )
     received = harness.until_received(
         client,
@@ -217,7 +217,7 @@ def test_who_pipelines_and_never_reads_is_not_read_from_any_more(harness: FastPa
     transport = known._transport
     assert transport is not None
     assert not transport.is_reading()
-    # No more than what one call of the hot path answers, however much was asked.
+    # No more than what one call of the fast path answers, however much was asked.
     assert 0 < transport.get_write_buffer_size() <= 256 * 1024
     assert len(known.connection.buffer) <= 65536
     assert not known.fast_path_allowed
@@ -352,7 +352,7 @@ def test_fast_path_is_off_for_probes(harness: FastPathHarness) -> None:
 def test_an_edit_is_in_force_for_what_is_read_after_it(harness: FastPathHarness) -> None:
     client = harness.connect(harness.request())
     assert harness.until_received(client, BODY)
-    harness.configure = harness.host.hot.disable
+    harness.configure = harness.host.fast_path.disable
     client.sendall(harness.request())
     assert harness.until_received(client, BODY)
     harness.word[0] += 1
@@ -374,4 +374,4 @@ def test_where_the_settings_cannot_be_had_nothing_is_answered_from_memory(
     harness.word[0] += 1
     client.sendall(harness.request())
     assert BODY not in harness.answer(client)
-    assert "the hot path cannot be configured" in caplog.messages
+    assert "the fast path cannot be configured" in caplog.messages

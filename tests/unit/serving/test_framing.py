@@ -1,4 +1,4 @@
-"""Where a request ends, and which ambiguous requests are refused (contract 2.1, 16.37)."""
+"""Where a request endpoints, and which ambiguous requests are refused (contract 2.1, 16.37)."""
 
 import pytest
 from hypothesis import given

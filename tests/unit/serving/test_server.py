@@ -90,7 +90,7 @@ def test_client_that_delivers_is_kept_before_one_that_does_not(harness: ServerHa
 
 
 def is_peer(client: HttpProtocol, other: socket.socket) -> bool:
-    return client.connection.ends.peer == other.getsockname()
+    return client.connection.endpoints.peer == other.getsockname()
 
 
 @pytest.mark.parametrize("harness", [1], indirect=True)
@@ -333,9 +333,9 @@ def test_an_answer_that_cannot_be_given_holds_up_no_other(
 ) -> None:
     sockets = [harness.connect(GET % b"wait") for _ in range(2)]
     harness.until(lambda: len(harness.running) == 2, "both to be running")
-    unlucky = min(harness.server.clients, key=lambda client: client.connection.ends.peer[1])
+    unlucky = min(harness.server.clients, key=lambda client: client.connection.endpoints.peer[1])
 
-    def fail(reply: object) -> None:
+    def fail(response: object) -> None:
         raise RuntimeError("as asked")
 
     monkeypatch.setattr(unlucky, "answer", fail)

@@ -11,19 +11,19 @@ from talos.services.tenant import HttpSettings, Tenant
 _MACAROON_MARK: Final = "_v1_"
 
 
-def configure(hot_path: _core.HotPath, tenant: Tenant, http: HttpSettings) -> bool:
-    """Have ``hot_path`` judge as ``services.verify`` does under these settings.
+def configure(fast_path: _core.FastPath, tenant: Tenant, http: HttpSettings) -> bool:
+    """Have ``fast_path`` judge as ``services.verify`` does under these settings.
 
     It is disabled, and False is returned, where there are ``obstacles``. Those of the middleware
     are for the caller to ask for.
     """
     if obstacles(tenant):
-        hot_path.disable()
+        fast_path.disable()
         return False
     settings = tenant.credentials
     secrets, prefixes = _secrets(settings), _prefixes(settings)
     macaroons = (settings.macaroon_prefix, *settings.macaroon_prefixes_retired)
-    return hot_path.configure(
+    return fast_path.configure(
         network=uuid.UUID(tenant.network_id).bytes,
         secrets=secrets,
         prefixes=prefixes,

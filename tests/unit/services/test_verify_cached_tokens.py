@@ -1,4 +1,4 @@
-"""Verify of derived tokens that were proved before: what is remembered, and what is asked anew.
+"""Verify of derived tokens that were authenticated before: what is cached, what is checked anew.
 
 That a signature was not checked shows where no key is left to check it with: the settings have
 lost their keys and secrets, and keep the number of their generation, which no real ones do.
@@ -95,7 +95,7 @@ def test_a_token_that_differs_in_one_byte_is_not_known(
     harness.verified(token)
     last = "A" if token[-1] != "A" else "E"
     assert harness.verdict(token[:-1] + last) is Code.SIGNATURE_INVALID
-    assert harness.proved.recalled == []
+    assert harness.verified_tokens.found == []
 
 
 # Failures are never remembered
@@ -128,7 +128,7 @@ def test_nothing_that_fails_is_remembered(
 ) -> None:
     token = make(harness, format_)
     assert harness.verdict(token) is not None
-    assert harness.proved.entries == {}
+    assert harness.verified_tokens.entries == {}
 
 
 # What is asked every time
@@ -181,7 +181,7 @@ def test_the_issuer_of_the_answer_is_the_present_one(harness: ServiceHarness, fo
     assert harness.verified(token, tenant=renamed).verification.issuer == "https://new.example.com"
 
 
-# How long a proof holds
+# How long an entry is good
 
 
 def retiring(**ends_s: int) -> Tenant:
@@ -204,10 +204,10 @@ def test_a_proof_holds_until_the_token_ends_or_something_falls_away(
 ) -> None:
     now_ns = harness.clock.now_ns()
     harness.verified(token_of(harness, format_), tenant=retiring(issuer=issuer_s, secret=secret_s))
-    [proof] = harness.proved.entries.values()
+    [entry] = harness.verified_tokens.entries.values()
     # A token ends at a whole second.
     ends_ns = now_ns + proved_s * S if proved_s != LIFE_S else (now_ns // S + LIFE_S) * S
-    assert proof.ends_ns == ends_ns
+    assert entry.ends_ns == ends_ns
 
 
 def test_what_fell_away_counts_no_more_for_tokens_already_proved(
@@ -227,8 +227,8 @@ def test_what_fell_away_counts_no_more_for_tokens_already_proved(
 def test_a_token_without_an_end_is_proved_for_good(harness: ServiceHarness, format_: str) -> None:
     token = token_of(harness, format_, exp_s=None)
     harness.verified(token)
-    [proof] = harness.proved.entries.values()
-    assert proof.ends_ns is None
+    [entry] = harness.verified_tokens.entries.values()
+    assert entry.ends_ns is None
     harness.clock.advance(s=10**9)
     assert harness.verdict(token, tenant=KEYLESS) is None
 
@@ -241,7 +241,7 @@ def test_a_cache_that_is_off_neither_remembers_nor_recalls(
 ) -> None:
     token = token_of(harness, format_)
     harness.verified(token, tenant=OFF)
-    assert harness.proved.entries == {}
+    assert harness.verified_tokens.entries == {}
     harness.verified(token)
     assert harness.verdict(token, tenant=tenant(KEYLESS, cache_enabled=False)) is not None
 
@@ -249,9 +249,9 @@ def test_a_cache_that_is_off_neither_remembers_nor_recalls(
 def test_directives_are_obeyed(harness: ServiceHarness, format_: str) -> None:
     token = token_of(harness, format_)
     harness.verified(token, directive=Directive.NO_STORE)
-    assert harness.proved.entries == {}
+    assert harness.verified_tokens.entries == {}
     harness.verified(token, directive=Directive.NO_CACHE)
-    assert len(harness.proved.entries) == 1
+    assert len(harness.verified_tokens.entries) == 1
     for directive in (Directive.NO_CACHE, Directive.NO_STORE):
         assert harness.verdict(token, tenant=KEYLESS, directive=directive) is not None
     assert harness.verdict(token, tenant=KEYLESS) is None

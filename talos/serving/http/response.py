@@ -5,14 +5,14 @@ from http import HTTPStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Response:
     """What goes back to the client, and whether another request may follow."""
 
     data: bytes
     keep_alive: bool
 
 
-def refusal(status: HTTPStatus, text: str) -> Reply:
+def refusal(status: HTTPStatus, text: str) -> Response:
     """Return a low-level error: plain text, no envelope, the connection closes (contract 2.1)."""
     body = f"{status.value} {status.phrase}: {text}\n".encode()
     head = (
@@ -21,4 +21,4 @@ def refusal(status: HTTPStatus, text: str) -> Reply:
         "Connection: close\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     )
-    return Reply(head.encode() + body, keep_alive=False)
+    return Response(head.encode() + body, keep_alive=False)

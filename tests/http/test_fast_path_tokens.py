@@ -15,7 +15,7 @@ from tests.fakes.clock import START_NS
 from tests.fakes.tenants import ISSUER, OTHER_NETWORK, SETTINGS, TENANT
 from tests.http.shared_memory import HotSurface, asking
 from tests.http.surface import API_KEYS
-from tests.http.test_ready_head import LINES, MEMBERS
+from tests.http.test_fast_path_heads import LINES, MEMBERS
 from tests.unit.credentials import material
 
 S: Final = 1_000_000_000
@@ -73,10 +73,10 @@ def comparable(answer: bytes) -> bytes:
 
 def agree(surface: HotSurface, data: bytes) -> bytes:
     """Ask both, who have to say the same; return what they say."""
-    hot = surface.by_hot_path(data)
-    assert hot is not None
-    assert comparable(hot) == comparable(surface.by_application(data))
-    return hot
+    fast = surface.by_fast_path(data)
+    assert fast is not None
+    assert comparable(fast) == comparable(surface.by_application(data))
+    return fast
 
 
 @ALGORITHMS
@@ -87,7 +87,7 @@ def test_a_token_is_told_of_alike(
 ) -> None:
     surface = HotSurface()
     token = derive(surface, algorithm, members, custom_claims=claims)
-    assert surface.by_hot_path(asking(token)) is None
+    assert surface.by_fast_path(asking(token)) is None
     first = surface.by_application(asking(token))
     assert valid(first)
     for lines in LINES:
@@ -137,7 +137,7 @@ def test_tokens_that_are_bound_are_left_to_the_application(
     body = json.dumps({"credential": token, "expected_audiences": ["billing"]}).encode()
     for data in (asking(token), request(body=body), asking(token), request(body=body)):
         surface.by_application(data)
-        assert surface.by_hot_path(data) is None
+        assert surface.by_fast_path(data) is None
 
 
 @ALGORITHMS
@@ -147,7 +147,7 @@ def test_expected_audiences_are_left_to_the_application(algorithm: str) -> None:
     body = json.dumps({"credential": token, "expected_audiences": ["billing"]}).encode()
     assert valid(surface.by_application(asking(token)))
     assert not valid(surface.by_application(request(body=body)))
-    assert surface.by_hot_path(request(body=body)) is None
+    assert surface.by_fast_path(request(body=body)) is None
     empty = json.dumps({"credential": token, "expected_audiences": []}).encode()
     assert valid(agree(surface, request(body=empty)))
 
@@ -164,11 +164,11 @@ def test_the_clock_decides_every_time(algorithm: str) -> None:
         *(ends_ns - 1, ends_ns, ends_ns + 1, ends_ns + SKEW_NS, START_NS),
     ):
         step_to(surface, instant_ns)
-        hot = surface.by_hot_path(asking(token))
-        answered.append(hot is not None)
+        fast = surface.by_fast_path(asking(token))
+        answered.append(fast is not None)
         by_application = surface.by_application(asking(token))
-        if hot is not None:
-            assert comparable(hot) == comparable(by_application)
+        if fast is not None:
+            assert comparable(fast) == comparable(by_application)
     # A macaroon is good at the very instant of its end, which is left to the application.
     assert answered == [False, False, True, True, True, False, False, False, True]
 
@@ -190,9 +190,9 @@ def test_what_the_application_refuses_is_declined(
         step_to(surface, (START_S + offset_s) * S + ns)
         # Before the application, which may prove it now, and after it.
         for _ in range(2):
-            hot = surface.by_hot_path(asking(token))
+            fast = surface.by_fast_path(asking(token))
             told = surface.by_application(asking(token))
-            assert hot is None or comparable(hot) == comparable(told)
+            assert fast is None or comparable(fast) == comparable(told)
 
 
 _SURFACES: Final = {algorithm: HotSurface() for algorithm in ("JWT", "MACAROON")}
@@ -206,7 +206,7 @@ def test_another_byte_is_another_token(algorithm: str) -> None:
     for position in range(len(token)):
         other = "A" if token[position] != "A" else "B"
         changed = f"{token[:position]}{other}{token[position + 1 :]}"
-        assert surface.by_hot_path(asking(changed)) is None
+        assert surface.by_fast_path(asking(changed)) is None
     assert valid(agree(surface, asking(token)))
 
 
@@ -217,7 +217,7 @@ def test_what_is_refused_is_never_answered_for(algorithm: str) -> None:
     for forged in (token[:-4] + "AAAA", forge(algorithm, nid=OTHER_NETWORK), token + "A"):
         for _ in range(2):
             assert not valid(surface.by_application(asking(forged)))
-            assert surface.by_hot_path(asking(forged)) is None
+            assert surface.by_fast_path(asking(forged)) is None
 
 
 @ALGORITHMS
@@ -227,7 +227,7 @@ def test_credentials_with_escapes_are_left_to_the_application(algorithm: str) ->
     escaped = request(body=b'{"credential":"\\u%04x%b"}' % (ord(token[0]), token[1:].encode()))
     assert valid(surface.by_application(escaped))
     assert valid(agree(surface, asking(token)))
-    assert surface.by_hot_path(escaped) is None
+    assert surface.by_fast_path(escaped) is None
 
 
 @ALGORITHMS
@@ -237,9 +237,9 @@ def test_cache_directives_are_left_to_the_application(algorithm: str, directive:
     token = derive(surface, algorithm)
     data = asking(token, b"Cache-Control: " + directive)
     assert valid(surface.by_application(data))
-    assert surface.by_hot_path(data) is None
+    assert surface.by_fast_path(data) is None
     # What may not be stored was not.
-    assert (surface.by_hot_path(asking(token)) is None) is (directive == b"no-store")
+    assert (surface.by_fast_path(asking(token)) is None) is (directive == b"no-store")
 
 
 @ALGORITHMS
@@ -259,7 +259,7 @@ def test_other_settings_are_another_proof(algorithm: str) -> None:
     for credentials, good in ((renamed, True), (dropped, False), (SETTINGS, True)):
         surface.configure(credentials=credentials)
         if credentials is not SETTINGS:
-            assert surface.by_hot_path(asking(token)) is None
+            assert surface.by_fast_path(asking(token)) is None
         told = surface.by_application(asking(token))
         assert valid(told) is good
         if good:
@@ -295,7 +295,7 @@ def test_a_proof_ends_with_what_is_retired(algorithm: str, retire: str) -> None:
     step_to(surface, ends_ns - 1)
     assert valid(agree(surface, asking(token)))
     step_to(surface, ends_ns)
-    assert surface.by_hot_path(asking(token)) is None
+    assert surface.by_fast_path(asking(token)) is None
     assert not valid(surface.by_application(asking(token)))
     step_to(surface, ends_ns - 1)
     assert valid(agree(surface, asking(token)))
@@ -305,10 +305,10 @@ def test_a_macaroon_is_one_only_under_an_accepted_prefix() -> None:
     surface = HotSurface()
     token = derive(surface, "MACAROON")
     surface.by_application(asking(token))
-    assert surface.by_hot_path(asking(token)) is not None
+    assert surface.by_fast_path(asking(token)) is not None
     # The generation left as it was, which never happens: the routing alone declines it.
     surface.configure(credentials=replace(SETTINGS, macaroon_prefix="tok"))
-    assert surface.by_hot_path(asking(token)) is None
+    assert surface.by_fast_path(asking(token)) is None
 
 
 @ALGORITHMS
@@ -317,8 +317,8 @@ def test_a_cache_that_is_off_answers_for_no_token(algorithm: str) -> None:
     token = derive(surface, algorithm)
     surface.by_application(asking(token))
     agree(surface, asking(token))
-    surface.hot.disable()
-    assert surface.by_hot_path(asking(token)) is None
+    surface.fast_path.disable()
+    assert surface.by_fast_path(asking(token)) is None
 
 
 @pytest.mark.parametrize(("length", "told"), [(1200, True), (3500, False), (5000, False)])
@@ -326,5 +326,5 @@ def test_long_answers_are_left_to_the_application(length: int, told: bool) -> No
     surface = HotSurface()
     token = derive(surface, "JWT", custom_claims={"long": "x" * length})
     assert valid(surface.by_application(asking(token)))
-    assert (surface.by_hot_path(asking(token)) is not None) is told
+    assert (surface.by_fast_path(asking(token)) is not None) is told
     assert valid(surface.by_application(asking(token)))

@@ -9,7 +9,7 @@ from talos.http.middleware.security_headers import SECURITY_HEADERS
 _Pieces: TypeAlias = tuple[bytes, bytes, bytes, bytes]
 
 
-def ready_head() -> _Pieces:
+def verify_head() -> _Pieces:
     """Return the head of a verification that the cache answers, in four pieces.
 
     Between them stand the date, the request id and the length of the body. The order is that of
@@ -19,12 +19,12 @@ def ready_head() -> _Pieces:
     return _pieces((*SECURITY_HEADERS, ("Ory-Talos-Cache", CacheOutcome.HIT.value)))
 
 
-def ready_token_head() -> _Pieces:
+def token_head() -> _Pieces:
     """Return the same for a derived token, of which the cache has no verdict (6.8)."""
     return _pieces((*SECURITY_HEADERS, ("Ory-Talos-Cache", CacheOutcome.SKIP.value)))
 
 
-def ready_batch_head() -> _Pieces:
+def batch_head() -> _Pieces:
     """Return the same of a batch, which says nothing of the cache (contract 4.15)."""
     return _pieces(SECURITY_HEADERS)
 

@@ -1,4 +1,4 @@
-"""Derived tokens on the hot path: what was published, while the token is good, and no more."""
+"""Derived tokens on the fast path: what was published, while the token is good, and no more."""
 
 import hashlib
 import uuid
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from talos import _core
 from tests.core.strategies import CURRENT, quick
-from tests.core.test_hot_path import HEAD, NOW_NS, S, asking
+from tests.core.test_fast_path_path import HEAD, NOW_NS, S, asking
 
 NETWORK: Final = uuid.UUID("550e8400-e29b-41d4-a716-446655440000")
 IMPORTED, TOKENS = 1, 2
@@ -23,13 +23,13 @@ INSTANTS = st.integers(0, 2**63 - 1) | st.integers(NOW_NS - 700 * S, NOW_NS + 70
 
 
 class Host:
-    """A hot path that answers for tokens, and what is published for them."""
+    """A fast path that answers for tokens, and what is published for them."""
 
     def __init__(self) -> None:
         self.memory = _core.SharedMemory(2 << 20)
         assert self.memory.attach()
         self.cache = _core.KeyCache(self.memory)
-        self.hot = _core.HotPath(
+        self.fast_path = _core.FastPath(
             self.cache,
             kind=0,
             head=HEAD,
@@ -42,7 +42,7 @@ class Host:
     def configure(
         self, *, network: uuid.UUID = NETWORK, generation: int = 7, skew_ns: int = 300 * S
     ) -> None:
-        assert self.hot.configure(
+        assert self.fast_path.configure(
             network=network.bytes,
             secrets=[(CURRENT, None)],
             prefixes=(b"ory_ak",),
@@ -81,7 +81,7 @@ class Host:
 
     def answer(self, token: str = JWT, now_ns: int = NOW_NS) -> bytes:
         data = asking(token)
-        answer, end = self.hot.answer(data, now_ns=now_ns)
+        answer, end = self.fast_path.answer(data, now_ns=now_ns)
         assert end == (len(data) if answer else 0)
         return answer
 
@@ -189,11 +189,11 @@ def test_tokens_and_keys_are_never_taken_for_each_other(host: Host) -> None:
     assert host.answer(raw_key)
 
 
-def test_a_hot_path_without_tokens_declines_them() -> None:
+def test_a_fast_path_without_tokens_declines_them() -> None:
     host = Host()
     host.publish()
-    hot = _core.HotPath(host.cache, kind=0, head=HEAD)
-    assert hot.configure(
+    fast = _core.FastPath(host.cache, kind=0, head=HEAD)
+    assert fast.configure(
         network=NETWORK.bytes,
         secrets=[(CURRENT, None)],
         prefixes=(b"ory_ak",),
@@ -203,14 +203,14 @@ def test_a_hot_path_without_tokens_declines_them() -> None:
         skew_ns=0,
         generation=7,
     )
-    assert hot.answer(asking(JWT), now_ns=NOW_NS) == (b"", 0)
+    assert fast.answer(asking(JWT), now_ns=NOW_NS) == (b"", 0)
 
 
 def test_tokens_need_a_kind_and_a_head(host: Host) -> None:
     with pytest.raises(ValueError, match="kind and a head"):
-        _core.HotPath(host.cache, kind=0, head=HEAD, token_kind=TOKENS)
+        _core.FastPath(host.cache, kind=0, head=HEAD, token_kind=TOKENS)
     with pytest.raises(ValueError, match="kind and a head"):
-        _core.HotPath(host.cache, kind=0, head=HEAD, token_head=TOKEN_HEAD)
+        _core.FastPath(host.cache, kind=0, head=HEAD, token_head=TOKEN_HEAD)
 
 
 def test_a_token_has_no_limit() -> None:

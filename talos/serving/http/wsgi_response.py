@@ -12,7 +12,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from talos.serving.http.head import RequestHead
-from talos.serving.http.reply import Reply
+from talos.serving.http.response import Response
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
@@ -37,7 +37,7 @@ _HOP_BY_HOP = frozenset(
 _NO_CONTENT, _NOT_MODIFIED = 204, 304
 
 
-class Answer:
+class WsgiResponse:
     """The answer to one request."""
 
     def __init__(self, request: RequestHead) -> None:
@@ -84,7 +84,7 @@ class Answer:
             raise ValueError("malformed header of an answer")
         return self._body.append
 
-    def finish(self, chunks: Iterable[bytes], must_close: Callable[[], bool]) -> Reply:
+    def finish(self, chunks: Iterable[bytes], must_close: Callable[[], bool]) -> Response:
         """Take the body and return the whole.
 
         ``must_close`` is asked last whether the answer shall be the connection's last. Raises
@@ -117,7 +117,7 @@ class Answer:
             f"Connection: {'keep-alive' if keep_alive else 'close'}\r\n"
             f"{framing}{self._lines}\r\n"
         )
-        return Reply(head.encode("latin-1") + body, keep_alive)
+        return Response(head.encode("latin-1") + body, keep_alive)
 
 
 _printed = (0, "")

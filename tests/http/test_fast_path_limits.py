@@ -42,9 +42,9 @@ def key(surface: HotSurface, *, imported: bool, **members: Any) -> str:
 
 def agree(surface: HotSurface, credential: str) -> bytes:
     """Ask both for the credential; the answer of both, Date and id taken out."""
-    hot = surface.by_hot_path(asking(credential))
-    assert hot is not None
-    answer = CHANGING.sub(rb"\r\n\1:", hot)
+    fast = surface.by_fast_path(asking(credential))
+    assert fast is not None
+    answer = CHANGING.sub(rb"\r\n\1:", fast)
     assert answer == CHANGING.sub(rb"\r\n\1:", surface.by_application(asking(credential)))
     return answer
 
@@ -52,8 +52,8 @@ def agree(surface: HotSurface, credential: str) -> bytes:
 def published(surface: HotSurface, credential: str) -> None:
     """Have the application publish the key: a call that both limits count."""
     surface.by_application(asking(credential))
-    assert surface.warm_limits is None or surface.hot_limits is not None
-    surface.by_hot_path(asking(credential))
+    assert surface.warm_limits is None or surface.fast_path_limits is not None
+    surface.by_fast_path(asking(credential))
 
 
 @pytest.mark.parametrize("imported", [False, True], ids=["issued", "imported"])
@@ -80,8 +80,8 @@ def test_calls_count_whichever_way_they_are_answered(imported: bool) -> None:
     credential = key(surface, imported=imported, rate_limit_policy=policy)
     told = []
     for turn in range(14):
-        by_hot_path = surface.by_hot_path(asking(credential)) if turn % 3 else None
-        answer = by_hot_path or surface.by_application(asking(credential))
+        by_fast_path = surface.by_fast_path(asking(credential)) if turn % 3 else None
+        answer = by_fast_path or surface.by_application(asking(credential))
         told.append(json.loads(answer.partition(b"\r\n\r\n")[2]))
     assert [answer["is_valid"] for answer in told] == [True] * 10 + [False] * 4
     remaining = [int(answer["rate_limit_remaining"]) for answer in told]
@@ -129,7 +129,7 @@ def test_calls_that_find_no_room_to_be_counted_pass() -> None:
     credential = key(surface, imported=False, rate_limit_policy={"quota": "1", "window": "60s"})
     published(surface, credential)
     surface.advance(60 * S)
-    for limits in (surface.warm_limits, surface.hot_limits):
+    for limits in (surface.warm_limits, surface.fast_path_limits):
         assert isinstance(limits, Limits)
         others = 0
         while limits.table.admit("a network", f"another {others}", 1, 60) is not None or (
@@ -157,11 +157,11 @@ def test_calls_that_find_no_room_to_be_counted_pass() -> None:
 def test_imported_keys_of_every_look_are_answered_for(raw_key: str) -> None:
     surface = HotSurface()
     surface.import_key(raw_key)
-    assert surface.by_hot_path(asking(raw_key)) is None
+    assert surface.by_fast_path(asking(raw_key)) is None
     published(surface, raw_key)
     assert b'"is_valid":true' in agree(surface, raw_key)
     for other in (raw_key + "x", raw_key[:-1], raw_key.upper() + "1", " " + raw_key):
-        assert surface.by_hot_path(asking(other)) is None
+        assert surface.by_fast_path(asking(other)) is None
 
 
 @pytest.mark.parametrize("raw_key", ["caf\u00e9", 'quo"ted', "back\\slash", "tab\t"])
@@ -169,7 +169,7 @@ def test_imported_keys_that_need_an_escape_are_left_to_the_application(raw_key: 
     surface = HotSurface()
     surface.import_key(raw_key)
     published(surface, raw_key)
-    assert surface.by_hot_path(asking(raw_key)) is None
+    assert surface.by_fast_path(asking(raw_key)) is None
     assert b"Ory-Talos-Cache: HIT" in surface.by_application(asking(raw_key))
 
 
@@ -197,8 +197,8 @@ def test_what_looks_like_a_derived_token_is_never_an_imported_key(raw_key: str) 
             published_at_ns=time.time_ns(),
             expires_at_ns=2**62,
         )
-    assert surface.by_hot_path(asking("mc_v2_abc")) is not None
-    assert surface.by_hot_path(asking(raw_key)) is None
+    assert surface.by_fast_path(asking("mc_v2_abc")) is not None
+    assert surface.by_fast_path(asking(raw_key)) is None
 
 
 @pytest.mark.parametrize(
@@ -232,21 +232,21 @@ def test_other_spellings_of_a_claim_are_read_as_the_application_reads_them(claim
     digest = hmac.digest(secret, signed.encode(), "sha256")
     for checksum in (digest, digest[::-1], b"\0" + digest, digest[1:]):
         data = asking(signed + _core.base58_encode(checksum))
-        hot, by_application = surface.by_hot_path(data), surface.by_application(data)
-        assert (hot is not None) is (b'{"is_valid":true' in by_application)
-        if hot is not None:
-            assert CHANGING.sub(rb"\r\n\1:", hot) == CHANGING.sub(rb"\r\n\1:", by_application)
+        fast, by_application = surface.by_fast_path(data), surface.by_application(data)
+        assert (fast is not None) is (b'{"is_valid":true' in by_application)
+        if fast is not None:
+            assert CHANGING.sub(rb"\r\n\1:", fast) == CHANGING.sub(rb"\r\n\1:", by_application)
         if checksum is not digest:
-            assert hot is None
+            assert fast is None
 
 
 def test_a_deleted_imported_key_is_not_answered_for() -> None:
     surface = HotSurface()
     key_id = surface.import_key("sk_one")["key_id"]
     published(surface, "sk_one")
-    assert surface.by_hot_path(asking("sk_one")) is not None
+    assert surface.by_fast_path(asking("sk_one")) is not None
     surface.cache.evict(KeyRef(surface.configuration.tenant.network_id, KeyKind.IMPORTED, key_id))
-    assert surface.by_hot_path(asking("sk_one")) is None
+    assert surface.by_fast_path(asking("sk_one")) is None
 
 
 def test_a_key_with_an_address_list_is_left_to_the_application() -> None:
@@ -258,7 +258,7 @@ def test_a_key_with_an_address_list_is_left_to_the_application() -> None:
         ip_restriction={"allowed_cidrs": ["192.0.2.0/24"]},
     )
     published(surface, credential)
-    assert surface.by_hot_path(asking(credential)) is None
+    assert surface.by_fast_path(asking(credential)) is None
 
 
 def test_a_batch_of_imported_and_issued_keys_is_answered_alike() -> None:
@@ -268,10 +268,10 @@ def test_a_batch_of_imported_and_issued_keys_is_answered_alike() -> None:
         published(surface, credential)
     items = [{"credential": credential} for credential in (*credentials, *credentials)]
     data = request(start=BATCH_START, body=json.dumps({"requests": items}).encode())
-    hot = surface.by_hot_path(data)
-    assert hot is not None
+    fast = surface.by_fast_path(data)
+    assert fast is not None
     by_application = surface.by_application(data)
-    assert CHANGING.sub(rb"\r\n\1:", hot) == CHANGING.sub(rb"\r\n\1:", by_application)
+    assert CHANGING.sub(rb"\r\n\1:", fast) == CHANGING.sub(rb"\r\n\1:", by_application)
 
 
 def test_a_batch_with_a_limited_key_is_left_and_counts_nothing() -> None:
@@ -283,5 +283,5 @@ def test_a_batch_with_a_limited_key_is_left_and_counts_nothing() -> None:
     items = [{"credential": credential} for credential in (plain, limited, plain)]
     data = request(start=BATCH_START, body=json.dumps({"requests": items}).encode())
     for _ in range(5):
-        assert surface.by_hot_path(data) is None
+        assert surface.by_fast_path(data) is None
     assert b'"rate_limit_remaining":"1"' in agree(surface, limited)

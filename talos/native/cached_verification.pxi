@@ -1,4 +1,4 @@
-# What is published for a key or a proved token: gates that the hot path reads, the body as it is sent,
+# What is published for a key or an authentic token: gates that the fast path reads, the body as it is sent,
 # and a tail that only others read. docs/shared-memory.md has the layout.
 
 cdef enum:

@@ -9,7 +9,7 @@ from tests.core.test_recogniser import BATCH_START, request
 from tests.e2e.conftest import Serve, Talos
 from tests.e2e.processes import eventually
 from tests.e2e.proxies import INSIDE, PROXY
-from tests.e2e.test_ready_answers import Peer, asking, logged
+from tests.e2e.test_fast_path import Peer, asking, logged
 
 OUTSIDE = "198.51.100.9"
 

@@ -1,4 +1,4 @@
-"""Verifying a JWT that a worker of this host has proved before (Ed25519), beside the first time."""
+"""A JWT that a worker of this host has verified before (Ed25519), beside the first time."""
 
 import time
 from dataclasses import replace
@@ -8,22 +8,22 @@ import pytest
 from bench.core.conftest import KEY_ID, Measure
 from talos import _core
 from talos.adapters.cache.null import NullKeyCache
-from talos.adapters.cache.proved_tokens import SharedVerifiedTokenCache
+from talos.adapters.cache.verified_tokens import SharedVerifiedTokenCache
 from talos.adapters.clock import SystemClock
 from talos.credentials import jwt
 from talos.credentials.claims import TokenClaims
 from talos.domain.addresses import Caller
 from talos.domain.drafts import VerifyDraft
 from talos.domain.verification import CacheDirective, CredentialType
-from talos.http import ready_body
+from talos.http import cached_body
 from talos.services.attempt import Attempt
-from talos.services.prove_token import prove_token
 from talos.services.tenant import Tenant
 from talos.services.verify import VerifyService
+from talos.services.verify_token import verify_token
 from tests.fakes.harness import ServiceHarness
 
-CASE = "JWT, remembered"
-TWIN = "tests/unit/services/test_verify_remembered.py"
+CASE = "JWT, cached"
+TWIN = "tests/unit/services/test_verify_cached_tokens.py"
 
 _CALLER = Caller("192.0.2.1")
 _MEMORY_BYTES = 8 << 20
@@ -37,36 +37,40 @@ def token(tenant: Tenant, token_claims: TokenClaims) -> str:
 
 
 @pytest.fixture
-def proved() -> SharedVerifiedTokenCache:
+def verified_tokens() -> SharedVerifiedTokenCache:
     """The memory that workers share."""
     memory = _core.SharedMemory(_MEMORY_BYTES)
     memory.attach()
-    return SharedVerifiedTokenCache(_core.KeyCache(memory), ready_body.render)
+    return SharedVerifiedTokenCache(_core.KeyCache(memory), cached_body.render)
 
 
 @pytest.fixture
-def service(proved: SharedVerifiedTokenCache) -> VerifyService:
+def service(verified_tokens: SharedVerifiedTokenCache) -> VerifyService:
     """The service; a derived token asks none of the fakes."""
     ports = ServiceHarness().ports
-    return VerifyService(replace(ports, cache=NullKeyCache(), proved=proved, clock=SystemClock()))
+    return VerifyService(
+        replace(ports, cache=NullKeyCache(), verified_tokens=verified_tokens, clock=SystemClock())
+    )
 
 
 def test_ours(
-    measure: Measure, tenant: Tenant, token: str, proved: SharedVerifiedTokenCache
+    measure: Measure, tenant: Tenant, token: str, verified_tokens: SharedVerifiedTokenCache
 ) -> None:
     """Verify a token seen before."""
     attempt = _attempt(tenant, token, CacheDirective.DEFAULT)
-    prove_token(attempt, proved)
-    assert proved.recall(tenant.network_id, tenant.credentials.generation, token, attempt.now_ns)
-    assert measure(prove_token, attempt, proved).sub == KEY_ID
+    verify_token(attempt, verified_tokens)
+    assert verified_tokens.get(
+        tenant.network_id, tenant.credentials.generation, token, attempt.now_ns
+    )
+    assert measure(verify_token, attempt, verified_tokens).sub == KEY_ID
 
 
 def test_first(
-    measure: Measure, tenant: Tenant, token: str, proved: SharedVerifiedTokenCache
+    measure: Measure, tenant: Tenant, token: str, verified_tokens: SharedVerifiedTokenCache
 ) -> None:
     """The same for the first time: signature, issuer, times, type, network."""
     attempt = _attempt(tenant, token, CacheDirective.NO_STORE)
-    assert measure(prove_token, attempt, proved).sub == KEY_ID
+    assert measure(verify_token, attempt, verified_tokens).sub == KEY_ID
 
 
 def test_whole(measure: Measure, tenant: Tenant, token: str, service: VerifyService) -> None:

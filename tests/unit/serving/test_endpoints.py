@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from talos.serving.http.ends import ends_of, plain_address
+from talos.serving.http.endpoints import endpoints_of, plain_address
 
 
 def ends(listener: socket.socket, client: socket.socket, name: object) -> object:
     client.connect(name)
     connected, peer = listener.accept()
     with connected:
-        return ends_of(connected, peer)
+        return endpoints_of(connected, peer)
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this host has no IPv6")

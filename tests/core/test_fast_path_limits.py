@@ -1,4 +1,4 @@
-"""A key's rate limit on the hot path: the last gate, and what it adds to the published answer."""
+"""A key's rate limit on the fast path: the last gate, and what it adds to the published answer."""
 
 import json
 import struct
@@ -14,7 +14,7 @@ from talos import _core
 from talos.credentials.imported import imported_key_id
 from talos.domain.timestamps import rfc3339
 from tests.core.strategies import CURRENT, STRANGE, quick
-from tests.core.test_hot_path import HEAD, MADE_S, NOW_NS, S, asking
+from tests.core.test_fast_path_path import HEAD, MADE_S, NOW_NS, S, asking
 
 NETWORK: Final = uuid.UUID("550e8400-e29b-41d4-a716-446655440000")
 IMPORTED = 1
@@ -27,7 +27,7 @@ BODY = (
 
 
 class Host:
-    """A hot path that counts calls on a clock of its own."""
+    """A fast path that counts calls on a clock of its own."""
 
     def __init__(self, *, counted: bool = True) -> None:
         self.memory = _core.SharedMemory(2 << 20)
@@ -35,14 +35,14 @@ class Host:
         self.cache = _core.KeyCache(self.memory)
         self.monotonic = memoryview(mmap(-1, 8)).cast("B").cast("Q")
         self.limits = _core.RateLimits(1 << 16, clock=self.monotonic) if counted else None
-        self.hot = _core.HotPath(
+        self.fast_path = _core.FastPath(
             self.cache,
             kind=0,
             imported_kind=IMPORTED,
             limits=self.limits,
             head=HEAD,
         )
-        assert self.hot.configure(
+        assert self.fast_path.configure(
             network=NETWORK.bytes,
             secrets=[(CURRENT, None)],
             prefixes=(b"ory_ak",),
@@ -81,8 +81,8 @@ class Host:
         return raw_key
 
     def ask(self, credential: str, now_ns: int = NOW_NS) -> dict[str, object] | None:
-        """The body of the answer; None where the hot path declines."""
-        answer, _ = self.hot.answer(asking(credential), now_ns=now_ns)
+        """The body of the answer; None where the fast path declines."""
+        answer, _ = self.fast_path.answer(asking(credential), now_ns=now_ns)
         if not answer:
             return None
         head, _, body = answer.partition(b"\r\n\r\n")
@@ -210,12 +210,12 @@ def test_an_imported_key_is_found_by_its_hash(raw_key: str) -> None:
     host.imported(raw_key, 1, 1)
     plain = not {'"', "\\"} & set(raw_key)
     data = asking(raw_key)
-    assert (host.hot.answer(data, now_ns=NOW_NS)[1] == len(data)) is plain
+    assert (host.fast_path.answer(data, now_ns=NOW_NS)[1] == len(data)) is plain
 
 
 def test_without_a_kind_for_them_imported_keys_are_declined(host: Host) -> None:
-    hot = _core.HotPath(host.cache, kind=0, head=HEAD)
-    hot.configure(
+    fast = _core.FastPath(host.cache, kind=0, head=HEAD)
+    fast.configure(
         network=NETWORK.bytes,
         secrets=[],
         prefixes=(),
@@ -227,7 +227,7 @@ def test_without_a_kind_for_them_imported_keys_are_declined(host: Host) -> None:
     )
     host.publish(IMPORTED, imported_key_id(str(NETWORK), "key"), None)
     assert host.ask("key") is not None
-    assert hot.answer(asking("key"), now_ns=NOW_NS) == (b"", 0)
+    assert fast.answer(asking("key"), now_ns=NOW_NS) == (b"", 0)
 
 
 @quick

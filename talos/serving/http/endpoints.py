@@ -1,4 +1,4 @@
-"""The two ends of a connection, by name: TCP of both families, and Unix sockets."""
+"""The two endpoints of a connection, by name: TCP of both families, and Unix sockets."""
 
 import socket
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ _MAPPED_IPV4: Final = "::ffff:"
 
 
 @dataclass(frozen=True, slots=True)
-class Ends:
-    """The two ends of a connection, as host and port.
+class Endpoints:
+    """The two endpoints of a connection, as host and port.
 
     Over a Unix socket the peer is ``UNIX_PEER`` with port 0, which becomes ``REMOTE_ADDR``
     ``unix:`` in the environ, and the server is ``localhost`` with port 80 (contract 16 (48)): a
@@ -22,15 +22,15 @@ class Ends:
     server: tuple[str, int]
 
 
-_UNIX_ENDS: Final = Ends((UNIX_PEER, 0), ("localhost", 80))
+_UNIX_ENDPOINTS: Final = Endpoints((UNIX_PEER, 0), ("localhost", 80))
 
 
-def ends_of(connected: socket.socket, peer: Any) -> Ends:
-    """Return the ends of an accepted connection; ``peer`` is what ``accept`` said of it."""
+def endpoints_of(connected: socket.socket, peer: Any) -> Endpoints:
+    """Return the endpoints of an accepted connection; ``peer`` is what ``accept`` said of it."""
     if connected.family == socket.AF_UNIX:
-        return _UNIX_ENDS
+        return _UNIX_ENDPOINTS
     host, port = connected.getsockname()[:2]
-    return Ends((plain_address(peer[0]), peer[1]), (plain_address(host), port))
+    return Endpoints((plain_address(peer[0]), peer[1]), (plain_address(host), port))
 
 
 def plain_address(host: str) -> str:

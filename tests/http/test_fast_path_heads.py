@@ -1,4 +1,4 @@
-"""What the hot path answers is what the application answers, header for header."""
+"""What the fast path answers is what the application answers, header for header."""
 
 import json
 import re
@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from talos import _core
-from talos.http.ready_head import ready_batch_head, ready_head
-from talos.serving.http.ends import Ends
+from talos.http.fast_path_heads import batch_head, verify_head
+from talos.serving.http.endpoints import Endpoints
 from talos.serving.http.exchange import exchange
 from tests.core.test_recogniser import BATCH_START, CLIENTS, request
 from tests.fakes.tenants import TENANT
 from tests.http.surface import Surface
 
-ENDS = Ends(peer=("192.0.2.1", 1), server=("127.0.0.1", 4420))
+ENDPOINTS = Endpoints(peer=("192.0.2.1", 1), server=("127.0.0.1", 4420))
 CHANGING = re.compile(rb"\r\n(Date|X-Request-Id): [^\r]*")
 LINES = (
     (),
@@ -43,19 +43,19 @@ def split(data: bytes) -> tuple[bytes, bytes]:
 
 def slow(surface: Surface, data: bytes) -> bytes:
     head, body = split(data)
-    reply = exchange(surface.app, head + b"\r\n\r\n", body, ENDS, must_close=lambda: False)
+    reply = exchange(surface.app, head + b"\r\n\r\n", body, ENDPOINTS, must_close=lambda: False)
     assert reply.keep_alive
     return reply.data
 
 
-def stocked(surface: Surface, *keys: dict[str, Any]) -> _core.HotPath:
-    """Return a hot path over what the application says of ``keys``."""
+def stocked(surface: Surface, *keys: dict[str, Any]) -> _core.FastPath:
+    """Return a fast path over what the application says of ``keys``."""
     memory = _core.SharedMemory(2 << 20)
     memory.attach()
     cache = _core.KeyCache(memory)
-    hot = _core.HotPath(cache, kind=0, head=ready_head(), batch_head=ready_batch_head())
+    fast = _core.FastPath(cache, kind=0, head=verify_head(), batch_head=batch_head())
     settings = TENANT.credentials
-    assert hot.configure(
+    assert fast.configure(
         network=bytes(16),
         secrets=[(settings.hmac.current.reveal(), None)],
         prefixes=(settings.prefix.encode(),),
@@ -83,14 +83,14 @@ def stocked(surface: Surface, *keys: dict[str, Any]) -> _core.HotPath:
             expires_at_ns=now_ns + 10**12,
             now_ns=now_ns,
         )
-    return hot
+    return fast
 
 
 @pytest.mark.parametrize("members", MEMBERS, ids=str)
-def test_hot_answers_are_those_of_the_application(members: dict[str, object]) -> None:
+def test_fast_path_answers_are_those_of_the_application(members: dict[str, object]) -> None:
     surface = Surface()
     issued = surface.issue(**members)
-    hot = stocked(surface, issued)
+    fast = stocked(surface, issued)
     now_ns = surface.harness.clock.now_ns()
     body = b'{"credential":"%b"}' % issued["secret"].encode()
     requests = [request(*lines, body=body) for lines in LINES]
@@ -101,21 +101,21 @@ def test_hot_answers_are_those_of_the_application(members: dict[str, object]) ->
         for data in CLIENTS
     ]
     for data in requests:
-        by_hot, end = hot.answer(data, now_ns=now_ns)
+        by_fast_path, end = fast.answer(data, now_ns=now_ns)
         by_application = slow(surface, data)
         assert end == len(data)
-        assert CHANGING.sub(rb"\r\n\1:", by_hot) == CHANGING.sub(rb"\r\n\1:", by_application)
+        assert CHANGING.sub(rb"\r\n\1:", by_fast_path) == CHANGING.sub(rb"\r\n\1:", by_application)
         if b"client's" in data:
             echoed = b"X-Request-Id: an id of the client's\r\n"
-            assert echoed in by_hot
+            assert echoed in by_fast_path
             assert echoed in by_application
 
 
 @pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")], ids=["compact", "spaced"])
-def test_hot_batches_are_those_of_the_application(separators: tuple[str, str]) -> None:
+def test_fast_path_batches_are_those_of_the_application(separators: tuple[str, str]) -> None:
     surface = Surface()
     keys = [surface.issue(**members) for members in MEMBERS]
-    hot = stocked(surface, *keys)
+    fast = stocked(surface, *keys)
     now_ns = surface.harness.clock.now_ns()
     items = [{"credential": key["secret"]} for key in (*keys, *reversed(keys))]
     for count in (1, 2, len(items)):
@@ -123,7 +123,9 @@ def test_hot_batches_are_those_of_the_application(separators: tuple[str, str]) -
         body = json.dumps(members, separators=separators).encode()
         for lines in LINES:
             data = request(*lines, start=BATCH_START, body=body)
-            by_hot, end = hot.answer(data, now_ns=now_ns)
+            by_fast_path, end = fast.answer(data, now_ns=now_ns)
             by_application = slow(surface, data)
             assert end == len(data)
-            assert CHANGING.sub(rb"\r\n\1:", by_hot) == CHANGING.sub(rb"\r\n\1:", by_application)
+            assert CHANGING.sub(rb"\r\n\1:", by_fast_path) == CHANGING.sub(
+                rb"\r\n\1:", by_application
+            )

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from talos.domain.keys import KeyStatus, KeyVisibility, Metadata, RateLimitPolicy
 from talos.domain.timestamps import from_rfc3339
 from talos.domain.verification import Verification, VerificationErrorCode
+from talos.http.cached_body import read, render
 from talos.http.json_body import compact
-from talos.http.ready_body import read, render
 from tests.http.surface import API_KEYS, Surface
 
 EARLIEST_NS = from_rfc3339("0001-01-01T00:00:00Z")

@@ -9,8 +9,8 @@ from talos import _core
 from talos.credentials.secrets import Retired, Secret, SecretRing
 from talos.domain.hosts import AllowedHosts
 from talos.domain.keys import NIL_NETWORK
-from talos.http.ready_head import ready_head
-from talos.services import hot_path
+from talos.http.fast_path_heads import verify_head
+from talos.services import fast_path
 from talos.services.gates import check_minting, possession
 from talos.services.tenant import HttpSettings, Tenant
 from talos.services.verdicts import Rejected
@@ -36,13 +36,13 @@ RING = SecretRing(
 
 
 class Host:
-    """A hot path over a cache that has an answer for every key made here."""
+    """A fast path over a cache that has an answer for every key made here."""
 
     def __init__(self) -> None:
         self.memory = _core.SharedMemory(2 << 20)
         assert self.memory.attach()
         self.cache = _core.KeyCache(self.memory)
-        self.path = _core.HotPath(self.cache, kind=0, head=ready_head())
+        self.path = _core.FastPath(self.cache, kind=0, head=verify_head())
 
     def key(
         self,
@@ -71,11 +71,11 @@ class Host:
 def accepted(credential: str, seen_by: Tenant, now_ns: int) -> bool:
     """Whether the gates of the warm path let an issued key through, up to the cache."""
     try:
-        proved = possession(credential, seen_by, now_ns)
-        check_minting(proved, seen_by, now_ns)
+        proven = possession(credential, seen_by, now_ns)
+        check_minting(proven, seen_by, now_ns)
     except Rejected:
         return False
-    return proved.text is not None
+    return proven.text is not None
 
 
 SETTINGS: list[dict[str, Any]] = [
@@ -94,7 +94,7 @@ SETTINGS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("changes", SETTINGS, ids=str)
 def test_it_accepts_what_the_gates_accept(changes: dict[str, Any]) -> None:
     host, seen_by = Host(), tenant(**changes)
-    assert hot_path.configure(host.path, seen_by, HTTP)
+    assert fast_path.configure(host.path, seen_by, HTTP)
     judged = set()
     for prefix in ("ory_ak", "pk_test", "pk", "new", "other"):
         for secret in (CURRENT, OLD, GONE, "a-secret-of-someone-else-0123456789"):
@@ -110,12 +110,12 @@ def test_it_accepts_what_the_gates_accept(changes: dict[str, Any]) -> None:
 def test_other_settings_and_networks_have_answers_of_their_own() -> None:
     host = Host()
     key, other = host.key(), host.key(network_id=OTHER_NETWORK)
-    hot_path.configure(host.path, tenant(generation=2), HTTP)
+    fast_path.configure(host.path, tenant(generation=2), HTTP)
     assert not host.answers(key)
-    hot_path.configure(host.path, tenant(network_id=OTHER_NETWORK), HTTP)
+    fast_path.configure(host.path, tenant(network_id=OTHER_NETWORK), HTTP)
     assert not host.answers(key)
     assert host.answers(other)
-    hot_path.configure(host.path, TENANT, HTTP)
+    fast_path.configure(host.path, TENANT, HTTP)
     assert host.answers(key)
 
 
@@ -125,9 +125,9 @@ def test_other_settings_and_networks_have_answers_of_their_own() -> None:
 def test_what_is_routed_as_a_macaroon_is_not_answered(changes: dict[str, Any]) -> None:
     host = Host()
     key = host.key("mc_v1_x")
-    hot_path.configure(host.path, tenant(prefix="mc_v1_x", macaroon_prefix="other"), HTTP)
+    fast_path.configure(host.path, tenant(prefix="mc_v1_x", macaroon_prefix="other"), HTTP)
     assert host.answers(key)
-    hot_path.configure(host.path, tenant(prefix="mc_v1_x", **changes), HTTP)
+    fast_path.configure(host.path, tenant(prefix="mc_v1_x", **changes), HTTP)
     assert not host.answers(key)
 
 
@@ -143,11 +143,11 @@ def test_it_is_disabled_where_it_could_not_answer_as_the_application_does(
 ) -> None:
     host = Host()
     key = host.key()
-    assert hot_path.configure(host.path, TENANT, HTTP)
+    assert fast_path.configure(host.path, TENANT, HTTP)
     assert host.answers(key)
-    assert not hot_path.configure(host.path, seen_by, http)
+    assert not fast_path.configure(host.path, seen_by, http)
     assert not host.answers(key)
-    assert hot_path.configure(host.path, TENANT, HTTP)
+    assert fast_path.configure(host.path, TENANT, HTTP)
     assert host.answers(key)
 
 
@@ -164,7 +164,7 @@ def test_a_host_that_is_not_listed_is_left_to_the_application() -> None:
         return host.path.answer(data, now_ns=START_NS)[0].count(b"HTTP/1.1 200")
 
     def configure(hosts: AllowedHosts | None) -> None:
-        assert hot_path.configure(host.path, TENANT, HttpSettings(allowed_hosts=hosts))
+        assert fast_path.configure(host.path, TENANT, HttpSettings(allowed_hosts=hosts))
 
     good, other, odd = b"keys.example.com:4420", b"a.svc.example.com", b"Keys.Example.Com.:1"
     configure(HOSTS)

@@ -92,7 +92,7 @@ def logged(talos: Talos) -> set[str]:
     }
 
 
-def test_hot_warm_and_stock_answers_are_identical(serve: Serve, peers: list[Peer]) -> None:
+def test_fast_path_warm_and_stock_answers_are_identical(serve: Serve, peers: list[Peer]) -> None:
     ours = serve(over=CACHED)
     stock = serve("--worker-class", "gthread", over=CACHED)
     to_ours, to_stock = Peer(ours.server.port), Peer(stock.server.port)
@@ -104,22 +104,22 @@ def test_hot_warm_and_stock_answers_are_identical(serve: Serve, peers: list[Peer
             assert b"\r\nOry-Talos-Cache: MISS\r\n" in peer.ask(asking(credential))
         for lines in LINES:
             count += 1
-            hot = to_ours.ask(asking(credential, b"X-Request-Id: hot-%d" % count, *lines))
+            fast = to_ours.ask(asking(credential, b"X-Request-Id: fast-%d" % count, *lines))
             warm = to_ours.ask(asking(credential, b"X-Request-Id: warm-%d" % count, ODD, *lines))
             theirs = to_stock.ask(asking(credential, b"X-Request-Id: stock-%d" % count, *lines))
-            assert b"\r\nOry-Talos-Cache: HIT\r\n" in hot
-            assert b"\r\nX-Request-Id: hot-%d\r\n" % count in hot
-            assert comparable(hot) == comparable(warm) == comparable(theirs)
-            assert b"\r\nConnection: keep-alive\r\n" in hot
-            assert b"\r\nDate: " in hot
+            assert b"\r\nOry-Talos-Cache: HIT\r\n" in fast
+            assert b"\r\nX-Request-Id: fast-%d\r\n" % count in fast
+            assert comparable(fast) == comparable(warm) == comparable(theirs)
+            assert b"\r\nConnection: keep-alive\r\n" in fast
+            assert b"\r\nDate: " in fast
     # Each was answered by whom it should be: what memory answers has no line in the log.
     warm, others = ({f"{name}-{n}" for n in range(1, count + 1)} for name in ("warm", "stock"))
     eventually(lambda: warm <= logged(ours), "our log")
     eventually(lambda: others <= logged(stock), "the stock server's log")
-    assert not any(request_id.startswith("hot-") for request_id in logged(ours))
+    assert not any(request_id.startswith("fast-") for request_id in logged(ours))
 
 
-def test_hot_batches_are_those_of_the_application(serve: Serve, peers: list[Peer]) -> None:
+def test_fast_path_batches_are_those_of_the_application(serve: Serve, peers: list[Peer]) -> None:
     ours = serve(over=CACHED)
     stock = serve("--worker-class", "gthread", over=CACHED)
     to_ours, to_stock = Peer(ours.server.port), Peer(stock.server.port)
@@ -130,22 +130,22 @@ def test_hot_batches_are_those_of_the_application(serve: Serve, peers: list[Peer
     credentials.append(imported["raw_key"])
     for credential in credentials:
         assert b": MISS\r\n" in to_ours.ask(asking(credential))
-        assert b": HIT\r\n" in to_ours.ask(asking(credential, b"X-Request-Id: hot-single"))
+        assert b": HIT\r\n" in to_ours.ask(asking(credential, b"X-Request-Id: fast-single"))
     for count in (1, len(credentials), 100):
         items = [{"credential": credentials[at % len(credentials)]} for at in range(count)]
         body = json.dumps({"requests": items}).encode()
-        hot, warm, theirs = (
+        fast, warm, theirs = (
             peer.ask(request(b"X-Request-Id: " + name, *lines, start=BATCH_START, body=body))
             for peer, name, lines in (
-                (to_ours, b"hot-%d" % count, ()),
+                (to_ours, b"fast-%d" % count, ()),
                 (to_ours, b"warm-%d" % count, (ODD,)),
                 (to_stock, b"stock-%d" % count, ()),
             )
         )
-        assert comparable(hot) == comparable(warm) == comparable(theirs)
-        assert hot.count(b'"is_valid":true') == count
+        assert comparable(fast) == comparable(warm) == comparable(theirs)
+        assert fast.count(b'"is_valid":true') == count
     eventually(lambda: "warm-100" in logged(ours), "the log")
-    assert not any(request_id.startswith("hot-") for request_id in logged(ours))
+    assert not any(request_id.startswith("fast-") for request_id in logged(ours))
 
 
 @pytest.mark.parametrize("imported", [False, True], ids=["issued", "imported"])
@@ -165,7 +165,7 @@ def test_calls_of_a_limited_key_count_whoever_answers_them(
         credential = talos.issue(rate_limit_policy=policy)["secret"]
     answers = []
     for turn in range(24):
-        lines = (ODD, b"X-Request-Id: warm") if turn % 3 == 0 else (b"X-Request-Id: hot",)
+        lines = (ODD, b"X-Request-Id: warm") if turn % 3 == 0 else (b"X-Request-Id: fast",)
         answers.append(to_talos.ask(asking(credential, *lines)))
     told = [json.loads(answer.partition(b"\r\n\r\n")[2]) for answer in answers]
     assert [verdict["is_valid"] for verdict in told] == [True] * 20 + [False] * 4
@@ -176,7 +176,7 @@ def test_calls_of_a_limited_key_count_whoever_answers_them(
     assert [list(verdict) for verdict in told[:20]] == [list(told[0])] * 20
     assert [list(verdict) for verdict in told[20:]] == [list(told[20])] * 4
     eventually(lambda: "warm" in logged(talos), "the log")
-    assert "hot" not in logged(talos)
+    assert "fast" not in logged(talos)
 
 
 @contextlib.contextmanager

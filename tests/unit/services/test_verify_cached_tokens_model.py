@@ -1,9 +1,9 @@
-"""Verify with a memory of proofs says what verify without one says, always (contract 16, 6).
+"""Verify with a cache of tokens says what verify without one says, always (contract 16, 6).
 
 A state machine derives and forges tokens, reloads keys, secrets, prefixes, issuers and the clock
 skew, sets the clock forth and back, and asks two services about every token, one of which
 remembers. Some requests are served under the settings from before the last reload, as by a worker
-that has not heard of it. The compiled hot path is asked as well: it declines, or it sends what the
+that has not heard of it. The compiled fast path is asked as well: it declines, or it sends what the
 service that remembers nothing would have sent.
 """
 
@@ -18,17 +18,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from talos._core import HotPath, KeyCache, SharedMemory
+from talos._core import FastPath, KeyCache, SharedMemory
 from talos.adapters.cache.null import NullKeyCache, NullVerifiedTokenCache
-from talos.adapters.cache.proved_tokens import KIND, SharedVerifiedTokenCache
+from talos.adapters.cache.verified_tokens import KIND, SharedVerifiedTokenCache
 from talos.credentials.secrets import Retired, Secret, SecretRing
 from talos.domain.addresses import Caller
 from talos.domain.drafts import VerifyDraft
 from talos.domain.keys import NIL_NETWORK
 from talos.domain.verification import CacheDirective, Verification
-from talos.http.ready_body import render
-from talos.http.ready_head import ready_head, ready_token_head
-from talos.services import hot_path
+from talos.http.cached_body import render
+from talos.http.fast_path_heads import token_head, verify_head
+from talos.services import fast_path
 from talos.services.ports import VerifiedTokenCache
 from talos.services.tenant import HttpSettings, Tenant
 from talos.services.verdicts import Verified
@@ -119,9 +119,11 @@ CAVEATS: Final = st.lists(
 )
 
 
-def service(clock: FrozenClock, proved: VerifiedTokenCache) -> VerifyService:
+def service(clock: FrozenClock, verified_tokens: VerifiedTokenCache) -> VerifyService:
     ports = ServiceHarness().ports
-    return VerifyService(replace(ports, cache=NullKeyCache(), proved=proved, clock=clock))
+    return VerifyService(
+        replace(ports, cache=NullKeyCache(), verified_tokens=verified_tokens, clock=clock)
+    )
 
 
 class TokensUnderChange(RuleBasedStateMachine):
@@ -136,12 +138,12 @@ class TokensUnderChange(RuleBasedStateMachine):
         self.clock = FrozenClock()
         self.plain = service(self.clock, NullVerifiedTokenCache())
         self.remembering = service(self.clock, SharedVerifiedTokenCache(KeyCache(memory), render))
-        self.hot = HotPath(
+        self.fast_path = FastPath(
             KeyCache(memory),
             kind=0,
-            head=ready_head(),
+            head=verify_head(),
             token_kind=KIND,
-            token_head=ready_token_head(),
+            token_head=token_head(),
         )
         self.now, self.before = World(), World()
         self.latest: deque[str] = deque(maxlen=3)
@@ -231,13 +233,13 @@ class TokensUnderChange(RuleBasedStateMachine):
 
         assert ask(self.remembering) == ask(self.plain)
         asked = VerifyDraft(token)
-        self.hot_path_agrees(seen_by, asked, self.plain.verify(seen_by, asked, caller, directive))
+        self.fast_path_agrees(seen_by, asked, self.plain.verify(seen_by, asked, caller, directive))
 
-    def hot_path_agrees(self, seen_by: Tenant, draft: VerifyDraft, verified: Verified) -> None:
-        """Ask the hot path, which is not told the address: it has none to decline or answer by."""
-        assert hot_path.configure(self.hot, seen_by, HttpSettings())
+    def fast_path_agrees(self, seen_by: Tenant, draft: VerifyDraft, verified: Verified) -> None:
+        """Ask the fast path, which is not told the address: it has none to decline or answer by."""
+        assert fast_path.configure(self.fast_path, seen_by, HttpSettings())
         data = request(body=json.dumps({"credential": draft.credential}).encode())
-        answer, _ = self.hot.answer(data, now_ns=self.clock.now_ns())
+        answer, _ = self.fast_path.answer(data, now_ns=self.clock.now_ns())
         if answer:
             head, _, body = answer.partition(b"\r\n\r\n")
             assert verified.verification.is_valid
@@ -253,7 +255,7 @@ class TokensUnderChange(RuleBasedStateMachine):
                 for asked_one in (self.remembering, self.plain)
             )
             assert remembered.verification == plain.verification
-            self.hot_path_agrees(*asked[:2], plain)
+            self.fast_path_agrees(*asked[:2], plain)
 
 
 TokensUnderChange.TestCase.settings = settings(max_examples=120, stateful_step_count=40)

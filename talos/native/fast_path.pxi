@@ -1,4 +1,4 @@
-# The hot path: bytes of a connection in, ready answers out, for verifications whose answer is in
+# The fast path: bytes of a connection in, responses out, for verifications whose answer is in
 # the shared cache, one by one or in batches. It can only say again what services/verify.py has
 # decided and published; where anything is in doubt it declines, and the request goes to the parser
 # and to that code.
@@ -9,7 +9,7 @@
 # than cache.ttl of now, and that neither it nor the key has expired. Eviction is the cache's own
 # promise. A key's rate limit is the last gate: once a call is counted, nothing declines any more. Keys
 # with an address list are left alone.
-# A derived token is answered for where it was proved under these very settings, has begun and has not
+# A derived token is answered for where it was authenticated under these very settings, has begun and has not
 # ended, and is bound to no address and no audience.
 # A batch is answered where every item of it is, and holds no key with a limit.
 
@@ -39,7 +39,7 @@ FAST_PATH_PREFIXES_MAX = PREFIXES_MAX
 
 cdef bytes BEFORE_LENGTH = b"\r\nContent-Length: "
 
-cdef struct Ready:
+cdef struct CachedEntry:
     # An entry of the cache, copied, that passed the gates before the limit.
     uint64_t value[MAX_VALUE_WORDS]
     const uint64_t* gates
@@ -67,7 +67,7 @@ cdef tuple prepared_head(tuple head):
 
 @cython.final
 @cython.auto_pickle(False)
-cdef class HotPath:
+cdef class FastPath:
     cdef KeyCache cache
     cdef uint64_t kind
     cdef uint64_t imported_kind
@@ -137,7 +137,7 @@ cdef class HotPath:
             md_free(self.token_hashing)
 
     def __reduce__(self):
-        raise TypeError("a HotPath cannot be pickled")
+        raise TypeError("a FastPath cannot be pickled")
 
     def disable(self):
         self.enabled = False
@@ -262,24 +262,24 @@ cdef class HotPath:
     cdef uint8_t* verify(
         self, const uint8_t* data, const Recognised* request, int64_t now_ns, uint8_t* out
     ) except? NULL:
-        """Write the answer to one request to ``out``; NULL where the hot path declines."""
+        """Write the answer to one request to ``out``; NULL where the fast path declines."""
         cdef size_t credential, length
-        cdef Ready ready
+        cdef CachedEntry entry
         if match_credential(data, request.body, request.end, &credential, &length) != request.end:
             self.declined = DECLINED_FORM
             return NULL
-        if not self.find(data + credential, length, now_ns, &ready):
+        if not self.find(data + credential, length, now_ns, &entry):
             return NULL
-        if ready.mark == MARK_LIMITED:
-            return verify_limited(self, data, request, &ready, now_ns, out)
+        if entry.mark == MARK_LIMITED:
+            return verify_limited(self, data, request, &entry, now_ns, out)
         out = self.put_head(
-            self.token_head if ready.mark == MARK_TOKEN else self.head,
-            data, request, ready.length, out, NULL, 0,
+            self.token_head if entry.mark == MARK_TOKEN else self.head,
+            data, request, entry.length, out, NULL, 0,
         )
-        return put(out, ready.body, ready.length)
+        return put(out, entry.body, entry.length)
 
     cdef bint find(
-        self, const uint8_t* credential, size_t length, int64_t now_ns, Ready* ready
+        self, const uint8_t* credential, size_t length, int64_t now_ns, CachedEntry* entry
     ) except -1:
         """Copy what was published for a credential, if it passes every gate but that of a limit.
 
@@ -292,60 +292,60 @@ cdef class HotPath:
         self.declined = DECLINED_CREDENTIAL
         if length == 0 or length > CREDENTIAL_MAX:
             return False
-        memset(ready.key.words, 0, sizeof(ready.key.words))
-        memcpy(ready.key.words, self.network, NETWORK_BYTES)
+        memset(entry.key.words, 0, sizeof(entry.key.words))
+        memcpy(entry.key.words, self.network, NETWORK_BYTES)
         token = is_derived(self, credential, length)
         if token:
-            # Who has a token that was proved under these settings knows the name of its proof.
+            # Only who has a token that was authentic under these settings knows the name of its entry.
             if not hashed_name(
                 self.token_hashing, sha256, self.generation_text, GENERATION_BYTES,
-                credential, length, <uint8_t*>&ready.key.words[2],
+                credential, length, <uint8_t*>&entry.key.words[2],
             ):
                 self.declined = DECLINED_KIND
                 return False
-            ready.key.kind = self.token_kind
+            entry.key.kind = self.token_kind
         elif issued_shape(credential, <Py_ssize_t>length, &shape):
             if not accepted(self, credential, length, &shape, now_ns):
                 return False
-            memcpy(&ready.key.words[2], shape.key_id, UUID_BYTES)
-            ready.key.kind = self.kind
+            memcpy(&entry.key.words[2], shape.key_id, UUID_BYTES)
+            entry.key.kind = self.kind
         else:
             if not hashed_name(
                 self.hashing, sha512_256, self.network_text, UUID_TEXT + 1,
-                credential, length, <uint8_t*>&ready.key.words[2],
+                credential, length, <uint8_t*>&entry.key.words[2],
             ):
                 self.declined = DECLINED_KIND
                 return False
-            ready.key.kind = self.imported_kind
-        locate(&self.cache.view, &ready.key)
-        payload = cache_read(&self.cache.view, &ready.key, now_ns, ready.value)
+            entry.key.kind = self.imported_kind
+        locate(&self.cache.view, &entry.key)
+        payload = cache_read(&self.cache.view, &entry.key, now_ns, entry.value)
         if payload < <int>(GATE_WORDS * WORD):
             self.declined = DECLINED_MISS
             return False
-        ready.gates = &ready.value[VALUE_HEADER_WORDS]
-        ready.mark = gate_mark(ready.gates[GATE_SHAPE])
-        ready.length = <uint32_t>ready.gates[GATE_SHAPE]
-        words = gate_words(ready.mark)
-        ready.body = <const uint8_t*>(ready.gates + words)
+        entry.gates = &entry.value[VALUE_HEADER_WORDS]
+        entry.mark = gate_mark(entry.gates[GATE_SHAPE])
+        entry.length = <uint32_t>entry.gates[GATE_SHAPE]
+        words = gate_words(entry.mark)
+        entry.body = <const uint8_t*>(entry.gates + words)
         if (
             (
-                ready.mark != MARK_TOKEN
+                entry.mark != MARK_TOKEN
                 if token
-                else ready.mark != MARK_PLAIN and ready.mark != MARK_LIMITED
+                else entry.mark != MARK_PLAIN and entry.mark != MARK_LIMITED
             )
-            or ready.gates[GATE_SHAPE] != gate_shape(ready.mark, ready.length)
-            or words * WORD + ready.length > <uint64_t>payload
-            or (ready.mark == MARK_LIMITED and not limit_is_sound(ready))
+            or entry.gates[GATE_SHAPE] != gate_shape(entry.mark, entry.length)
+            or words * WORD + entry.length > <uint64_t>payload
+            or (entry.mark == MARK_LIMITED and not limit_is_sound(entry))
         ):
             self.declined = DECLINED_GATES
             return False
         if (
-            ready.gates[GATE_GENERATION] != self.generation
-            or now_ns > <int64_t>ready.gates[GATE_EXPIRES]
+            entry.gates[GATE_GENERATION] != self.generation
+            or now_ns > <int64_t>entry.gates[GATE_EXPIRES]
             or not (
-                self.begun(<int64_t>ready.gates[GATE_BEGINS], now_ns)
+                self.begun(<int64_t>entry.gates[GATE_BEGINS], now_ns)
                 if token
-                else self.is_young(<int64_t>ready.gates[GATE_PUBLISHED], now_ns)
+                else self.is_young(<int64_t>entry.gates[GATE_PUBLISHED], now_ns)
             )
         ):
             self.declined = DECLINED_STALE

@@ -1,4 +1,4 @@
-# Keys with a rate limit on the hot path (contract 6.7): a call is counted, and the published body gets
+# Keys with a rate limit on the fast path (contract 6.7): a call is counted, and the published body gets
 # the members that tell of it. Counting comes last, so nothing in here declines.
 
 cdef enum:
@@ -11,37 +11,37 @@ cdef bytes REFUSAL = (
 )
 
 
-cdef bint limit_is_sound(const Ready* ready) noexcept:
+cdef bint limit_is_sound(const CachedEntry* entry) noexcept:
     """Whether the places lie inside the body, and the policy is one that ``limit_admit`` takes."""
-    cdef uint64_t error = ready.gates[GATE_PLACES] >> 32
-    cdef uint64_t left = <uint32_t>ready.gates[GATE_PLACES]
+    cdef uint64_t error = entry.gates[GATE_PLACES] >> 32
+    cdef uint64_t left = <uint32_t>entry.gates[GATE_PLACES]
     return (
-        <uint64_t>PyBytes_GET_SIZE(VALID) <= error <= left <= ready.length
-        and 1 <= ready.gates[GATE_QUOTA] <= LARGEST_QUOTA
-        and 1 <= ready.gates[GATE_WINDOW] <= LONGEST_WINDOW_S
+        <uint64_t>PyBytes_GET_SIZE(VALID) <= error <= left <= entry.length
+        and 1 <= entry.gates[GATE_QUOTA] <= LARGEST_QUOTA
+        and 1 <= entry.gates[GATE_WINDOW] <= LONGEST_WINDOW_S
     )
 
 
-cdef limit_verdict admit(HotPath hot, const Ready* ready, limit_state* state) noexcept:
+cdef limit_verdict admit(FastPath path, const CachedEntry* entry, limit_state* state) noexcept:
     """Count one call, under the name that the limiter has for the key's id as text."""
     cdef uint8_t text[HASH_TEXT]
     cdef uint8_t* end
-    cdef const uint8_t* id = <const uint8_t*>&ready.key.words[2]
-    if ready.key.kind == hot.kind:
+    cdef const uint8_t* id = <const uint8_t*>&entry.key.words[2]
+    if entry.key.kind == path.kind:
         end = put_uuid(text, id)
     else:
         end = put_hex(text, id, HASHED_NAME_BYTES)
     return limit_admit(
-        &hot.limits.table,
-        hot.limits.name_of(hot.network_text, UUID_TEXT, text, <size_t>(end - text)),
-        ready.gates[GATE_QUOTA],
-        ready.gates[GATE_WINDOW],
+        &path.limits.table,
+        path.limits.name_of(path.network_text, UUID_TEXT, text, <size_t>(end - text)),
+        entry.gates[GATE_QUOTA],
+        entry.gates[GATE_WINDOW],
         state,
     )
 
 
 cdef uint8_t* verify_limited(
-    HotPath hot, const uint8_t* data, const Recognised* request, const Ready* ready,
+    FastPath path, const uint8_t* data, const Recognised* request, const CachedEntry* entry,
     int64_t now_ns, uint8_t* out
 ) except NULL:
     """Count a call, and write its answer: headers and members as of contract 6.7."""
@@ -51,16 +51,16 @@ cdef uint8_t* verify_limited(
     cdef uint8_t* member = members
     cdef limit_state state
     cdef limit_verdict verdict = LIMIT_UNENFORCED
-    cdef size_t error = ready.gates[GATE_PLACES] >> 32
-    cdef size_t left = <uint32_t>ready.gates[GATE_PLACES]
-    cdef size_t length = ready.length, skipped = 0
+    cdef size_t error = entry.gates[GATE_PLACES] >> 32
+    cdef size_t left = <uint32_t>entry.gates[GATE_PLACES]
+    cdef size_t length = entry.length, skipped = 0
     cdef uint64_t nanosecond
-    if hot.enforced:
-        verdict = admit(hot, ready, &state)
+    if path.enforced:
+        verdict = admit(path, entry, &state)
     header = put(header, b'\r\nRatelimit-Policy: "default";q=', 32)
-    header = put_number(header, ready.gates[GATE_QUOTA])
+    header = put_number(header, entry.gates[GATE_QUOTA])
     header = put(header, b";w=", 3)
-    header = put_number(header, ready.gates[GATE_WINDOW])
+    header = put_number(header, entry.gates[GATE_WINDOW])
     if verdict != LIMIT_UNENFORCED:
         header = put(header, b'\r\nRatelimit: "default";r=', 25)
         header = put_number(header, state.remaining)
@@ -80,17 +80,17 @@ cdef uint8_t* verify_limited(
         header = put_number(header, max(<uint64_t>1, state.reset_after_ns // NANOSECONDS))
         skipped = <size_t>PyBytes_GET_SIZE(VALID)
         length += <size_t>(PyBytes_GET_SIZE(REFUSED) + PyBytes_GET_SIZE(REFUSAL)) - skipped
-    if hot.limits is not None:
+    if path.limits is not None:
         header = put(header, b"\r\nCache-Control: no-store", 25)
     length += <size_t>(member - members)
-    out = hot.put_head(
-        hot.head, data, request, length, out, headers, <size_t>(header - headers)
+    out = path.put_head(
+        path.head, data, request, length, out, headers, <size_t>(header - headers)
     )
     if verdict == LIMIT_REFUSED:
         out = put_bytes(out, REFUSED)
-    out = put(out, ready.body + skipped, error - skipped)
+    out = put(out, entry.body + skipped, error - skipped)
     if verdict == LIMIT_REFUSED:
         out = put_bytes(out, REFUSAL)
-    out = put(out, ready.body + error, left - error)
+    out = put(out, entry.body + error, left - error)
     out = put(out, members, <size_t>(member - members))
-    return put(out, ready.body + left, ready.length - left)
+    return put(out, entry.body + left, entry.length - left)

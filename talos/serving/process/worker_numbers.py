@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Container
 
 
-class Positions:
+class WorkerNumbers:
     """Gives each worker the number that fewest of the living have.
 
     So all numbers are held once, and twice for as long as new workers take over from old ones.
@@ -19,11 +19,11 @@ class Positions:
     def next(self) -> int:
         """Return the number of the worker that is forked next."""
         held = Counter(self._holders.values())
-        return min(range(self._workers), key=lambda position: (held[position], position))
+        return min(range(self._workers), key=lambda number: (held[number], number))
 
-    def taken(self, pid: int, position: int) -> None:
+    def taken(self, pid: int, number: int) -> None:
         """Take notice of whose it became."""
-        self._holders[pid] = position
+        self._holders[pid] = number
 
     def clear(self, living: Container[int]) -> None:
         """Forget the workers that are not among the ``living``."""

@@ -1,4 +1,4 @@
-"""What is remembered of proved tokens, in a dictionary and in the shared cache (contract 16, 6)."""
+"""What is cached of verified tokens, in a dictionary and in the shared cache (contract 16, 6)."""
 
 import hashlib
 import json
@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from talos._core import KeyCache, SharedMemory, pack_answer
-from talos.adapters.cache.proved_tokens import KIND, SharedVerifiedTokenCache
+from talos.adapters.cache.verified_tokens import KIND, SharedVerifiedTokenCache
 from talos.credentials import json_text
 from talos.credentials.claims import TokenClaims
 from talos.domain.keys import NIL_NETWORK
 from talos.domain.units import MAX_JSON_DEPTH
-from talos.http.ready_body import render
+from talos.http.cached_body import render
 from talos.services.ports import VerifiedTokenCache
 from talos.services.verdicts import token_verified
-from tests.fakes.proofs import RecordingProofs
 from tests.fakes.tenants import OTHER_NETWORK, TENANT
+from tests.fakes.verified_tokens import RecordingTokenCache
 
 S = 1_000_000_000
 NOW_NS = 1_750_000_000 * S
@@ -46,102 +46,106 @@ def shared_cache() -> KeyCache:
 SHARED = SharedVerifiedTokenCache(shared_cache(), render)
 
 
-@pytest.fixture(params=[RecordingProofs, lambda: SharedVerifiedTokenCache(shared_cache(), render)])
-def proved(request: pytest.FixtureRequest) -> VerifiedTokenCache:
+@pytest.fixture(
+    params=[RecordingTokenCache, lambda: SharedVerifiedTokenCache(shared_cache(), render)]
+)
+def tokens(request: pytest.FixtureRequest) -> VerifiedTokenCache:
     """Both ways of remembering: what holds for one has to hold for the other."""
     make: Callable[[], VerifiedTokenCache] = request.param
     return make()
 
 
-def remember(
-    proved: VerifiedTokenCache, claims: TokenClaims = CLAIMS, *, ends_ns: int | None = None
+def put(
+    tokens: VerifiedTokenCache, claims: TokenClaims = CLAIMS, *, ends_ns: int | None = None
 ) -> None:
     told = token_verified(claims, TENANT)
-    proved.remember(NIL_NETWORK, 7, TOKEN, claims, answer=told, ends_ns=ends_ns, now_ns=NOW_NS)
+    tokens.put(NIL_NETWORK, 7, TOKEN, claims, answer=told, ends_ns=ends_ns, now_ns=NOW_NS)
 
 
-def test_nothing_is_known_at_first(proved: VerifiedTokenCache) -> None:
-    assert proved.recall(NIL_NETWORK, 7, TOKEN, NOW_NS) is None
+def test_nothing_is_known_at_first(tokens: VerifiedTokenCache) -> None:
+    assert tokens.get(NIL_NETWORK, 7, TOKEN, NOW_NS) is None
 
 
-def test_what_was_remembered_is_found_by_its_whole_name_only(proved: VerifiedTokenCache) -> None:
-    remember(proved)
-    assert proved.recall(NIL_NETWORK, 7, TOKEN, NOW_NS) == CLAIMS
-    assert proved.recall(OTHER_NETWORK, 7, TOKEN, NOW_NS) is None
-    assert proved.recall(NIL_NETWORK, 8, TOKEN, NOW_NS) is None
-    assert proved.recall(NIL_NETWORK, 2**63 - 1, TOKEN, NOW_NS) is None
+def test_what_was_remembered_is_found_by_its_whole_name_only(
+    tokens: VerifiedTokenCache,
+) -> None:
+    put(tokens)
+    assert tokens.get(NIL_NETWORK, 7, TOKEN, NOW_NS) == CLAIMS
+    assert tokens.get(OTHER_NETWORK, 7, TOKEN, NOW_NS) is None
+    assert tokens.get(NIL_NETWORK, 8, TOKEN, NOW_NS) is None
+    assert tokens.get(NIL_NETWORK, 2**63 - 1, TOKEN, NOW_NS) is None
 
 
 @pytest.mark.parametrize("position", range(len(TOKEN)))
 def test_a_token_that_differs_in_one_byte_is_another(position: int) -> None:
-    remember(SHARED)
+    put(SHARED)
     other = chr(ord(TOKEN[position]) ^ 1)
     changed = f"{TOKEN[:position]}{other}{TOKEN[position + 1 :]}"
-    assert SHARED.recall(NIL_NETWORK, 7, changed, NOW_NS) is None
-    assert SHARED.recall(NIL_NETWORK, 7, TOKEN, NOW_NS) == CLAIMS
+    assert SHARED.get(NIL_NETWORK, 7, changed, NOW_NS) is None
+    assert SHARED.get(NIL_NETWORK, 7, TOKEN, NOW_NS) == CLAIMS
 
 
 @pytest.mark.parametrize("text", ["", TOKEN[:-1], f"{TOKEN} ", "\udc80", "é", "\x00"])
-def test_any_text_can_be_asked_about(proved: VerifiedTokenCache, text: str) -> None:
-    remember(proved)
-    assert proved.recall(NIL_NETWORK, 7, text, NOW_NS) is None
+def test_any_text_can_be_asked_about(tokens: VerifiedTokenCache, text: str) -> None:
+    put(tokens)
+    assert tokens.get(NIL_NETWORK, 7, text, NOW_NS) is None
 
 
-def test_the_generation_is_no_part_of_the_text(proved: VerifiedTokenCache) -> None:
-    remember(proved)
-    assert proved.recall(NIL_NETWORK, 0, f"\x07{TOKEN}", NOW_NS) is None
+def test_the_generation_is_no_part_of_the_text(tokens: VerifiedTokenCache) -> None:
+    put(tokens)
+    assert tokens.get(NIL_NETWORK, 0, f"\x07{TOKEN}", NOW_NS) is None
     # 0x65 is the first letter of the token.
-    assert proved.recall(NIL_NETWORK, 0x0765, TOKEN[1:], NOW_NS) is None
+    assert tokens.get(NIL_NETWORK, 0x0765, TOKEN[1:], NOW_NS) is None
 
 
-def test_a_proof_ends_at_the_instant_that_was_given(proved: VerifiedTokenCache) -> None:
-    remember(proved, ends_ns=NOW_NS + 5)
-    assert proved.recall(NIL_NETWORK, 7, TOKEN, NOW_NS + 4) == CLAIMS
-    assert proved.recall(NIL_NETWORK, 7, TOKEN, NOW_NS + 5) is None
+def test_a_proof_ends_at_the_instant_that_was_given(tokens: VerifiedTokenCache) -> None:
+    put(tokens, ends_ns=NOW_NS + 5)
+    assert tokens.get(NIL_NETWORK, 7, TOKEN, NOW_NS + 4) == CLAIMS
+    assert tokens.get(NIL_NETWORK, 7, TOKEN, NOW_NS + 5) is None
     # A clock that is set back finds it again, as it finds the token good again.
-    assert proved.recall(NIL_NETWORK, 7, TOKEN, NOW_NS - 3600 * S) == CLAIMS
+    assert tokens.get(NIL_NETWORK, 7, TOKEN, NOW_NS - 3600 * S) == CLAIMS
 
 
 @pytest.mark.parametrize("ends_ns", [None, 253_402_300_799 * S])
 def test_a_proof_may_have_no_end_that_matters(
-    proved: VerifiedTokenCache, ends_ns: int | None
+    tokens: VerifiedTokenCache, ends_ns: int | None
 ) -> None:
-    remember(proved, ends_ns=ends_ns)
-    assert proved.recall(NIL_NETWORK, 7, TOKEN, NOW_NS + 10**9 * S) == CLAIMS
+    put(tokens, ends_ns=ends_ns)
+    assert tokens.get(NIL_NETWORK, 7, TOKEN, NOW_NS + 10**9 * S) == CLAIMS
 
 
 @pytest.mark.parametrize("ends_ns", [NOW_NS, NOW_NS - 1, 0, -62_135_596_800 * S])
-def test_what_has_ended_is_not_remembered(proved: VerifiedTokenCache, ends_ns: int) -> None:
-    remember(proved, ends_ns=ends_ns)
-    assert proved.recall(NIL_NETWORK, 7, TOKEN, NOW_NS) is None
+def test_what_has_ended_is_not_remembered(tokens: VerifiedTokenCache, ends_ns: int) -> None:
+    put(tokens, ends_ns=ends_ns)
+    assert tokens.get(NIL_NETWORK, 7, TOKEN, NOW_NS) is None
 
 
 def test_a_token_that_says_too_much_is_not_remembered() -> None:
-    proved = SharedVerifiedTokenCache(shared_cache(), render)
-    remember(proved, replace(CLAIMS, custom={"long": "x" * 4096}))
-    assert proved.recall(NIL_NETWORK, 7, TOKEN, NOW_NS) is None
-    remember(proved, replace(CLAIMS, custom={"long": "x" * 3000}))
-    assert proved.recall(NIL_NETWORK, 7, TOKEN, NOW_NS) is not None
+    tokens = SharedVerifiedTokenCache(shared_cache(), render)
+    put(tokens, replace(CLAIMS, custom={"long": "x" * 4096}))
+    assert tokens.get(NIL_NETWORK, 7, TOKEN, NOW_NS) is None
+    put(tokens, replace(CLAIMS, custom={"long": "x" * 3000}))
+    assert tokens.get(NIL_NETWORK, 7, TOKEN, NOW_NS) is not None
 
 
 def test_how_a_token_is_told_gives_way_where_both_are_too_long() -> None:
     cache = shared_cache()
-    proved = SharedVerifiedTokenCache(cache, render)
+    tokens = SharedVerifiedTokenCache(cache, render)
     name = hashlib.sha256((7).to_bytes(8) + TOKEN.encode()).hexdigest()
     for length, told in ((1500, True), (3000, False)):
         claims = replace(CLAIMS, custom={"long": "x" * length})
-        remember(proved, claims)
+        put(tokens, claims)
         payload = cache.get(NIL_NETWORK, KIND, name, now_ns=NOW_NS)
         assert payload is not None
         assert (render(token_verified(claims, TENANT)) in payload) is told
-        assert proved.recall(NIL_NETWORK, 7, TOKEN, NOW_NS) == claims
+        assert tokens.get(NIL_NETWORK, 7, TOKEN, NOW_NS) == claims
 
 
-def test_claims_as_deep_as_a_token_may_hold_them(proved: VerifiedTokenCache) -> None:
+def test_claims_as_deep_as_a_token_may_hold_them(tokens: VerifiedTokenCache) -> None:
     depth = MAX_JSON_DEPTH - 1
     nested = json_text.decode_object(b'{"a":' + b"[" * depth + b"]" * depth + b"}")
-    remember(proved, replace(CLAIMS, custom=nested))
-    found = proved.recall(NIL_NETWORK, 7, TOKEN, NOW_NS)
+    put(tokens, replace(CLAIMS, custom=nested))
+    found = tokens.get(NIL_NETWORK, 7, TOKEN, NOW_NS)
     assert found is not None
     assert found.custom == nested
 
@@ -150,15 +154,15 @@ def test_workers_that_share_a_cache_share_what_is_proved() -> None:
     memory = SharedMemory(SIZE_BYTES)
     memory.attach()
     one, other = (SharedVerifiedTokenCache(KeyCache(memory), render) for _ in range(2))
-    remember(one)
-    assert other.recall(NIL_NETWORK, 7, TOKEN, NOW_NS) == CLAIMS
+    put(one)
+    assert other.get(NIL_NETWORK, 7, TOKEN, NOW_NS) == CLAIMS
 
 
 def test_tokens_seen_once_push_out_no_keys_in_use() -> None:
     memory = SharedMemory(8 * SIZE_BYTES)
     assert memory.attach()
     cache = KeyCache(memory)
-    proved = SharedVerifiedTokenCache(cache, render)
+    tokens = SharedVerifiedTokenCache(cache, render)
     keys = [str(UUID(int=number, version=4)) for number in range(2_000)]
 
     def found(key_id: str) -> bool:
@@ -172,7 +176,7 @@ def test_tokens_seen_once_push_out_no_keys_in_use() -> None:
     # Some three times what there is room for.
     told = token_verified(CLAIMS, TENANT)
     for number in range(40_000):
-        proved.remember(
+        tokens.put(
             NIL_NETWORK,
             7,
             f"{TOKEN}{number}",
@@ -186,14 +190,14 @@ def test_tokens_seen_once_push_out_no_keys_in_use() -> None:
 
 
 def stored(cache: KeyCache) -> tuple[str, bytes | None]:
-    """The name of the proof, made without our code, and what lies there."""
+    """The name of the entry, made without our code, and what lies there."""
     name = hashlib.sha256((7).to_bytes(8, "big") + TOKEN.encode()).hexdigest()
     return name, cache.get(NIL_NETWORK, KIND, name, now_ns=NOW_NS)
 
 
 def test_the_name_is_a_digest_and_nothing_of_the_token_is_kept() -> None:
     cache = shared_cache()
-    remember(SharedVerifiedTokenCache(cache, render))
+    put(SharedVerifiedTokenCache(cache, render))
     _, payload = stored(cache)
     assert payload is not None
     assert all(part.encode() not in payload for part in TOKEN.split("."))
@@ -205,15 +209,15 @@ def test_the_name_is_a_digest_and_nothing_of_the_token_is_kept() -> None:
 @pytest.mark.parametrize("packed", [True, False])
 def test_what_cannot_be_read_is_not_known(said: bytes, packed: bool) -> None:
     cache = shared_cache()
-    proved = SharedVerifiedTokenCache(cache, render)
-    remember(proved)
+    tokens = SharedVerifiedTokenCache(cache, render)
+    put(tokens)
     name, _ = stored(cache)
     lease = cache.lease(NIL_NETWORK, KIND, name)
     payload = said
     if packed:
         payload = pack_answer(b"{}", said, generation=7, expires_at_ns=None, plain=True)
     cache.publish(lease, NIL_NETWORK, KIND, name, payload, expires_at_ns=NOW_NS + S, now_ns=NOW_NS)
-    assert proved.recall(NIL_NETWORK, 7, TOKEN, NOW_NS) is None
+    assert tokens.get(NIL_NETWORK, 7, TOKEN, NOW_NS) is None
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -242,8 +246,8 @@ SECONDS = st.none() | st.integers(-62_135_596_800, 253_402_300_799)
     )
 )
 def test_claims_come_back_as_they_were(claims: TokenClaims) -> None:
-    remember(SHARED, claims)
-    found = SHARED.recall(NIL_NETWORK, 7, TOKEN, NOW_NS)
+    put(SHARED, claims)
+    found = SHARED.get(NIL_NETWORK, 7, TOKEN, NOW_NS)
     assert found == claims
     # Equal is not enough: 1 and 1.0 are, and so are members in another order.
     written = [

@@ -1,4 +1,4 @@
-"""The hot path answers what was published, to who holds the key, and nothing else."""
+"""The fast path answers what was published, to who holds the key, and nothing else."""
 
 import pickle
 import re
@@ -32,14 +32,14 @@ UUID4 = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-
 
 @dataclass
 class Host:
-    """A shared cache with a hot path over it, and keys to ask for."""
+    """A shared cache with a fast path over it, and keys to ask for."""
 
     memory: _core.SharedMemory = field(default_factory=lambda: _core.SharedMemory(2 << 20))
 
     def __post_init__(self) -> None:
         assert self.memory.attach()
         self.cache = _core.KeyCache(self.memory)
-        self.hot = _core.HotPath(self.cache, kind=ISSUED, head=HEAD)
+        self.fast_path = _core.FastPath(self.cache, kind=ISSUED, head=HEAD)
         self.configure()
 
     def configure(
@@ -55,7 +55,7 @@ class Host:
         generation: int = 1,
         allows_host: Callable[[str], bool] | None = None,
     ) -> bool:
-        return self.hot.configure(
+        return self.fast_path.configure(
             network=network,
             secrets=list(secrets),
             prefixes=prefixes,
@@ -114,7 +114,7 @@ class Host:
     def answers(self, key: str, now_ns: int = NOW_NS) -> bool:
         """Ask for the key, and tell whether that was answered, whole."""
         data = asking(key)
-        answer, end = self.hot.answer(data, now_ns=now_ns)
+        answer, end = self.fast_path.answer(data, now_ns=now_ns)
         assert (end == len(data)) is bool(answer)
         return bool(answer)
 
@@ -137,7 +137,7 @@ def shared() -> Host:
 def test_an_answer_is_the_head_and_the_body_that_was_published(host: Host) -> None:
     body = b'{"is_valid":true,"key_id":"x"}'
     data = asking(host.key(body=body), b"X-Request-Id: an id")
-    answer, end = host.hot.answer(data, now_ns=NOW_NS)
+    answer, end = host.fast_path.answer(data, now_ns=NOW_NS)
     date = formatdate(NOW_NS // S, usegmt=True).encode()
     expected = b"".join((HEAD[0], date, HEAD[1], b"an id", HEAD[2], b"30", HEAD[3], body))
     assert answer == expected
@@ -148,7 +148,7 @@ def test_request_ids_are_fresh_version_4_uuids(host: Host) -> None:
     data = asking(host.key())
     ids = set()
     for _ in range(600):
-        answer, _ = host.hot.answer(data, now_ns=NOW_NS)
+        answer, _ = host.fast_path.answer(data, now_ns=NOW_NS)
         found = re.search(rb"X-Request-Id: ([^\r]*)\r\n", answer)
         assert found is not None
         assert UUID4.fullmatch(found[1])
@@ -163,7 +163,7 @@ def test_the_date_follows_the_clock(host: Host) -> None:
         host.configure(skew_ns=600 * S, secrets=((CURRENT, None),))
         if second == 86_400:
             now_ns = NOW_NS + 60 * S
-        answer, _ = host.hot.answer(data, now_ns=max(now_ns, MADE_S * S))
+        answer, _ = host.fast_path.answer(data, now_ns=max(now_ns, MADE_S * S))
         date = formatdate(max(now_ns, MADE_S * S) // S, usegmt=True).encode()
         assert b"Date: " + date + b"\r\n" in answer
 
@@ -172,7 +172,7 @@ def test_pipelined_requests_are_answered_in_order(host: Host) -> None:
     keys = [host.key(body=b'{"number":%d}' % number) for number in range(3)]
     unknown = _core.mint_issued_key("ory_ak", MADE_S, str(uuid.uuid4()), CURRENT)
     known = b"".join(map(asking, keys))
-    answer, end = host.hot.answer(known + asking(unknown) + asking(keys[0]), now_ns=NOW_NS)
+    answer, end = host.fast_path.answer(known + asking(unknown) + asking(keys[0]), now_ns=NOW_NS)
     assert re.findall(rb'\{"number":(\d)\}', answer) == [b"0", b"1", b"2"]
     assert end == len(known)
 
@@ -183,7 +183,7 @@ def test_one_call_answers_as_much_as_it_has_room_for(host: Host) -> None:
     data = one * 40
     answered, start = 0, 0
     while start < len(data):
-        answer, end = host.hot.answer(data, start, now_ns=NOW_NS)
+        answer, end = host.fast_path.answer(data, start, now_ns=NOW_NS)
         assert end > start
         assert answer.count(body) == (end - start) // len(one)
         answered += answer.count(body)
@@ -193,8 +193,8 @@ def test_one_call_answers_as_much_as_it_has_room_for(host: Host) -> None:
 
 def test_answers_are_counted(host: Host) -> None:
     data = asking(host.key())
-    host.hot.answer(data * 3, now_ns=NOW_NS)
-    host.hot.answer(b"GET / HTTP/1.1\r\n\r\n", now_ns=NOW_NS)
+    host.fast_path.answer(data * 3, now_ns=NOW_NS)
+    host.fast_path.answer(b"GET / HTTP/1.1\r\n\r\n", now_ns=NOW_NS)
     assert host.memory.counters.read(COUNTER) == 3
 
 
@@ -324,7 +324,7 @@ def test_an_impossible_age_is_declined(host: Host, made_s: int) -> None:
 
 def test_a_disabled_path_declines(host: Host) -> None:
     key = host.key()
-    host.hot.disable()
+    host.fast_path.disable()
     assert not host.answers(key)
     host.configure()
     assert host.answers(key)
@@ -332,8 +332,8 @@ def test_a_disabled_path_declines(host: Host) -> None:
 
 def test_it_starts_disabled(host: Host) -> None:
     data = asking(host.key())
-    hot = _core.HotPath(host.cache, kind=ISSUED, head=HEAD)
-    assert hot.answer(data, now_ns=NOW_NS) == (b"", 0)
+    fast = _core.FastPath(host.cache, kind=ISSUED, head=HEAD)
+    assert fast.answer(data, now_ns=NOW_NS) == (b"", 0)
 
 
 @pytest.mark.parametrize(
@@ -358,23 +358,23 @@ def test_settings_that_fail_leave_it_disabled(host: Host) -> None:
 
 @pytest.mark.parametrize("line", [b"Cache-Control: no-cache", b"Connection: close", b"X: a\x00"])
 def test_what_the_recogniser_leaves_is_left(host: Host, line: bytes) -> None:
-    assert host.hot.answer(asking(host.key(), line), now_ns=NOW_NS) == (b"", 0)
+    assert host.fast_path.answer(asking(host.key(), line), now_ns=NOW_NS) == (b"", 0)
 
 
 @pytest.mark.parametrize("start", [-1, 10**6])
 def test_a_start_outside_is_an_error(host: Host, start: int) -> None:
     with pytest.raises(ValueError, match="outside"):
-        host.hot.answer(b"data", start, now_ns=NOW_NS)
+        host.fast_path.answer(b"data", start, now_ns=NOW_NS)
 
 
 def test_a_head_has_an_end(host: Host) -> None:
     with pytest.raises(ValueError, match="too long"):
-        _core.HotPath(host.cache, kind=ISSUED, head=(b"a" * 1537, b"", b"", b""))
+        _core.FastPath(host.cache, kind=ISSUED, head=(b"a" * 1537, b"", b"", b""))
 
 
 def test_it_cannot_be_pickled(host: Host) -> None:
     with pytest.raises(TypeError):
-        pickle.dumps(host.hot)
+        pickle.dumps(host.fast_path)
 
 
 @quick
@@ -409,5 +409,7 @@ def test_no_edit_of_a_credential_is_answered(
     key = shared.key(made_s=min(made_s, MADE_S)).encode()
     position %= len(key)
     edited = key[:position] + bytes([byte]) + key[position + 1 :]
-    answer, _ = shared.hot.answer(request(body=b'{"credential":"%b"}' % edited), now_ns=NOW_NS)
+    answer, _ = shared.fast_path.answer(
+        request(body=b'{"credential":"%b"}' % edited), now_ns=NOW_NS
+    )
     assert bool(answer) is (edited == key)

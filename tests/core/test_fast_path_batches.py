@@ -1,4 +1,4 @@
-"""The hot path answers a batch where it can answer for every item of it, or leaves it whole."""
+"""The fast path answers a batch where it can answer for every item of it, or leaves it whole."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from talos import _core
 from tests.core.strategies import CURRENT, STRANGE, quick
-from tests.core.test_hot_path import COUNTER, HEAD, ISSUED, MADE_S, NOW_NS, Host, S, asking
+from tests.core.test_fast_path_path import COUNTER, HEAD, ISSUED, MADE_S, NOW_NS, Host, S, asking
 from tests.core.test_recogniser import BATCH_START, request
 
 BATCH_COUNTER = COUNTER + 1
@@ -24,11 +24,11 @@ BATCH_HEAD = (
 
 
 class BatchHost(Host):
-    """A host whose hot path answers batches too."""
+    """A host whose fast path answers batches too."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.hot = _core.HotPath(
+        self.fast_path = _core.FastPath(
             self.cache,
             kind=ISSUED,
             head=HEAD,
@@ -39,7 +39,7 @@ class BatchHost(Host):
     def results(self, *keys: str) -> list[object] | None:
         """Ask for the keys in one batch; None where that is declined."""
         data = batch(*keys)
-        answer, end = self.hot.answer(data, now_ns=NOW_NS)
+        answer, end = self.fast_path.answer(data, now_ns=NOW_NS)
         if not end:
             assert answer == b""
             return None
@@ -72,7 +72,7 @@ def numbered(host: Host, count: int) -> list[str]:
 
 def test_an_answer_is_a_head_and_the_bodies_that_were_published(host: BatchHost) -> None:
     keys = numbered(host, 3)
-    answer, _ = host.hot.answer(batch(*keys, lines=(b"X-Request-Id: an id",)), now_ns=NOW_NS)
+    answer, _ = host.fast_path.answer(batch(*keys, lines=(b"X-Request-Id: an id",)), now_ns=NOW_NS)
     date = formatdate(NOW_NS // S, usegmt=True).encode()
     body = b'{"results":[{"number":0},{"number":1},{"number":2}]}'
     assert answer == b"".join(
@@ -142,10 +142,10 @@ def test_what_does_not_fit_behind_other_answers_is_left_for_the_next_call(host: 
     key = host.key(body=b'{"text":"' + b"a" * 4000 + b'"}')
     one = batch(*[key] * 40)
     data = asking(key) + one * 4
-    whole = host.hot.answer(asking(key), now_ns=NOW_NS)[0]
+    whole = host.fast_path.answer(asking(key), now_ns=NOW_NS)[0]
     answered, start, calls = b"", 0, 0
     while start < len(data):
-        answer, end = host.hot.answer(data, start, now_ns=NOW_NS)
+        answer, end = host.fast_path.answer(data, start, now_ns=NOW_NS)
         assert end > start
         answered, start, calls = answered + answer, end, calls + 1
     assert calls == 2
@@ -157,27 +157,27 @@ def test_what_does_not_fit_behind_other_answers_is_left_for_the_next_call(host: 
 def test_batches_and_single_requests_are_answered_in_order(host: BatchHost) -> None:
     keys = numbered(host, 3)
     data = asking(keys[2]) + batch(*keys) + asking(keys[0]) + batch(keys[1])
-    answer, end = host.hot.answer(data, now_ns=NOW_NS)
+    answer, end = host.fast_path.answer(data, now_ns=NOW_NS)
     assert end == len(data)
     assert re.findall(rb'"number":(\d)', answer) == [b"2", b"0", b"1", b"2", b"0", b"1"]
 
 
 def test_requests_are_counted_by_their_kind(host: BatchHost) -> None:
     keys = numbered(host, 3)
-    host.hot.answer(asking(keys[0]) + batch(*keys) + batch(*keys), now_ns=NOW_NS)
+    host.fast_path.answer(asking(keys[0]) + batch(*keys) + batch(*keys), now_ns=NOW_NS)
     assert host.memory.counters.read(COUNTER) == 1
     assert host.memory.counters.read(BATCH_COUNTER) == 2
 
 
 def test_without_a_head_for_them_batches_are_declined() -> None:
     host = Host()
-    assert host.hot.answer(batch(host.key()), now_ns=NOW_NS) == (b"", 0)
+    assert host.fast_path.answer(batch(host.key()), now_ns=NOW_NS) == (b"", 0)
 
 
 def test_the_head_of_a_batch_has_an_end(host: BatchHost) -> None:
     too_long = (b"a" * 1537, b"", b"", b"")
     with pytest.raises(ValueError, match="too long"):
-        _core.HotPath(host.cache, kind=ISSUED, head=HEAD, batch_head=too_long)
+        _core.FastPath(host.cache, kind=ISSUED, head=HEAD, batch_head=too_long)
 
 
 @quick
@@ -188,5 +188,5 @@ def test_no_edit_of_a_credential_is_answered(shared: BatchHost, position: int, b
     position %= len(items)
     edited = items[:position] + bytes([byte]) + items[position + 1 :]
     data = request(start=BATCH_START, body=b'{"requests":[%b]}' % edited)
-    answer, _ = shared.hot.answer(data, now_ns=NOW_NS)
+    answer, _ = shared.fast_path.answer(data, now_ns=NOW_NS)
     assert bool(answer) is (edited == items)

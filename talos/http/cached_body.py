@@ -14,7 +14,7 @@ _STATUSES: Final = {name: value for value, name in STATUSES.items()}
 _NULL: Final = b"null"
 
 
-class _Told(msgspec.Struct):
+class _VerifyBody(msgspec.Struct):
     """``VerifyApiKeyResponse`` as it is read."""
 
     is_valid: bool
@@ -30,7 +30,7 @@ class _Told(msgspec.Struct):
     rate_limit_policy: RateLimit | None = None
 
 
-_DECODER: Final = msgspec.json.Decoder(_Told)
+_DECODER: Final = msgspec.json.Decoder(_VerifyBody)
 
 
 def render(verdict: Verification) -> bytes:

@@ -8,13 +8,13 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.http.message import Request
 from gunicorn.http.unreader import IterUnreader
-from gunicorn.http.wsgi import Response
+from gunicorn.http.wsgi import Response as GunicornResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talos.serving.http.answer import Answer
 from talos.serving.http.head import parse
-from talos.serving.http.reply import Reply
+from talos.serving.http.response import Response
+from talos.serving.http.wsgi_response import WsgiResponse
 
 if TYPE_CHECKING:
     import socket
@@ -28,8 +28,8 @@ def head(method: str = "GET", version: str = "1.1", *lines: str) -> bytes:
 
 def say(
     status: str, headers: Headers, chunks: Iterable[bytes], *, data: bytes | None = None
-) -> Reply:
-    answer = Answer(parse(data or head()))
+) -> Response:
+    answer = WsgiResponse(parse(data or head()))
     answer.start_response(status, headers)
     return answer.finish(chunks, lambda: False)
 
@@ -40,7 +40,7 @@ def said_by_gunicorn(status: str, headers: Headers, chunks: Iterable[bytes], dat
     request = Request(config, IterUnreader([data]), ("192.0.2.7", 1))
     sent = bytearray()
     sink = SimpleNamespace(sendall=sent.extend)
-    response = Response(request, cast("socket.socket", sink), config)
+    response = GunicornResponse(request, cast("socket.socket", sink), config)
     response.start_response(status, headers)
     for chunk in chunks:
         response.write(chunk)
@@ -81,10 +81,10 @@ def test_gunicorn_writes_the_same(
     if announced:
         headers = [*headers, ("Content-Length", str(sum(map(len, chunks))))]
     data = head(method, version, *lines)
-    reply = say(status, headers, chunks, data=data)
+    response = say(status, headers, chunks, data=data)
     theirs = said_by_gunicorn(status, headers, chunks, data)
-    assert without(reply.data, b"Date") == without(theirs, b"Date", b"Server")
-    assert reply.keep_alive is (b"Connection: keep-alive\r\n" in theirs)
+    assert without(response.data, b"Date") == without(theirs, b"Date", b"Server")
+    assert response.keep_alive is (b"Connection: keep-alive\r\n" in theirs)
 
 
 @pytest.mark.parametrize(
@@ -105,18 +105,18 @@ def test_gunicorn_writes_the_same(
 )
 def test_a_header_that_would_be_read_as_another_is_an_error(header: tuple[str, str]) -> None:
     with pytest.raises(ValueError, match="malformed"):
-        Answer(parse(head())).start_response("200 OK", [header])
+        WsgiResponse(parse(head())).start_response("200 OK", [header])
 
 
 def test_a_repeated_length_is_an_error() -> None:
     with pytest.raises(ValueError, match="repeated"):
-        Answer(parse(head())).start_response("200 OK", [("Content-Length", "1")] * 2)
+        WsgiResponse(parse(head())).start_response("200 OK", [("Content-Length", "1")] * 2)
 
 
 @pytest.mark.parametrize("status", ["", "OK", "200OK", "20 OK", "200 a\r\nb", "100 Continue"])
 def test_a_malformed_status_is_an_error(status: str) -> None:
     with pytest.raises(ValueError, match="status"):
-        Answer(parse(head())).start_response(status, [])
+        WsgiResponse(parse(head())).start_response(status, [])
 
 
 @pytest.mark.parametrize("length", ["0", "3", "5"])
@@ -127,7 +127,7 @@ def test_another_length_than_announced_is_an_error(length: str) -> None:
 
 
 def test_start_response_is_called_once_or_with_an_exception() -> None:
-    answer = Answer(parse(head()))
+    answer = WsgiResponse(parse(head()))
     with pytest.raises(RuntimeError):
         answer.finish([], lambda: False)
     answer.start_response("200 OK", [("X-A", "a"), ("Content-Length", "9")])
@@ -135,11 +135,11 @@ def test_start_response_is_called_once_or_with_an_exception() -> None:
         answer.start_response("200 OK", [])
     write = answer.start_response("500 Oops", [("X-B", "b")], (None, None, None))
     write(b"written")
-    reply = answer.finish([b"returned"], lambda: True)
-    assert reply.data.startswith(b"HTTP/1.1 500 Oops\r\n")
-    assert reply.data.endswith(b"X-B: b\r\n\r\n7\r\nwritten\r\n8\r\nreturned\r\n0\r\n\r\n")
-    assert b"X-A" not in reply.data
-    assert not reply.keep_alive
+    response = answer.finish([b"returned"], lambda: True)
+    assert response.data.startswith(b"HTTP/1.1 500 Oops\r\n")
+    assert response.data.endswith(b"X-B: b\r\n\r\n7\r\nwritten\r\n8\r\nreturned\r\n0\r\n\r\n")
+    assert b"X-A" not in response.data
+    assert not response.keep_alive
 
 
 def test_a_body_that_fails_is_closed() -> None:

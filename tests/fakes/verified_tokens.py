@@ -1,4 +1,4 @@
-"""Proofs of derived tokens in a dictionary."""
+"""Verified tokens in a dictionary."""
 
 from dataclasses import dataclass
 
@@ -9,31 +9,29 @@ Name = tuple[str, int, str]
 
 
 @dataclass(frozen=True)
-class Proof:
-    """One entry: what the token says, and the instant at which the proof ends."""
+class Entry:
+    """One entry: what the token says, and the instant at which it ends."""
 
     claims: TokenClaims
     ends_ns: int | None
 
 
-class RecordingProofs:
+class RecordingTokenCache:
     """Implements ``services.ports.VerifiedTokenCache``, and keeps a list of what was found."""
 
     def __init__(self) -> None:
-        self.entries: dict[Name, Proof] = {}
-        self.recalled: list[Name] = []
+        self.entries: dict[Name, Entry] = {}
+        self.found: list[Name] = []
 
-    def recall(
-        self, network_id: str, generation: int, token: str, now_ns: int
-    ) -> TokenClaims | None:
+    def get(self, network_id: str, generation: int, token: str, now_ns: int) -> TokenClaims | None:
         name = (network_id, generation, token)
-        proof = self.entries.get(name)
-        if proof is None or (proof.ends_ns is not None and now_ns >= proof.ends_ns):
+        entry = self.entries.get(name)
+        if entry is None or (entry.ends_ns is not None and now_ns >= entry.ends_ns):
             return None
-        self.recalled.append(name)
-        return proof.claims
+        self.found.append(name)
+        return entry.claims
 
-    def remember(
+    def put(
         self,
         network_id: str,
         generation: int,
@@ -45,4 +43,4 @@ class RecordingProofs:
         now_ns: int,
     ) -> None:
         if ends_ns is None or now_ns < ends_ns:
-            self.entries[network_id, generation, token] = Proof(claims, ends_ns)
+            self.entries[network_id, generation, token] = Entry(claims, ends_ns)
