@@ -402,6 +402,33 @@ def unpack_answer(payload: bytes) -> tuple[bytes, bytes] | None:
     """The body and the tail that were packed; None for a payload of another layout."""
 
 @final
+class FastPathNetwork:
+    """The settings of one network, as the fast path needs them; they do not change."""
+
+    def __init__(
+        self,
+        *,
+        network: bytes,
+        secrets: list[tuple[bytes, int | None]],
+        prefixes: tuple[bytes, ...],
+        macaroons: tuple[bytes, ...],
+        max_ttl_ns: int,
+        skew_ns: int,
+        max_age_ns: int,
+        generation: int,
+        limits_enabled: bool = False,
+    ) -> None:
+        """Take the settings of ``network``, a UUID of 16 bytes.
+
+        ``secrets`` are those accepted, each with the instant from which it is not (None: never).
+        ``macaroons`` are beginnings of macaroons. ``max_ttl_ns`` of 0 is no limit, and ``skew_ns``
+        counts for at most 10 minutes (contract 5.2). Answers about keys are sent for ``max_age_ns``
+        after they were published (contract 16 (42)). ``limits_enabled`` has calls counted (contract
+        6.7). Raises ValueError where ``network`` is not 16 bytes, and for more than
+        ``FAST_PATH_SECRETS_MAX`` secrets or ``FAST_PATH_PREFIXES_MAX`` prefixes.
+        """
+
+@final
 class FastPath:
     """Answers verifications from memory: bytes of a connection in, bytes to send out.
 
@@ -435,31 +462,13 @@ class FastPath:
         """
 
     def disable(self) -> None:
-        """Decline everything, and forget the secrets."""
+        """Decline everything, and forget the networks with their secrets."""
 
-    def configure(
-        self,
-        *,
-        network: bytes,
-        secrets: list[tuple[bytes, int | None]],
-        prefixes: tuple[bytes, ...],
-        foreign: tuple[bytes, ...],
-        max_ttl_ns: int,
-        skew_ns: int,
-        max_age_ns: int,
-        generation: int,
-        limits_enabled: bool = False,
-        allows_host: Callable[[str], bool] | None = None,
-    ) -> bool:
-        """Judge by these settings from now on; False, and disabled, where there are too many.
+    def configure(self, find_network: Callable[[str], FastPathNetwork | None]) -> None:
+        """Answer for the network that ``find_network`` returns for the value of a Host header.
 
-        ``secrets`` are those accepted, each with the instant from which it is not (None: never).
-        ``foreign`` are beginnings of macaroons. ``max_ttl_ns`` of 0 is no limit, and ``skew_ns``
-        counts for at most 10 minutes (contract 5.2). Answers about keys are told for ``max_age_ns``
-        after they were published (contract 16 (42)). ``limits_enabled`` has calls counted (contract
-        6.7). ``allows_host`` says of the value of a Host header whether requests under it are
-        answered (None: all are, contract 16 (39)); it may not raise, and is asked again only when
-        another host comes. Raises ValueError where ``network`` is not 16 bytes.
+        None leaves the request to the application. It is called only when the host differs from
+        that of the last request, and may not raise.
         """
 
     def answer(self, data: bytes, start: int = 0, *, now_ns: int) -> tuple[bytes, int]:

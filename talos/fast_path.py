@@ -7,6 +7,7 @@ library that makes them fast.
 from talos import _core
 from talos.adapters.cache.shared import KIND_NUMBERS
 from talos.adapters.cache.verified_tokens import KIND as TOKEN_KIND
+from talos.config.directory import SingleTenantDirectory
 from talos.config.reload import ConfigSource
 from talos.config.snapshot import Snapshot
 from talos.domain.keys import KeyKind
@@ -82,5 +83,5 @@ class WorkerFastPath:
             if obstacles(snapshot):
                 self.path.disable()
             else:
-                fast_path.configure(self.path, snapshot.tenant, snapshot.http)
+                self.path.configure(fast_path.networks_by_host(SingleTenantDirectory(snapshot)))
             self._seen = snapshot

@@ -24,20 +24,21 @@ _PREFIX: Final = "ory_ak"
 def test_ours(measure: Measure) -> None:
     """Request in, answer out."""
     now_ns = time.time_ns()
-    hot = _core.FastPath(shared_cache([KEY_ID]), kind=KIND, head=_HEAD)
-    assert hot.configure(
+    fast_path = _core.FastPath(shared_cache([KEY_ID]), kind=KIND, head=_HEAD)
+    settings = _core.FastPathNetwork(
         network=NETWORK,
         secrets=[(SECRET, None)],
         prefixes=(_PREFIX.encode(),),
-        foreign=(),
+        macaroons=(),
         max_ttl_ns=0,
         max_age_ns=2**62,
         skew_ns=0,
         generation=GENERATION,
     )
+    fast_path.configure(lambda _host: settings)
     key = _core.mint_issued_key(_PREFIX, now_ns // 1_000_000_000, KEY_ID, SECRET)
     request = verify_request(key).encode("127.0.0.1:4420")
-    answer, end = measure(hot.answer, request, now_ns=now_ns)
+    answer, end = measure(fast_path.answer, request, now_ns=now_ns)
     assert end == len(request)
     assert answer.endswith(b"\r\n\r\n" + TYPICAL_ANSWER)
 

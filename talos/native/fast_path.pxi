@@ -3,14 +3,14 @@
 # decided and published; where anything is in doubt it declines, and the request goes to the parser
 # and to that code.
 #
-# What it proves itself, at every request: that the caller holds the key (the checksum, under a
-# secret accepted now; who knows an imported key knows its hash), that the key's age and prefix are
-# accepted now, that the entry was published under the credential settings of now and no longer ago
-# than cache.ttl of now, and that neither it nor the key has expired. Eviction is the cache's own
-# promise. A key's rate limit is the last gate: once a call is counted, nothing declines any more. Keys
-# with an address list are left alone.
-# A derived token is answered for where it was authenticated under these very settings, has begun and has not
-# ended, and is bound to no address and no audience.
+# What it checks itself, at every request: that its host belongs to a network; that the caller holds
+# the key (the checksum, under a secret accepted now; who knows an imported key knows its hash), that
+# the key's age and prefix are accepted now, that the entry was published under the credential
+# settings of now and no longer ago than cache.ttl of now, and that neither it nor the key has
+# expired. Eviction is the cache's own promise. A key's rate limit is the last gate: once a call is
+# counted, nothing declines any more. Keys with an address list are declined.
+# A derived token is answered for where it was authenticated under these very settings, has begun and
+# has not ended, and is bound to no address and no audience.
 # A batch is answered where every item of it is, and holds no key with a limit.
 
 from email.utils import formatdate
@@ -25,17 +25,10 @@ cdef enum:
     OUT_BYTES = 524288
     ENTROPY_BYTES = 4096
     DATE_BYTES = 29
-    SECRETS_MAX = 16
-    PREFIXES_MAX = 64
-    SKEW_MAX_S = 600
     # Of any credential (contract 4.0).
     CREDENTIAL_MAX = 8192
-    GENERATION_BYTES = 8
-    # Of a name with a port; a longer host is declined where hosts are judged.
+    # Of a name with a port; under a longer host nothing is answered.
     HOST_MAX = 256
-
-FAST_PATH_SECRETS_MAX = SECRETS_MAX
-FAST_PATH_PREFIXES_MAX = PREFIXES_MAX
 
 cdef bytes BEFORE_LENGTH = b"\r\nContent-Length: "
 
@@ -75,23 +68,11 @@ cdef class FastPath:
     cdef uint64_t token_kind
     cdef void* token_hashing     # NULL: derived tokens are declined
     cdef RateLimits limits       # None: limits are shown, and nothing is counted
-    cdef bint enforced
     cdef Counters counters
     cdef Decline declined        # why the last call went no further
-    cdef bint enabled
-    cdef uint64_t network[2]
-    cdef uint8_t network_text[UUID_TEXT + 1]     # and a zero byte
-    cdef uint64_t generation
-    cdef uint8_t generation_text[GENERATION_BYTES]
-    cdef int64_t max_ttl_ns      # 0: no limit
-    cdef int64_t skew_ns
-    cdef int64_t max_age_ns      # of an answer about a key; 0: none is told
-    cdef list macs               # of KeyedHmac, in step with the next
-    cdef int64_t mac_ends[SECRETS_MAX]
-    cdef tuple prefixes
-    cdef tuple foreign           # beginnings of macaroons
-    cdef object allows_host      # None: every host is allowed
-    cdef uint8_t host[HOST_MAX]  # the last that was
+    cdef object find_network     # None: the fast path is off
+    cdef FastPathNetwork network # of the host below, the last that was found; None: none yet
+    cdef uint8_t host[HOST_MAX]
     cdef size_t host_length
     cdef tuple head
     cdef tuple token_head
@@ -110,7 +91,6 @@ cdef class FastPath:
     ):
         if (token_kind is None) != (token_head is None):
             raise ValueError("answers about tokens need a kind and a head")
-        self.enabled = False
         self.declined = NOT_DECLINED
         self.head = prepared_head(head)
         self.token_head = None if token_head is None else prepared_head(token_head)
@@ -140,37 +120,11 @@ cdef class FastPath:
         raise TypeError("a FastPath cannot be pickled")
 
     def disable(self):
-        self.enabled = False
-        self.macs = []
+        self.find_network = self.network = None
 
-    def configure(
-        self, *, bytes network not None, list secrets not None, tuple prefixes not None,
-        tuple foreign not None, int64_t max_ttl_ns, int64_t skew_ns, int64_t max_age_ns,
-        uint64_t generation, bint limits_enabled=False, allows_host=None
-    ):
-        self.disable()
-        if PyBytes_GET_SIZE(network) != NETWORK_BYTES:
-            raise ValueError("a network is 16 bytes")
-        if len(secrets) > SECRETS_MAX or len(prefixes) > PREFIXES_MAX:
-            return False
-        memcpy(self.network, PyBytes_AS_STRING(network), NETWORK_BYTES)
-        for index, (secret, ends) in enumerate(secrets):
-            self.macs.append(KeyedHmac(secret))
-            self.mac_ends[index] = end_ns(ends)
-        self.prefixes = prefixes
-        self.foreign = foreign
-        self.allows_host = allows_host
-        self.host_length = 0
-        self.max_ttl_ns = max_ttl_ns
-        self.skew_ns = max(0, min(skew_ns, <int64_t>SKEW_MAX_S * NANOSECONDS))
-        self.max_age_ns = max(0, max_age_ns)
-        self.generation = generation
-        put_uuid(self.network_text, <const uint8_t*>self.network)
-        self.network_text[UUID_TEXT] = 0
-        put_bytes(self.generation_text, (<object>generation).to_bytes(GENERATION_BYTES, "big"))
-        self.enforced = limits_enabled and self.limits is not None
-        self.enabled = True
-        return True
+    def configure(self, find_network not None):
+        self.network = None
+        self.find_network = find_network
 
     def answer(self, bytes data not None, Py_ssize_t start=0, *, int64_t now_ns):
         cdef size_t size = <size_t>PyBytes_GET_SIZE(data)
@@ -194,7 +148,7 @@ cdef class FastPath:
         cdef Recognised request
         self.filled = 0
         self.declined = NOT_DECLINED
-        if not self.enabled or now_ns < 0:
+        if self.find_network is None or now_ns < 0:
             self.declined = DECLINED_OFF
             return start
         self.tell_date(now_ns // NANOSECONDS)
@@ -204,9 +158,7 @@ cdef class FastPath:
                 if request.end == 0:
                     self.declined = DECLINED_FORM
                 break
-            if self.allows_host is not None and not self.may_come_under(
-                data + request.host, request.host_length
-            ):
+            if not self.found_network(data + request.host, request.host_length):
                 self.declined = DECLINED_HOST
                 break
             if request.batch:
@@ -236,17 +188,29 @@ cdef class FastPath:
         count(self.counters.own, COUNT_DECLINED + <uint64_t>reason)
         return True
 
-    cdef bint may_come_under(self, const uint8_t* host, size_t length) except -1:
-        """Whether requests under that host are answered here; ``host`` is of ASCII."""
-        # Clients name one host: it is judged once, and compared from then on.
-        if length == self.host_length and memcmp(host, self.host, length) == 0:
-            return True
-        if length > HOST_MAX or not self.allows_host(
-            PyUnicode_DecodeASCII(<const char*>host, <Py_ssize_t>length, NULL)
+    cdef bint found_network(self, const uint8_t* host, size_t length) except -1:
+        """Whether requests under that host are answered here, from ``network`` then.
+
+        ``host`` is of ASCII.
+        """
+        cdef FastPathNetwork found
+        # Most clients name one host: its network is looked up once, and the host compared after that.
+        if (
+            self.network is not None
+            and length == self.host_length
+            and memcmp(host, self.host, length) == 0
         ):
+            return True
+        if length > HOST_MAX:
+            return False
+        found = self.find_network(
+            PyUnicode_DecodeASCII(<const char*>host, <Py_ssize_t>length, NULL)
+        )
+        if found is None:
             return False
         memcpy(self.host, host, length)
         self.host_length = length
+        self.network = found
         return True
 
     cdef bint tell_date(self, int64_t now_s) except -1:
@@ -285,6 +249,7 @@ cdef class FastPath:
 
         Else False, and ``declined`` says why.
         """
+        cdef FastPathNetwork network = self.network
         cdef IssuedShape shape
         cdef int payload
         cdef uint64_t words
@@ -293,25 +258,25 @@ cdef class FastPath:
         if length == 0 or length > CREDENTIAL_MAX:
             return False
         memset(entry.key.words, 0, sizeof(entry.key.words))
-        memcpy(entry.key.words, self.network, NETWORK_BYTES)
-        token = is_derived(self, credential, length)
+        memcpy(entry.key.words, network.network, NETWORK_BYTES)
+        token = is_derived(network, credential, length)
         if token:
             # Only who has a token that was authentic under these settings knows the name of its entry.
             if not hashed_name(
-                self.token_hashing, sha256, self.generation_text, GENERATION_BYTES,
+                self.token_hashing, sha256, network.generation_text, GENERATION_BYTES,
                 credential, length, <uint8_t*>&entry.key.words[2],
             ):
                 self.declined = DECLINED_KIND
                 return False
             entry.key.kind = self.token_kind
         elif issued_shape(credential, <Py_ssize_t>length, &shape):
-            if not accepted(self, credential, length, &shape, now_ns):
+            if not accepted(network, credential, length, &shape, now_ns):
                 return False
             memcpy(&entry.key.words[2], shape.key_id, UUID_BYTES)
             entry.key.kind = self.kind
         else:
             if not hashed_name(
-                self.hashing, sha512_256, self.network_text, UUID_TEXT + 1,
+                self.hashing, sha512_256, network.network_text, UUID_TEXT + 1,
                 credential, length, <uint8_t*>&entry.key.words[2],
             ):
                 self.declined = DECLINED_KIND
@@ -340,33 +305,18 @@ cdef class FastPath:
             self.declined = DECLINED_GATES
             return False
         if (
-            entry.gates[GATE_GENERATION] != self.generation
+            entry.gates[GATE_GENERATION] != network.generation
             or now_ns > <int64_t>entry.gates[GATE_EXPIRES]
             or not (
-                self.begun(<int64_t>entry.gates[GATE_BEGINS], now_ns)
+                network.begun(<int64_t>entry.gates[GATE_BEGINS], now_ns)
                 if token
-                else self.is_young(<int64_t>entry.gates[GATE_PUBLISHED], now_ns)
+                else network.is_fresh(<int64_t>entry.gates[GATE_PUBLISHED], now_ns)
             )
         ):
             self.declined = DECLINED_STALE
             return False
         self.declined = NOT_DECLINED
         return True
-
-    cdef bint begun(self, int64_t begins_ns, int64_t now_ns) noexcept:
-        """Whether that instant has come, the skew of clocks granted. Both are positive."""
-        return begins_ns <= now_ns or begins_ns - now_ns <= self.skew_ns
-
-    cdef bint is_young(self, int64_t published_ns, int64_t now_ns) noexcept:
-        """Whether an answer that was published then may be told now (contract 16 (42)).
-
-        One from the future was published before the clock was set back.
-        """
-        return (
-            self.max_age_ns > 0
-            and published_ns >= 0
-            and now_ns - published_ns < self.max_age_ns
-        )
 
     cdef uint8_t* put_head(
         self, tuple head, const uint8_t* data, const Recognised* request, size_t length,

@@ -33,7 +33,7 @@ cdef limit_verdict admit(FastPath path, const CachedEntry* entry, limit_state* s
         end = put_hex(text, id, HASHED_NAME_BYTES)
     return limit_admit(
         &path.limits.table,
-        path.limits.name_of(path.network_text, UUID_TEXT, text, <size_t>(end - text)),
+        path.limits.name_of(path.network.network_text, UUID_TEXT, text, <size_t>(end - text)),
         entry.gates[GATE_QUOTA],
         entry.gates[GATE_WINDOW],
         state,
@@ -55,7 +55,7 @@ cdef uint8_t* verify_limited(
     cdef size_t left = <uint32_t>entry.gates[GATE_PLACES]
     cdef size_t length = entry.length, skipped = 0
     cdef uint64_t nanosecond
-    if path.enforced:
+    if path.network.limits_enabled and path.limits is not None:
         verdict = admit(path, entry, &state)
     header = put(header, b'\r\nRatelimit-Policy: "default";q=', 32)
     header = put_number(header, entry.gates[GATE_QUOTA])

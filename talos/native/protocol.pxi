@@ -1,6 +1,6 @@
 # One connection on the event loop, as far as it has to be quick: from the read of the loop to the
-# answer of the fast path and out, without an object between. What waits, fails, or is not
-# in memory is decided in talos/serving/http/protocol.py, which derives from the class below.
+# response of the fast path and out, without an object between. What waits, fails, or is not in the
+# cache is decided in talos/serving/http/protocol.py, which derives from the class below.
 #
 # All of this runs on the thread of the event loop, and nothing in it waits.
 
@@ -133,7 +133,7 @@ cdef class FastPathProtocol:
     cdef size_t answer(self, const uint8_t* data, size_t size) except? -1:
         """Answer what ``data`` begins with; return the position behind it.
 
-        Endpoints early where an answer is not taken at once: what waits to be sent is bounded by that.
+        Ends early where an answer is not taken at once: what waits to be sent is bounded by that.
         """
         cdef FastPath path = self.context.path
         cdef size_t used = 0, end

@@ -1,39 +1,60 @@
-"""What the compiled path for ready answers has to know of the settings (contract 6.2, 6.4, 6.8)."""
+"""What the compiled fast path has to know of the settings (contract 6.2, 6.4, 6.8)."""
 
 import uuid
+from collections.abc import Callable
 from typing import Final
 
 from talos import _core
 from talos.credentials.settings import CredentialSettings
 from talos.domain.units import INT64_MAX
-from talos.services.tenant import HttpSettings, Tenant
+from talos.errors import NotFound
+from talos.services.tenant import Tenant, TenantDirectory
 
 _MACAROON_MARK: Final = "_v1_"
 
 
-def configure(fast_path: _core.FastPath, tenant: Tenant, http: HttpSettings) -> bool:
-    """Have ``fast_path`` judge as ``services.verify`` does under these settings.
+def networks_by_host(
+    directory: TenantDirectory,
+) -> Callable[[str], _core.FastPathNetwork | None]:
+    """Return what finds the network of a host for the fast path, under one configuration.
 
-    It is disabled, and False is returned, where there are ``obstacles``. Those of the middleware
-    are for the caller to ask for.
+    It returns None for a host that is not allowed, belongs to no network, or to one for which there
+    are ``obstacles``. Those of the middleware are for the caller to ask for.
     """
-    if obstacles(tenant):
-        fast_path.disable()
-        return False
+    allowed = directory.http.allowed_hosts
+    found: dict[str, _core.FastPathNetwork | None] = {}
+
+    def find(host: str) -> _core.FastPathNetwork | None:
+        if allowed is not None and not allowed.allow(host):
+            return None
+        try:
+            tenant = directory.resolve(host)
+        except NotFound:
+            return None
+        if tenant.network_id not in found:
+            found[tenant.network_id] = None if obstacles(tenant) else network(tenant)
+        return found[tenant.network_id]
+
+    return find
+
+
+def network(tenant: Tenant) -> _core.FastPathNetwork:
+    """Return the settings under which the fast path judges as ``services.verify`` does.
+
+    Raises ``ValueError`` where there are too many secrets or prefixes, one of the ``obstacles``.
+    """
     settings = tenant.credentials
-    secrets, prefixes = _secrets(settings), _prefixes(settings)
     macaroons = (settings.macaroon_prefix, *settings.macaroon_prefixes_retired)
-    return fast_path.configure(
+    return _core.FastPathNetwork(
         network=uuid.UUID(tenant.network_id).bytes,
-        secrets=secrets,
-        prefixes=prefixes,
-        foreign=tuple((prefix + _MACAROON_MARK).encode() for prefix in macaroons if prefix),
+        secrets=_secrets(settings),
+        prefixes=_prefixes(settings),
+        macaroons=tuple((prefix + _MACAROON_MARK).encode() for prefix in macaroons if prefix),
         max_ttl_ns=max(0, min(settings.max_ttl_ns, INT64_MAX)),
         skew_ns=max(0, min(settings.clock_skew_ns, INT64_MAX)),
         max_age_ns=max(0, min(tenant.cache_ttl_ns, INT64_MAX)),
         generation=settings.generation,
         limits_enabled=tenant.rate_limit_enabled,
-        allows_host=http.allowed_hosts.allow if http.allowed_hosts else None,
     )
 
 

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -48,24 +49,24 @@ class Host:
         network: bytes = NETWORK.bytes,
         secrets: tuple[tuple[bytes, int | None], ...] = ((CURRENT, None), (RETIRED, NOW_NS + S)),
         prefixes: tuple[bytes, ...] = (b"ory_ak", b"old"),
-        foreign: tuple[bytes, ...] = (b"mc_v1_",),
+        macaroons: tuple[bytes, ...] = (b"mc_v1_",),
         max_ttl_ns: int = 0,
         skew_ns: int = 300 * S,
         max_age_ns: int = 2**62,
         generation: int = 1,
-        allows_host: Callable[[str], bool] | None = None,
-    ) -> bool:
-        return self.fast_path.configure(
+        allows_host: Callable[[str], bool] = lambda _host: True,
+    ) -> None:
+        settings = _core.FastPathNetwork(
             network=network,
             secrets=list(secrets),
             prefixes=prefixes,
-            foreign=foreign,
+            macaroons=macaroons,
             max_ttl_ns=max_ttl_ns,
             skew_ns=skew_ns,
             max_age_ns=max_age_ns,
             generation=generation,
-            allows_host=allows_host,
         )
+        self.fast_path.configure(lambda host: settings if allows_host(host) else None)
 
     def key(
         self,
@@ -343,17 +344,32 @@ def test_it_starts_disabled(host: Host) -> None:
         {"prefixes": tuple(b"p%d" % number for number in range(65))},
     ],
 )
-def test_too_many_settings_disable_it(host: Host, settings: dict[str, tuple[bytes, ...]]) -> None:
-    key = host.key()
-    assert not host.configure(**settings)  # type: ignore[arg-type]
-    assert not host.answers(key)
+def test_too_many_settings_are_an_error(host: Host, settings: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="too many"):
+        host.configure(**settings)
 
 
-def test_settings_that_fail_leave_it_disabled(host: Host) -> None:
-    key = host.key()
+def test_a_network_that_is_no_uuid_is_an_error(host: Host) -> None:
     with pytest.raises(ValueError, match="16 bytes"):
         host.configure(network=b"short")
-    assert not host.answers(key)
+
+
+def test_a_network_does_not_change(host: Host) -> None:
+    arguments: dict[str, Any] = {
+        "network": NETWORK.bytes,
+        "secrets": [(CURRENT, None)],
+        "prefixes": (b"ory_ak",),
+        "macaroons": (),
+        "max_ttl_ns": 0,
+        "skew_ns": 0,
+        "max_age_ns": 1,
+        "generation": 1,
+    }
+    network = _core.FastPathNetwork(**arguments)
+    with pytest.raises(ValueError, match="made already"):
+        network.__init__(**arguments)  # type: ignore[misc]
+    with pytest.raises(TypeError, match="pickled"):
+        pickle.dumps(network)
 
 
 @pytest.mark.parametrize("line", [b"Cache-Control: no-cache", b"Connection: close", b"X: a\x00"])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from talos import _core
 from tests.core.strategies import CURRENT, STRANGE, quick
-from tests.core.test_fast_path_path import COUNTER, HEAD, ISSUED, MADE_S, NOW_NS, Host, S, asking
+from tests.core.test_fast_path import COUNTER, HEAD, ISSUED, MADE_S, NOW_NS, Host, S, asking
 from tests.core.test_recogniser import BATCH_START, request
 
 BATCH_COUNTER = COUNTER + 1

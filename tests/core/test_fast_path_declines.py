@@ -7,9 +7,9 @@ import pytest
 
 from talos import _core
 from tests.core.strategies import CURRENT
+from tests.core.test_fast_path import MADE_S, NOW_NS, Host, S, asking
 from tests.core.test_fast_path_batches import BatchHost
 from tests.core.test_fast_path_batches import batch as batch_of
-from tests.core.test_fast_path_path import MADE_S, NOW_NS, Host, S, asking
 from tests.core.test_protocol import Pair
 from tests.core.test_recogniser import request
 

@@ -14,7 +14,7 @@ from talos import _core
 from talos.credentials.imported import imported_key_id
 from talos.domain.timestamps import rfc3339
 from tests.core.strategies import CURRENT, STRANGE, quick
-from tests.core.test_fast_path_path import HEAD, MADE_S, NOW_NS, S, asking
+from tests.core.test_fast_path import HEAD, MADE_S, NOW_NS, S, asking
 
 NETWORK: Final = uuid.UUID("550e8400-e29b-41d4-a716-446655440000")
 IMPORTED = 1
@@ -42,17 +42,18 @@ class Host:
             limits=self.limits,
             head=HEAD,
         )
-        assert self.fast_path.configure(
+        settings = _core.FastPathNetwork(
             network=NETWORK.bytes,
             secrets=[(CURRENT, None)],
             prefixes=(b"ory_ak",),
-            foreign=(b"mc_v1_",),
+            macaroons=(b"mc_v1_",),
             max_ttl_ns=0,
             max_age_ns=2**62,
             skew_ns=300 * S,
             generation=1,
             limits_enabled=True,
         )
+        self.fast_path.configure(lambda _host: settings)
 
     def publish(
         self,
@@ -215,16 +216,17 @@ def test_an_imported_key_is_found_by_its_hash(raw_key: str) -> None:
 
 def test_without_a_kind_for_them_imported_keys_are_declined(host: Host) -> None:
     fast = _core.FastPath(host.cache, kind=0, head=HEAD)
-    fast.configure(
+    settings = _core.FastPathNetwork(
         network=NETWORK.bytes,
         secrets=[],
         prefixes=(),
-        foreign=(),
+        macaroons=(),
         max_ttl_ns=0,
         max_age_ns=2**62,
         skew_ns=0,
         generation=1,
     )
+    fast.configure(lambda _host: settings)
     host.publish(IMPORTED, imported_key_id(str(NETWORK), "key"), None)
     assert host.ask("key") is not None
     assert fast.answer(asking("key"), now_ns=NOW_NS) == (b"", 0)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from talos import _core
 from tests.core.strategies import CURRENT, quick
-from tests.core.test_fast_path_path import HEAD, NOW_NS, S, asking
+from tests.core.test_fast_path import HEAD, NOW_NS, S, asking
 
 NETWORK: Final = uuid.UUID("550e8400-e29b-41d4-a716-446655440000")
 IMPORTED, TOKENS = 1, 2
@@ -42,16 +42,17 @@ class Host:
     def configure(
         self, *, network: uuid.UUID = NETWORK, generation: int = 7, skew_ns: int = 300 * S
     ) -> None:
-        assert self.fast_path.configure(
+        settings = _core.FastPathNetwork(
             network=network.bytes,
             secrets=[(CURRENT, None)],
             prefixes=(b"ory_ak",),
-            foreign=(b"mc_v1_",),
+            macaroons=(b"mc_v1_",),
             max_ttl_ns=0,
             max_age_ns=2**62,
             skew_ns=skew_ns,
             generation=generation,
         )
+        self.fast_path.configure(lambda _host: settings)
 
     def publish(
         self,
@@ -193,16 +194,17 @@ def test_a_fast_path_without_tokens_declines_them() -> None:
     host = Host()
     host.publish()
     fast = _core.FastPath(host.cache, kind=0, head=HEAD)
-    assert fast.configure(
+    settings = _core.FastPathNetwork(
         network=NETWORK.bytes,
         secrets=[(CURRENT, None)],
         prefixes=(b"ory_ak",),
-        foreign=(b"mc_v1_",),
+        macaroons=(b"mc_v1_",),
         max_ttl_ns=0,
         max_age_ns=2**62,
         skew_ns=0,
         generation=7,
     )
+    fast.configure(lambda _host: settings)
     assert fast.answer(asking(JWT), now_ns=NOW_NS) == (b"", 0)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from talos import _core
-from tests.core.test_fast_path_path import Host, asking
+from tests.core.test_fast_path import Host, asking
 
 BODY = b'{"is_valid":true}'
 YEAR_NS = 365 * 86400 * 10**9

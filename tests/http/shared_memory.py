@@ -14,12 +14,12 @@ from talos.adapters.ratelimit.shared import SharedRateLimiter
 from talos.domain.keys import KeyKind
 from talos.http import cached_body, surfaces
 from talos.http.fast_path_heads import batch_head, token_head, verify_head
-from talos.services import fast_path
 from talos.services.assembly import assemble
 from talos.services.ports import RateLimiter
 from talos.serving.http.endpoints import Endpoints
 from talos.serving.http.exchange import exchange
 from tests.core.test_recogniser import request
+from tests.fakes.directories import configure
 from tests.http.surface import Surface
 
 ENDPOINTS = Endpoints(peer=("192.0.2.1", 1), server=("127.0.0.1", 4420))
@@ -78,9 +78,7 @@ class HotSurface(Surface):
     def configure(self, **changes: Any) -> None:
         """Change the tenant, for both."""
         self.configuration.tenant = replace(self.configuration.tenant, **changes)
-        assert fast_path.configure(
-            self.fast_path, self.configuration.tenant, self.configuration.http
-        )
+        configure(self.fast_path, self.configuration.tenant, self.configuration.http)
 
     def advance(self, by_ns: int) -> None:
         """Let time pass, on all clocks."""

@@ -11,6 +11,7 @@ from talos.http.fast_path_heads import batch_head, verify_head
 from talos.serving.http.endpoints import Endpoints
 from talos.serving.http.exchange import exchange
 from tests.core.test_recogniser import BATCH_START, CLIENTS, request
+from tests.fakes.directories import configure
 from tests.fakes.tenants import TENANT
 from tests.http.surface import Surface
 
@@ -55,16 +56,7 @@ def stocked(surface: Surface, *keys: dict[str, Any]) -> _core.FastPath:
     cache = _core.KeyCache(memory)
     fast = _core.FastPath(cache, kind=0, head=verify_head(), batch_head=batch_head())
     settings = TENANT.credentials
-    assert fast.configure(
-        network=bytes(16),
-        secrets=[(settings.hmac.current.reveal(), None)],
-        prefixes=(settings.prefix.encode(),),
-        foreign=(settings.macaroon_prefix.encode() + b"_v1_",),
-        max_ttl_ns=settings.max_ttl_ns,
-        max_age_ns=2**62,
-        skew_ns=settings.clock_skew_ns,
-        generation=settings.generation,
-    )
+    configure(fast, TENANT)
     now_ns = surface.harness.clock.now_ns()
     for key in keys:
         body = b'{"credential":"%b"}' % key["secret"].encode()

@@ -36,12 +36,11 @@ from talos.domain.verification import CacheDirective
 from talos.errors import TalosError
 from talos.http import cached_body
 from talos.http.fast_path_heads import verify_head
-from talos.services import fast_path
 from talos.services.assembly import assemble
 from talos.services.ports import KeyCache, Ports
-from talos.services.tenant import HttpSettings
 from tests.core.test_recogniser import request
 from tests.e2e.processes import eventually
+from tests.fakes.directories import configure
 from tests.fakes.events import RecordingEvents
 from tests.fakes.harness import CALLER, DRAFT
 from tests.fakes.marks import RecordingMarks
@@ -158,7 +157,7 @@ class Worker:
             kind=KIND_NUMBERS[KeyKind.ISSUED],
             head=verify_head(),
         )
-        assert fast_path.configure(self._fast_path, self._tenant, HttpSettings())
+        configure(self._fast_path, self._tenant)
         keys, clock = StoppingKeys(self.engine, self._stop), SystemClock()
         cache, events = StoppingCache(memory, self._stop), RecordingEvents()
         self._services = assemble(ports(keys, cache, events, clock))

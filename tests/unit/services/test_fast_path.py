@@ -10,12 +10,13 @@ from talos.credentials.secrets import Retired, Secret, SecretRing
 from talos.domain.hosts import AllowedHosts
 from talos.domain.keys import NIL_NETWORK
 from talos.http.fast_path_heads import verify_head
-from talos.services import fast_path
+from talos.services.fast_path import networks_by_host
 from talos.services.gates import check_minting, possession
 from talos.services.tenant import HttpSettings, Tenant
 from talos.services.verdicts import Rejected
 from tests.core.test_recogniser import request
 from tests.fakes.clock import START_NS
+from tests.fakes.directories import Directory, configure
 from tests.fakes.tenants import OTHER_NETWORK, TENANT, tenant
 
 S = 1_000_000_000
@@ -24,7 +25,6 @@ MADE_S = START_NS // S
 OLD = "a-secret-that-was-retired-0123456789"
 GONE = "a-secret-that-has-ended-01234567890123"
 CURRENT = TENANT.credentials.hmac.current.reveal().decode()
-HTTP = HttpSettings()
 RING = SecretRing(
     Secret(CURRENT),
     (
@@ -94,7 +94,7 @@ SETTINGS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("changes", SETTINGS, ids=str)
 def test_it_accepts_what_the_gates_accept(changes: dict[str, Any]) -> None:
     host, seen_by = Host(), tenant(**changes)
-    assert fast_path.configure(host.path, seen_by, HTTP)
+    configure(host.path, seen_by)
     judged = set()
     for prefix in ("ory_ak", "pk_test", "pk", "new", "other"):
         for secret in (CURRENT, OLD, GONE, "a-secret-of-someone-else-0123456789"):
@@ -110,12 +110,12 @@ def test_it_accepts_what_the_gates_accept(changes: dict[str, Any]) -> None:
 def test_other_settings_and_networks_have_answers_of_their_own() -> None:
     host = Host()
     key, other = host.key(), host.key(network_id=OTHER_NETWORK)
-    fast_path.configure(host.path, tenant(generation=2), HTTP)
+    configure(host.path, tenant(generation=2))
     assert not host.answers(key)
-    fast_path.configure(host.path, tenant(network_id=OTHER_NETWORK), HTTP)
+    configure(host.path, tenant(network_id=OTHER_NETWORK))
     assert not host.answers(key)
     assert host.answers(other)
-    fast_path.configure(host.path, TENANT, HTTP)
+    configure(host.path, TENANT)
     assert host.answers(key)
 
 
@@ -125,30 +125,70 @@ def test_other_settings_and_networks_have_answers_of_their_own() -> None:
 def test_what_is_routed_as_a_macaroon_is_not_answered(changes: dict[str, Any]) -> None:
     host = Host()
     key = host.key("mc_v1_x")
-    fast_path.configure(host.path, tenant(prefix="mc_v1_x", macaroon_prefix="other"), HTTP)
+    configure(host.path, tenant(prefix="mc_v1_x", macaroon_prefix="other"))
     assert host.answers(key)
-    fast_path.configure(host.path, tenant(prefix="mc_v1_x", **changes), HTTP)
+    configure(host.path, tenant(prefix="mc_v1_x", **changes))
     assert not host.answers(key)
 
 
 @pytest.mark.parametrize(
-    ("seen_by", "http"),
+    "changes",
     [
-        (tenant(cache_enabled=False), HTTP),
-        (tenant(prefixes_retired=tuple(f"p{number}" for number in range(70))), HTTP),
+        {"cache_enabled": False},
+        {"prefixes_retired": tuple(f"p{number}" for number in range(70))},
+        {
+            "hmac": SecretRing(
+                Secret(CURRENT), tuple(Retired(Secret(OLD + str(n))) for n in range(16))
+            )
+        },
     ],
 )
-def test_it_is_disabled_where_it_could_not_answer_as_the_application_does(
-    seen_by: Tenant, http: HttpSettings
+def test_a_network_for_which_it_could_not_answer_as_the_application_does_is_left_to_that(
+    changes: dict[str, Any],
 ) -> None:
     host = Host()
     key = host.key()
-    assert fast_path.configure(host.path, TENANT, HTTP)
+    configure(host.path, TENANT)
     assert host.answers(key)
-    assert not fast_path.configure(host.path, seen_by, http)
+    configure(host.path, tenant(**changes))
     assert not host.answers(key)
-    assert fast_path.configure(host.path, TENANT, HTTP)
+    configure(host.path, TENANT)
     assert host.answers(key)
+
+
+def test_each_host_has_the_settings_of_its_own_network() -> None:
+    """Whichever host came before it, in the same packet or in another."""
+    other_secret = "a-secret-of-the-other-network-01234567"
+    other = tenant(
+        network_id=OTHER_NETWORK,
+        hmac=SecretRing(Secret(other_secret)),
+        prefix="theirs",
+        generation=9,
+    )
+    no_cache = tenant(network_id=str(uuid.UUID(int=7)), cache_enabled=False)
+    host = Host()
+    ours = host.key()
+    theirs = host.key("theirs", other_secret, network_id=OTHER_NETWORK, generation=9)
+    directory = Directory(
+        None, by_host={"a.example": TENANT, "b.example": other, "c.example": no_cache}
+    )
+    host.path.configure(networks_by_host(directory))
+
+    def answered(*requests: tuple[bytes, str]) -> int:
+        data = b"".join(
+            request(host=b"Host: " + name, body=b'{"credential":"%b"}' % key.encode())
+            for name, key in requests
+        )
+        return host.path.answer(data, now_ns=START_NS)[0].count(b"HTTP/1.1 200")
+
+    a, b, c, unknown = b"a.example", b"b.example", b"c.example", b"d.example"
+    for _ in range(2):
+        assert answered((a, ours), (b, theirs), (a, ours), (b, theirs)) == 4
+        assert answered((a, theirs)) == answered((b, ours)) == 0
+        assert answered((a, ours), (b, ours)) == answered((b, theirs), (a, theirs)) == 1
+        for name in (c, unknown):
+            assert answered((name, ours)) == answered((name, theirs)) == 0
+            assert answered((a, ours), (name, ours), (a, ours)) == 1
 
 
 HOSTS = AllowedHosts(["keys.example.com", "*.svc.example.com"])
@@ -163,11 +203,11 @@ def test_a_host_that_is_not_listed_is_left_to_the_application() -> None:
         data = b"".join(request(host=b"Host: " + name, body=body) for name in names)
         return host.path.answer(data, now_ns=START_NS)[0].count(b"HTTP/1.1 200")
 
-    def configure(hosts: AllowedHosts | None) -> None:
-        assert fast_path.configure(host.path, TENANT, HttpSettings(allowed_hosts=hosts))
+    def allow(hosts: AllowedHosts | None) -> None:
+        configure(host.path, TENANT, HttpSettings(allowed_hosts=hosts))
 
     good, other, odd = b"keys.example.com:4420", b"a.svc.example.com", b"Keys.Example.Com.:1"
-    configure(HOSTS)
+    allow(HOSTS)
     for _ in range(2):
         assert answered(good, other, odd, good) == 4
         for evil in (
@@ -180,8 +220,8 @@ def test_a_host_that_is_not_listed_is_left_to_the_application() -> None:
         ):
             assert answered(evil) == 0
             assert answered(good, evil, good) == 1
-    configure(AllowedHosts(["evil.example.org"]))
+    allow(AllowedHosts(["evil.example.org"]))
     assert answered(good) == 0
     assert answered(b"evil.example.org") == 1
-    configure(None)
+    allow(None)
     assert answered(good, b"any") == 2

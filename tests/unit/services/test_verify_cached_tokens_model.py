@@ -28,13 +28,13 @@ from talos.domain.keys import NIL_NETWORK
 from talos.domain.verification import CacheDirective, Verification
 from talos.http.cached_body import render
 from talos.http.fast_path_heads import token_head, verify_head
-from talos.services import fast_path
 from talos.services.ports import VerifiedTokenCache
-from talos.services.tenant import HttpSettings, Tenant
+from talos.services.tenant import Tenant
 from talos.services.verdicts import Verified
 from talos.services.verify import VerifyService
 from tests.core.test_recogniser import request
 from tests.fakes.clock import START_NS, FrozenClock
+from tests.fakes.directories import configure
 from tests.fakes.harness import ServiceHarness
 from tests.fakes.tenants import OTHER_NETWORK, tenant
 from tests.unit.credentials import material
@@ -237,7 +237,7 @@ class TokensUnderChange(RuleBasedStateMachine):
 
     def fast_path_agrees(self, seen_by: Tenant, draft: VerifyDraft, verified: Verified) -> None:
         """Ask the fast path, which is not told the address: it has none to decline or answer by."""
-        assert fast_path.configure(self.fast_path, seen_by, HttpSettings())
+        configure(self.fast_path, seen_by)
         data = request(body=json.dumps({"credential": draft.credential}).encode())
         answer, _ = self.fast_path.answer(data, now_ns=self.clock.now_ns())
         if answer:
