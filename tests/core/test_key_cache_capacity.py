@@ -16,7 +16,7 @@ TYPICAL = bytes(400)
 
 
 SET_BYTES = 8192
-KEY, PROOF = 1, _core.KIND_OF_PROOFS
+KEY, PROOF = 1, _core.KIND_OF_TOKENS
 TYPICAL_PROOF = bytes(750)
 """As of a token with a few claims: 13 chunks of 64 bytes, of which proofs have 59 in a set."""
 PROOFS_OF_A_SET = 4
