@@ -1,6 +1,6 @@
-"""A main port's Falcon application: the middleware in its order, the routes of the surface."""
+"""A main port's Falcon application: the middleware in its order, the operations of the surface."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,8 +22,9 @@ from talos.http.middleware.methods import NoImpliedOptions
 from talos.http.middleware.request_id import RequestId
 from talos.http.middleware.security_headers import SecurityHeaders
 from talos.http.middleware.tenancy import Tenancy
+from talos.http.operation import Operation
 from talos.http.request import Request
-from talos.http.routes import App
+from talos.http.routes import add_routes
 from talos.http.target import has_malformed_escape
 from talos.services.tenant import DirectorySource, HttpSettings
 
@@ -116,10 +117,8 @@ def _spelling(name: str) -> str:
     return "-".join(part.capitalize() for part in name.split("-"))
 
 
-def create(
-    deps: HttpDependencies, *add_routes: Callable[[App, HttpDependencies], None]
-) -> Application:
-    """Build the application of a surface from the sets of routes that it has."""
+def create(deps: HttpDependencies, operations: Sequence[Operation]) -> Application:
+    """Build the application of a surface from the operations that it has."""
     app = Application(
         deps.directories,
         middleware=[
@@ -128,6 +127,5 @@ def create(
         ],
     )
     ErrorHandlers(log_error).register(app)
-    for add in add_routes:
-        add(app, deps)
+    add_routes(app, operations, deps)
     return app

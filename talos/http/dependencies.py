@@ -1,7 +1,8 @@
 """What the applications are handed by bootstrap: collaborators, never configuration."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from talos.services.assembly import Services
 from talos.services.ports import Clock, Database
@@ -33,3 +34,5 @@ class HttpDependencies:
     """Whether the server is about to stop: then it is not ready, whatever else is well."""
     on_answered: Callable[[int], None] = lambda _duration_ns: None
     """Told of every request of the main port how many nanoseconds it took to answer."""
+    description: Mapping[str, Any] = field(default_factory=dict)
+    """The OpenAPI document of what the surface serves; the surface itself puts it here."""

@@ -1,7 +1,7 @@
 """What the API description says in words: of each schema, member, parameter, header and status.
 
-Only texts stand here. Tests see that everything which is described has one, and that no text is
-left over.
+Only texts stand here; those of operations stand with them. Tests see that everything which is
+described has one, and that no text is left over.
 """
 
 from collections.abc import Mapping
@@ -192,68 +192,6 @@ HEADERS: Final[Mapping[str, str]] = {
     "RateLimit": 'What is left of it where it is enforced, such as "default";r=42.',
     "Retry-After": "Seconds until the limit has recovered, where the key is over it.",
     "Cache-Control": "no-store, where the answer holds for this caller or moment alone.",
-}
-
-OPERATIONS: Final[Mapping[str, str]] = {
-    "adminIssueApiKey": (
-        "The key lives for ttl, or for the configured default. With a request_id the call can be "
-        "repeated safely."
-    ),
-    "adminListIssuedApiKeys": "In descending order of their ids. Keys of every status are listed.",
-    "adminGetIssuedApiKey": "The secret is not part of it: nobody has it any more.",
-    "adminUpdateIssuedApiKey": (
-        "Answers of every worker follow at once. Prefix, actor, lifetime and visibility cannot be "
-        "changed."
-    ),
-    "adminRotateIssuedApiKey": (
-        "The successor inherits what the body does not name, the actor and the end of life always. "
-        "The old key is refused at once, with the reason SUPERSEDED. Of two calls for one key one "
-        "succeeds."
-    ),
-    "adminRevokeIssuedApiKey": (
-        "Refused by every worker once this is answered. The record is kept for at least 30 days."
-    ),
-    "adminImportApiKey": (
-        "The credential may have neither the shape of an issued key nor that of a derived token. "
-        "It is found again by a hash of its bytes."
-    ),
-    "adminBatchCreateImportedApiKeys": (
-        "All inserts run in one transaction. Where every item fails, the answer is an error, by "
-        "the most frequent cause. A request_id of an item is ignored."
-    ),
-    "adminListImportedApiKeys": "As for issued keys: in descending order of their ids.",
-    "adminGetImportedApiKey": "The credential is not part of it: it was never stored.",
-    "adminUpdateImportedApiKey": "As for issued keys. Answers of every worker follow at once.",
-    "adminDeleteImportedApiKey": (
-        "The record is gone, and the credential unknown from now on, whatever its status was."
-    ),
-    "adminRevokeImportedApiKey": (
-        "As for issued keys. A revoked import cannot be imported again until it is deleted."
-    ),
-    "adminRevokeApiKey": "For those who have an id and do not know its kind.",
-    "adminDeriveToken": (
-        "The token is verified without a database, by its signature; revoking the key later does "
-        "not end it. Its scopes are a part of the key's."
-    ),
-    "adminVerifyApiKey": (
-        "Answers 200 for every well-formed request; is_valid has the verdict. Cache-Control: "
-        "no-cache in the request skips what is remembered, no-store also keeps the answer from "
-        "being remembered."
-    ),
-    "adminBatchVerifyApiKeys": (
-        "Each credential as by a single verification, in order, rate limits included. An empty or "
-        "over-long credential fails the whole call."
-    ),
-    "revokeApiKey": (
-        "Whoever holds a secret key may end it, from wherever. A key that is revoked already is a "
-        "success; derived tokens cannot be revoked."
-    ),
-    "getJwks": "To verify derived JWTs without asking this server.",
-    "getVersion": "Answers any method.",
-    "isAlive": "Answers any method.",
-    "isReady": "Answers any method; 503 where the server could not do its work.",
-    "getApiDescription": "Only of the operations that this server has.",
-    "getDocs": "A page for people; it fetches nothing.",
 }
 
 STATUSES: Final[Mapping[int, str]] = {

@@ -1,7 +1,7 @@
 """Liveness and readiness, on the main port and on the metrics port (contract 1.3)."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final
@@ -11,13 +11,12 @@ import msgspec
 from msgspec import Struct
 
 from talos.errors import GatewayTimeout, InternalError, ServiceUnavailable, TalosError
+from talos.http import paths
+from talos.http.dependencies import HttpDependencies
 from talos.http.errors import ErrorStatus, encode, envelope
 from talos.http.request import LOGGER
 from talos.http.wire import HealthResponse
-from talos.services.ports import Database
 
-ALIVE_PATH: Final = "/health/alive"
-READY_PATH: Final = "/health/ready"
 CONTENT_TYPE: Final = "application/json; charset=utf-8"
 
 _TURN_TIMEOUT_S: Final = 0.5
@@ -41,30 +40,32 @@ _STOPPING: Final = NotReady(
 
 def is_health_path(path: str) -> bool:
     """Tell whether a path is one of the two."""
-    return path in (ALIVE_PATH, READY_PATH)
+    return path in (paths.ALIVE, paths.READY)
 
 
-class Health:
-    """The two checks, for any method."""
+class AliveResource:
+    """``/health/alive``."""
 
-    def __init__(
-        self, database: Database, ending: Callable[[], bool], *, reveals_cause: bool
-    ) -> None:
-        """Check ``database``; ``reveals_cause`` tells whether clients may see what is wrong.
+    def __init__(self, _deps: HttpDependencies) -> None:
+        """Ask nobody."""
 
-        ``ending`` says whether the server is about to stop.
-        """
-        self._database = database
-        self._ending = ending
-        self._reveals_cause = reveals_cause
-        self._pinging = threading.Lock()
-
-    def alive(self, _req: falcon.Request, resp: falcon.Response) -> None:
+    def on_any(self, _req: falcon.Request, resp: falcon.Response) -> None:
         """Answer that the process is there."""
         resp.content_type = CONTENT_TYPE
         resp.data = _OK
 
-    def ready(self, _req: falcon.Request, resp: falcon.Response) -> None:
+
+class ReadyResource:
+    """``/health/ready``."""
+
+    def __init__(self, deps: HttpDependencies, *, reveals_cause: bool = True) -> None:
+        """Ask the database; ``reveals_cause`` tells whether clients may see what is wrong."""
+        self._database = deps.database
+        self._ending = deps.ending
+        self._reveals_cause = reveals_cause
+        self._pinging = threading.Lock()
+
+    def on_any(self, _req: falcon.Request, resp: falcon.Response) -> None:
         """Answer whether the database does, and whether the server goes on."""
         resp.content_type = CONTENT_TYPE
         if self._ending():

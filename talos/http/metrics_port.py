@@ -9,10 +9,11 @@ from typing import Any, Final
 import falcon
 
 from talos.errors import NotFound
+from talos.http import paths
 from talos.http.dependencies import HttpDependencies
-from talos.http.health import Health
+from talos.http.health import AliveResource, ReadyResource
 from talos.http.request import LOGGER, Request
-from talos.http.routes import add_health
+from talos.http.routes import add_for_any_method
 
 _NOT_FOUND: Final = b"404 page not found\n"
 _BROKEN: Final = b"500 internal server error\n"
@@ -24,7 +25,8 @@ def create_app(deps: HttpDependencies) -> falcon.App[Request, falcon.Response]:
     app.add_error_handler(Exception, _on_unexpected)
     app.add_error_handler(falcon.HTTPError, _on_not_found)
     app.add_error_handler(NotFound, _on_not_found)
-    add_health(app, Health(deps.database, deps.ending, reveals_cause=False))
+    add_for_any_method(app, paths.ALIVE, AliveResource(deps).on_any)
+    add_for_any_method(app, paths.READY, ReadyResource(deps, reveals_cause=False).on_any)
     return app
 
 

@@ -15,11 +15,12 @@ from msgspec import Struct
 
 from talos.domain.masks import MUTABLE_FIELDS
 from talos.domain.rules import MAX_PAGE_SIZE
-from talos.http import descriptions, messages
+from talos.http import descriptions, messages, paths
 from talos.http.errors import ErrorEnvelope
 from talos.http.fields import Message
-from talos.http.health import READY_PATH, NotReady
-from talos.http.operations import ADMIN_TAG, OPERATIONS, TAGS, Operation
+from talos.http.health import NotReady
+from talos.http.operation import TAGS, Operation, Tag
+from talos.http.operations import OPERATIONS
 
 _SCHEMA: Final = "#/components/schemas/{name}"
 _RESPONSE: Final = "#/components/responses/{name}"
@@ -45,9 +46,9 @@ _QUERY_SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 def document() -> dict[str, Any]:
     """Return the OpenAPI 3.1 document."""
-    paths: dict[str, dict[str, Any]] = {}
+    described: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
-        paths.setdefault(operation.path, {})[operation.method] = _described(operation)
+        described.setdefault(operation.path, {})[operation.method] = _described(operation)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -58,7 +59,7 @@ def document() -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
-        "paths": paths,
+        "paths": described,
         "components": {"schemas": _schemas(), "responses": _shared_responses()},
     }
 
@@ -72,12 +73,12 @@ def _described(operation: Operation) -> dict[str, Any]:
     description: dict[str, Any] = {
         "operationId": operation.id,
         "summary": operation.summary,
-        "description": descriptions.OPERATIONS[operation.id],
+        "description": operation.description,
         "tags": [operation.tag],
         "responses": _responses(operation),
     }
     parameters = [_parameter(name, "query", _QUERY_SCHEMAS[name]) for name in operation.query]
-    if "{key_id}" in operation.path:
+    if operation.has_key_id:
         parameters.insert(0, _parameter("key_id", "path", {"type": "string", "minLength": 1}))
     if parameters:
         description["parameters"] = parameters
@@ -110,15 +111,15 @@ def _responses(operation: Operation) -> dict[str, Any]:
         success["headers"] = {name: _header(name) for name in operation.headers}
     responses = {str(operation.success.value): success}
     errors = {*operation.errors, *_EVERYWHERE}
-    if operation.tag == ADMIN_TAG:
+    if operation.tag is Tag.ADMIN:
         # Pages of other sites are kept out.
         errors.add(HTTPStatus.FORBIDDEN)
-    if "{key_id}" in operation.path:
+    if operation.has_key_id:
         # An id such as `..` makes a path with dot segments.
         errors.add(HTTPStatus.TEMPORARY_REDIRECT)
     for status in sorted(errors):
         responses[str(status.value)] = {"$ref": _RESPONSE.format(name=_name(status))}
-    if operation.path == READY_PATH:
+    if operation.path == paths.READY:
         unready = HTTPStatus.SERVICE_UNAVAILABLE
         responses[str(unready.value)] = {
             "description": descriptions.STATUSES[unready],

@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from talos.credentials.redaction import REDACTED, redacted
-from talos.http.resources.verbs import VERBS
+from talos.http.verbs import VERBS
 
 LONGEST_VALUE: Final = 256
 FREE_BYTES: Final = 512

@@ -1,18 +1,15 @@
-"""The surfaces: which operations a server has on its main port (contract 1.2). One table."""
+"""The surfaces: which operations a server has on its main port (contract 1.2)."""
 
 import enum
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from talos.http import application
 from talos.http.dependencies import HttpDependencies
-from talos.http.published import add_admin_description, add_description, add_public_description
-from talos.http.routes import (
-    App,
-    add_admin_routes,
-    add_common_routes,
-    add_self_service_routes,
-)
+from talos.http.operation import Audience
+from talos.http.operations import OPERATIONS
+from talos.http.published import published
 
 
 class Surface(enum.Enum):
@@ -23,15 +20,16 @@ class Surface(enum.Enum):
     PUBLIC = "public"
 
 
-_ROUTES: Final[dict[Surface, tuple[Callable[[App, HttpDependencies], None], ...]]] = {
-    Surface.ALL: (add_admin_routes, add_self_service_routes, add_common_routes, add_description),
+_AUDIENCES: Final[Mapping[Surface, frozenset[Audience]]] = {
+    Surface.ALL: frozenset(Audience),
     # Nothing for holders of keys.
-    Surface.ADMIN: (add_admin_routes, add_common_routes, add_admin_description),
+    Surface.ADMIN: frozenset({Audience.ADMIN, Audience.EVERYONE}),
     # No way to any admin operation.
-    Surface.PUBLIC: (add_self_service_routes, add_common_routes, add_public_description),
+    Surface.PUBLIC: frozenset({Audience.HOLDERS, Audience.EVERYONE}),
 }
 
 
 def create_app(surface: Surface, deps: HttpDependencies) -> application.Application:
     """Build the application that serves ``surface`` on a main port."""
-    return application.create(deps, *_ROUTES[surface])
+    chosen = [each for each in OPERATIONS if each.audience in _AUDIENCES[surface]]
+    return application.create(replace(deps, description=published(chosen)), chosen)

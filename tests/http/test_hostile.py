@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from talos.domain.proxies import TrustedProxies
 from talos.http.fields import Message, camel_case
-from talos.http.operations import OPERATIONS, Operation
+from talos.http.operation import Operation
+from talos.http.operations import OPERATIONS
 from tests.http.surface import ISSUED, PEER, Surface, assert_envelope
 
 WRITES = [op for op in OPERATIONS if op.request is not None]

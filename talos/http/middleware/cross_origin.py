@@ -18,8 +18,8 @@ from talos.domain.addresses import UNIX_PEER
 from talos.domain.hosts import Authority, Origin, is_loopback
 from talos.errors import Forbidden
 from talos.http.middleware.cors import allows_origin, is_preflight
+from talos.http.paths import ADMIN
 from talos.http.request import Request, host
-from talos.http.routes import ADMIN
 from talos.http.target import clean_path
 from talos.services.tenant import HttpSettings
 

@@ -8,9 +8,9 @@ import falcon
 from talos.domain.units import NS_PER_S
 from talos.domain.verification import Verification, VerificationErrorCode
 from talos.http.body import read_body
+from talos.http.dependencies import HttpDependencies
 from talos.http.messages import BATCH_VERIFY, DERIVE, REVOKE, SELF_REVOKE, VERIFY
 from talos.http.request import Request, cache_directive, caller, requester
-from talos.http.resources.verbs import split_verb
 from talos.http.responses import no_content, ok
 from talos.http.wire import (
     BatchVerifyApiKeysResponse,
@@ -18,8 +18,6 @@ from talos.http.wire import (
     derived_token,
     verification,
 )
-from talos.services.assembly import Services
-from talos.services.ports import Clock
 
 _RATE_LIMITED: Final = VerificationErrorCode.RATE_LIMITED
 _VALID: Final = "VALID"
@@ -28,10 +26,10 @@ _VALID: Final = "VALID"
 class VerifyResource:
     """``/apiKeys:verify``, the warm path of what the server is for."""
 
-    def __init__(self, services: Services, clock: Clock) -> None:
-        """Verify; ``clock`` is what ``Retry-After`` counts from."""
-        self._verify = services.verify
-        self._clock = clock
+    def __init__(self, deps: HttpDependencies) -> None:
+        """Verify."""
+        self._verify = deps.services.verify
+        self._clock = deps.clock
 
     def on_post(self, req: Request, resp: falcon.Response) -> None:
         """Judge one credential."""
@@ -68,9 +66,9 @@ class VerifyResource:
 class BatchVerifyResource:
     """``/apiKeys:batchVerify``."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, deps: HttpDependencies) -> None:
         """Verify many."""
-        self._verify = services.verify
+        self._verify = deps.services.verify
 
     def on_post(self, req: Request, resp: falcon.Response) -> None:
         """Judge up to a hundred credentials."""
@@ -85,9 +83,9 @@ class BatchVerifyResource:
 class DeriveResource:
     """``/apiKeys:derive``."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, deps: HttpDependencies) -> None:
         """Derive."""
-        self._derive = services.derive
+        self._derive = deps.services.derive
 
     def on_post(self, req: Request, resp: falcon.Response) -> None:
         """Mint a short-lived token from a key."""
@@ -101,9 +99,9 @@ class DeriveResource:
 class SelfRevokeResource:
     """``/apiKeys:selfRevoke``, the one operation of the public surface that changes anything."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, deps: HttpDependencies) -> None:
         """Revoke by credential."""
-        self._revoke = services.revoke
+        self._revoke = deps.services.revoke
 
     def on_post(self, req: Request, resp: falcon.Response) -> None:
         """Revoke the key that is presented."""
@@ -115,17 +113,12 @@ class SelfRevokeResource:
 class ApiKeyResource:
     """``/apiKeys/{key_id}:revoke``: an id of either kind."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, deps: HttpDependencies) -> None:
         """Revoke by id."""
-        self._revoke = services.revoke
-        self._verbs = {"revoke": self._on_revoke}
+        self._revoke = deps.services.revoke
 
-    def on_post(self, req: Request, resp: falcon.Response, key_id: str) -> None:
-        """Do what the verb says."""
-        key_id, respond = split_verb(key_id, self._verbs)
-        respond(req, resp, key_id)
-
-    def _on_revoke(self, req: Request, resp: falcon.Response, key_id: str) -> None:
+    def on_post_revoke(self, req: Request, resp: falcon.Response, key_id: str) -> None:
+        """Revoke the key."""
         draft = REVOKE.decode(read_body(req))
         self._revoke.revoke_any(req.context.tenant, key_id, draft, requester(req))
         no_content(resp)

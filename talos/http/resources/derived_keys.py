@@ -3,6 +3,7 @@
 import falcon
 
 from talos.errors import InternalError
+from talos.http.dependencies import HttpDependencies
 from talos.http.request import Request
 from talos.http.responses import ok
 from talos.http.wire import GetJwksResponse, JsonWebKeySet
@@ -10,6 +11,9 @@ from talos.http.wire import GetJwksResponse, JsonWebKeySet
 
 class JwksResource:
     """``/derivedKeys/jwks.json``."""
+
+    def __init__(self, _deps: HttpDependencies) -> None:
+        """Show what the tenant has."""
 
     def on_get(self, req: Request, resp: falcon.Response) -> None:
         """Show the key set. Raises ``InternalError`` where no signing key is configured."""

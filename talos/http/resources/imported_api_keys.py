@@ -1,29 +1,25 @@
 """Imported keys: the collection, its batch, and one of them (contract 4.7 to 4.11)."""
 
-from typing import Final
-
 import falcon
 
 from talos.domain.keys import KeyKind
 from talos.http.body import read_body
+from talos.http.dependencies import HttpDependencies
 from talos.http.messages import BATCH_IMPORT, IMPORT, REVOKE, decode_update
+from talos.http.paths import IMPORTED
 from talos.http.query import decode_list, decode_mask
 from talos.http.request import Request, requester
-from talos.http.resources.verbs import split_verb
 from talos.http.responses import created, no_content, ok
 from talos.http.wire import ImportedApiKey, ListImportedApiKeysResponse, api_key, batch_import
-from talos.services.assembly import Services
-
-PATH: Final = "/v2alpha1/admin/importedApiKeys"
 
 
 class ImportedApiKeysResource:
     """``/importedApiKeys``."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, deps: HttpDependencies) -> None:
         """Import and list."""
-        self._imports = services.imports
-        self._query = services.query
+        self._imports = deps.services.imports
+        self._query = deps.services.query
 
     def on_post(self, req: Request, resp: falcon.Response) -> None:
         """Import a key."""
@@ -31,7 +27,7 @@ class ImportedApiKeysResource:
         key = api_key(
             ImportedApiKey, self._imports.import_key(req.context.tenant, draft, requester(req))
         )
-        created(resp, key, f"{PATH}/{key.key_id}")
+        created(resp, key, f"{IMPORTED}/{key.key_id}")
 
     def on_get(self, req: Request, resp: falcon.Response) -> None:
         """List keys."""
@@ -44,9 +40,9 @@ class ImportedApiKeysResource:
 class ImportedApiKeyBatchResource:
     """``/importedApiKeys:batchCreate``."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, deps: HttpDependencies) -> None:
         """Import many."""
-        self._imports = services.imports
+        self._imports = deps.services.imports
 
     def on_post(self, req: Request, resp: falcon.Response) -> None:
         """Import up to a thousand keys; each succeeds or fails by itself."""
@@ -60,13 +56,12 @@ class ImportedApiKeyBatchResource:
 class ImportedApiKeyResource:
     """``/importedApiKeys/{key_id}``, and its verb."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, deps: HttpDependencies) -> None:
         """Show, change, revoke and delete."""
-        self._query = services.query
-        self._update = services.update
-        self._revoke = services.revoke
-        self._delete = services.delete
-        self._verbs = {"revoke": self._on_revoke}
+        self._query = deps.services.query
+        self._update = deps.services.update
+        self._revoke = deps.services.revoke
+        self._delete = deps.services.delete
 
     def on_get(self, req: Request, resp: falcon.Response, key_id: str) -> None:
         """Show the key."""
@@ -87,12 +82,8 @@ class ImportedApiKeyResource:
         self._delete.delete(req.context.tenant, key_id, requester(req))
         no_content(resp)
 
-    def on_post(self, req: Request, resp: falcon.Response, key_id: str) -> None:
-        """Do what the verb says."""
-        key_id, respond = split_verb(key_id, self._verbs)
-        respond(req, resp, key_id)
-
-    def _on_revoke(self, req: Request, resp: falcon.Response, key_id: str) -> None:
+    def on_post_revoke(self, req: Request, resp: falcon.Response, key_id: str) -> None:
+        """Revoke the key."""
         draft = REVOKE.decode(read_body(req))
         self._revoke.revoke(req.context.tenant, KeyKind.IMPORTED, key_id, draft, requester(req))
         no_content(resp)

@@ -1,15 +1,14 @@
 """Issued keys: the collection, and one of them (contract 4.1 to 4.6)."""
 
-from typing import Final
-
 import falcon
 
 from talos.domain.keys import KeyKind
 from talos.http.body import read_body
+from talos.http.dependencies import HttpDependencies
 from talos.http.messages import ISSUE, REVOKE, ROTATE, decode_update
+from talos.http.paths import ISSUED
 from talos.http.query import decode_list, decode_mask
 from talos.http.request import Request, requester
-from talos.http.resources.verbs import split_verb
 from talos.http.responses import created, no_content, ok
 from talos.http.wire import (
     IssueApiKeyResponse,
@@ -18,25 +17,22 @@ from talos.http.wire import (
     RotateIssuedApiKeyResponse,
     api_key,
 )
-from talos.services.assembly import Services
-
-PATH: Final = "/v2alpha1/admin/issuedApiKeys"
 
 
 class IssuedApiKeysResource:
     """``/issuedApiKeys``."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, deps: HttpDependencies) -> None:
         """Issue and list."""
-        self._issue = services.issue
-        self._query = services.query
+        self._issue = deps.services.issue
+        self._query = deps.services.query
 
     def on_post(self, req: Request, resp: falcon.Response) -> None:
         """Issue a key."""
         draft = ISSUE.decode(read_body(req))
         issued = self._issue.issue(req.context.tenant, draft, requester(req))
         key = api_key(IssuedApiKey, issued.key)
-        created(resp, IssueApiKeyResponse(key, issued.secret), f"{PATH}/{key.key_id}")
+        created(resp, IssueApiKeyResponse(key, issued.secret), f"{ISSUED}/{key.key_id}")
 
     def on_get(self, req: Request, resp: falcon.Response) -> None:
         """List keys."""
@@ -49,13 +45,12 @@ class IssuedApiKeysResource:
 class IssuedApiKeyResource:
     """``/issuedApiKeys/{key_id}``, and its verbs."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, deps: HttpDependencies) -> None:
         """Show, change, rotate and revoke."""
-        self._query = services.query
-        self._update = services.update
-        self._rotate = services.rotate
-        self._revoke = services.revoke
-        self._verbs = {"rotate": self._on_rotate, "revoke": self._on_revoke}
+        self._query = deps.services.query
+        self._update = deps.services.update
+        self._rotate = deps.services.rotate
+        self._revoke = deps.services.revoke
 
     def on_get(self, req: Request, resp: falcon.Response, key_id: str) -> None:
         """Show the key."""
@@ -71,20 +66,17 @@ class IssuedApiKeyResource:
         )
         ok(resp, api_key(IssuedApiKey, key))
 
-    def on_post(self, req: Request, resp: falcon.Response, key_id: str) -> None:
-        """Do what the verb says."""
-        key_id, respond = split_verb(key_id, self._verbs)
-        respond(req, resp, key_id)
-
-    def _on_rotate(self, req: Request, resp: falcon.Response, key_id: str) -> None:
+    def on_post_rotate(self, req: Request, resp: falcon.Response, key_id: str) -> None:
+        """Replace the key by a successor."""
         change = ROTATE.decode(read_body(req))
         rotated = self._rotate.rotate(req.context.tenant, key_id, change, requester(req))
         key = api_key(IssuedApiKey, rotated.key)
         old = api_key(IssuedApiKey, rotated.old)
         body = RotateIssuedApiKeyResponse(key, rotated.secret, old)
-        created(resp, body, f"{PATH}/{key.key_id}")
+        created(resp, body, f"{ISSUED}/{key.key_id}")
 
-    def _on_revoke(self, req: Request, resp: falcon.Response, key_id: str) -> None:
+    def on_post_revoke(self, req: Request, resp: falcon.Response, key_id: str) -> None:
+        """Revoke the key."""
         draft = REVOKE.decode(read_body(req))
         self._revoke.revoke(req.context.tenant, KeyKind.ISSUED, key_id, draft, requester(req))
         no_content(resp)
