@@ -6,7 +6,7 @@ worker after the fork, since neither connections nor threads survive one.
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
@@ -39,12 +39,13 @@ from talos.errors import ConfigurationError, GatewayTimeout, InternalError, Serv
 from talos.fast_path import WorkerFastPath
 from talos.http import cached_body, metrics_port, surfaces
 from talos.http.dependencies import BuildInfo, HttpDependencies
+from talos.http.served import MAIN, METRICS, ServedApplication
 from talos.http.surfaces import Surface
 from talos.services.assembly import assemble
 from talos.services.ports import Clock, KeyCache, Ports, RateLimiter, VerifiedTokenCache
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import WSGIApplication
 
 _COMMIT_VARIABLE: Final = "TALOS_BUILD_COMMIT"
 _BUILD_TIME_VARIABLE: Final = "TALOS_BUILD_TIME"
@@ -77,14 +78,12 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """A surface ready to be served by one process: the main application, and the metrics port's."""
+    """A surface ready to be served by one process."""
 
-    main: "WSGIApplication"
-    metrics: "WSGIApplication"
+    applications: Mapping[str, ServedApplication]
+    """``MAIN`` is the surface's own, ``METRICS`` that of probes."""
     close: Callable[[], None]
     """Ends what runs in the background, writes what it holds, and closes the database."""
-    body_limit: "Callable[[WSGIEnvironment], int]"
-    """How many bytes of its body are worth reading before the main application has a request."""
     fast_path: _core.FastPath | None = None
     """Answers from memory, for one thread; None where nothing may be answered so."""
     configure_fast_path: Callable[[], None] = lambda: None
@@ -93,9 +92,9 @@ class Assembly:
     """A word that changes when the configuration does; None where it never does."""
 
     @property
-    def applications(self) -> "tuple[WSGIApplication, ...]":
-        """Both applications, in the order of their listeners."""
-        return (self.main, self.metrics)
+    def main(self) -> "WSGIApplication":
+        """The surface's own application."""
+        return self.applications[MAIN].wsgi
 
 
 def build_info() -> BuildInfo:
@@ -249,10 +248,11 @@ def build(
 
     main = surfaces.create_app(surface, dependencies)
     return Assembly(
-        main=main,
-        metrics=metrics_port.create_app(dependencies),
+        applications={
+            MAIN: ServedApplication(main, main.body_limit),
+            METRICS: ServedApplication(metrics_port.create_app(dependencies)),
+        },
         close=close,
-        body_limit=main.body_limit,
         fast_path=fast_path.path if fast_path else None,
         configure_fast_path=fast_path.configure if fast_path else lambda: None,
         configuration_revision=source.revision_word,

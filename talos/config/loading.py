@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
@@ -140,19 +141,38 @@ def _unsupported(tree: Mapping[str, Any]) -> list[Fault]:
 def _same_port(tree: Mapping[str, Any]) -> list[Fault]:
     """Refuse two listeners on one port of one address: the second could never be opened."""
     sections = tree["serve"]
-    http, metrics = (
-        sections.get(name) if isinstance(sections, Mapping) else None
-        for name in ("http", "metrics")
-    )
-    if not isinstance(http, Mapping) or not isinstance(metrics, Mapping):
+    if not isinstance(sections, Mapping):
         return []
-    hosts = {str(section.get("host", "127.0.0.1")).strip("[]") for section in (http, metrics)}
+    listeners = [
+        (name, sections[name])
+        for name in (setting.parts[1] for setting in _ports())
+        if isinstance(sections.get(name), Mapping)
+    ]
+    return [
+        _shared_port(f"serve.{name}.port", f"serve.{other}.port")
+        for (other, first), (name, second) in combinations(listeners, 2)
+        if _meet(first, second)
+    ]
+
+
+def _ports() -> list[schema.Setting]:
+    """Return the settings that are the port of a listener, in the order of the schema."""
+    known = schema.settings().values()
+    return [each for each in known if each.parts[0] == "serve" and each.parts[2:] == ("port",)]
+
+
+def _meet(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    """Tell whether two listeners are to have one port of one address."""
+    hosts = {str(section.get("host", "127.0.0.1")).strip("[]") for section in (first, second)}
     apart = len(hosts) > 1 and not hosts & _EVERY_ADDRESS
-    if apart or http["port"] != metrics["port"] or any(map(_is_socket_file, hosts)):
-        return []
-    setting = schema.settings()["serve.metrics.port"]
-    problem = "is the port of serve.http.port too"
-    return [Fault(setting.parts, setting.variable, problem, "a port of its own")]
+    return not apart and first["port"] == second["port"] and not any(map(_is_socket_file, hosts))
+
+
+def _shared_port(name: str, other: str) -> Fault:
+    setting = schema.settings()[name]
+    return Fault(
+        setting.parts, setting.variable, f"is the port of {other} too", "a port of its own"
+    )
 
 
 def _is_socket_file(host: str) -> bool:

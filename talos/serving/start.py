@@ -5,11 +5,11 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from talos import bootstrap, fast_path
 from talos.adapters.observability import logs
@@ -18,19 +18,19 @@ from talos.config.loading import load
 from talos.config.reload import ConfigSource
 from talos.config.snapshot import Snapshot
 from talos.config.values import Config
+from talos.http.served import MAIN
 from talos.http.surfaces import Surface
 from talos.serving.http.connection import Timeouts
 from talos.serving.http.endpoints import plain_address
+from talos.serving.listeners import LISTENERS
 from talos.serving.process.application import WORKER_CLASSES, Server
 from talos.serving.process.listeners import (
-    SERVERS,
-    Address,
     address_of,
     inherited_listeners,
     open_listeners,
     paths_of,
 )
-from talos.serving.process.options import Options, main_and_metrics
+from talos.serving.process.options import Options
 from talos.serving.process.processors import usable_processors
 from talos.serving.process.shared_flag import SharedFlag
 from talos.serving.process.unix_listener import remove_unix
@@ -39,10 +39,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _log = logging.getLogger(__name__)
-
-_HOST: Final = "serve.http.host"
-_LOOPBACK: Final = "127.0.0.1"
-_EVERYWHERE: Final = "0.0.0.0"  # noqa: S104  (contract 16, 1: the public surface)
 
 
 def serve(
@@ -56,7 +52,7 @@ def serve(
     """Serve ``surface`` until told to end; return the exit code.
 
     ``worker_class`` is one of ``application.WORKER_CLASSES``.
-    ``announce`` is called when both listeners are open. Raises ``ConfigurationError``,
+    ``announce`` is called when all listeners are open. Raises ``ConfigurationError``,
     ``SchemaBehind``, ``ListenError`` or a storage error when the server cannot start; nothing
     listens then. What was logged is written by then, since the error is for the last line.
     """
@@ -81,13 +77,22 @@ def _serve(
     ending = SharedFlag()
     shared = replace(bootstrap.share(config), ending=ending.is_set)
     paths: tuple[str, ...] = ()
-    listeners = inherited_listeners(os.environ)
+    options = tuple(declared.options(config) for declared in LISTENERS)
+    listeners = inherited_listeners(os.environ, {each.name: each.role for each in LISTENERS})
     if listeners is None:
-        listeners = open_listeners(_addresses(surface, config))
+        listeners = open_listeners(tuple(each.address(surface, config) for each in LISTENERS))
         paths = paths_of(listeners)
-    for name, listener in zip(SERVERS, listeners, strict=True):
-        _log.info("listening", extra={"fields": {"server": name, "addr": address_of(listener)}})
-    _warn_of_trust(surface, listeners[0])
+    for each, listener in zip(options, listeners, strict=True):
+        fields = {"server": each.name, "addr": address_of(listener)}
+        _log.info("listening", extra={"fields": fields})
+    _warn_of_trust(
+        surface,
+        [
+            listener
+            for each, listener in zip(options, listeners, strict=True)
+            if each.application == MAIN
+        ],
+    )
     _warn_of_settings_without_effect(config, worker_class)
     if shared.memory is not None and config.flag("cache.enabled"):
         _warn_of_other_servers(surface, config)
@@ -95,7 +100,7 @@ def _serve(
         listeners,
         Options(
             workers=workers,
-            listeners=main_and_metrics(config.integer("serve.http.threads")),
+            listeners=options,
             close_timeout_s=bootstrap.CLOSE_TIMEOUT_S,
             worker_class=WORKER_CLASSES[worker_class],
             timeouts=Timeouts(idle_s=config.duration_ns("serve.http.idle_timeout") / 1e9),
@@ -202,37 +207,12 @@ def _prepare_database(config: Config, workers: int) -> None:
         _log.warning(warning)
 
 
-def _addresses(surface: Surface, config: Config) -> tuple[Address, Address]:
-    """Return where to listen (contract 16, 1)."""
-    host = config.optional_text(_HOST)
-    if host is None:
-        host = _EVERYWHERE if surface is Surface.PUBLIC else _LOOPBACK
-        if surface is not Surface.PUBLIC:
-            _log.info(
-                f"{_HOST} is not set: the API answers on {_LOOPBACK} alone, "
-                "since whoever reaches its admin operations is trusted"
-            )
-    return (
-        Address(
-            "HTTP",
-            host,
-            config.integer("serve.http.port"),
-            int(config.text("serve.http.socket_mode"), 8),
-        ),
-        Address(
-            "Metrics",
-            config.text("serve.metrics.host"),
-            config.integer("serve.metrics.port"),
-            int(config.text("serve.metrics.socket_mode"), 8),
-        ),
-    )
-
-
-def _warn_of_trust(surface: Surface, listener: socket.socket) -> None:
+def _warn_of_trust(surface: Surface, listeners: Iterable[socket.socket]) -> None:
     """Warn where admin operations may be reached by others than their administrator."""
-    alone = (
+    alone = all(
         listener.family == socket.AF_UNIX
         or ip_address(plain_address(listener.getsockname()[0]).partition("%")[0]).is_loopback
+        for listener in listeners
     )
     if surface is Surface.ADMIN or (surface is Surface.ALL and not alone):
         _log.warning(

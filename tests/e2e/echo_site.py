@@ -6,18 +6,19 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from talos.adapters.observability import logs
+from talos.http.served import MAIN, METRICS, ServedApplication
 from talos.serving.process.application import Server
 from talos.serving.process.listeners import Address, open_listeners
-from talos.serving.process.options import Options, main_and_metrics
+from talos.serving.process.options import Options, main_listener, metrics_listener
 from talos.serving.process.worker import TalosWorker
-from tests.e2e.plain_site import Site, metrics_application
+from tests.e2e.plain_site import BODY_LIMIT, Site, metrics_application
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 TOLD = (
     "REQUEST_METHOD",
@@ -49,7 +50,10 @@ def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> 
 
 
 class EchoSite(Site):
-    applications: "tuple[WSGIApplication, ...]" = (application, metrics_application)
+    applications: Mapping[str, ServedApplication] = {
+        MAIN: ServedApplication(application, lambda _environ: BODY_LIMIT),
+        METRICS: ServedApplication(metrics_application),
+    }
 
 
 def main(port: str, metrics_port: str) -> int:
@@ -61,7 +65,10 @@ def main(port: str, metrics_port: str) -> int:
         )
     )
     options = Options(
-        workers=1, listeners=main_and_metrics(2), worker_class=TalosWorker, close_timeout_s=5
+        workers=1,
+        listeners=(main_listener("HTTP", 2), metrics_listener("Metrics")),
+        worker_class=TalosWorker,
+        close_timeout_s=5,
     )
     return Server(listeners, options, EchoSite).serve()
 

@@ -7,19 +7,20 @@ with ``broken`` no worker can start.
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from talos.adapters.observability import logs
+from talos.http.served import MAIN, METRICS, ServedApplication
 from talos.serving.http.connection import Timeouts
 from talos.serving.process.application import Server
 from talos.serving.process.listeners import Address, open_listeners
-from talos.serving.process.options import Options, main_and_metrics
+from talos.serving.process.options import Options, main_listener, metrics_listener
 from talos.serving.process.worker import TalosWorker
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 BODY_LIMIT = 4 * 1024 * 1024
 BIG_BYTES = 64 * 1024 * 1024
@@ -57,12 +58,12 @@ def metrics_application(
 
 
 class Site:
-    applications: "tuple[WSGIApplication, ...]" = (main_application, metrics_application)
+    applications: Mapping[str, ServedApplication] = {
+        MAIN: ServedApplication(main_application, lambda _environ: BODY_LIMIT),
+        METRICS: ServedApplication(metrics_application),
+    }
     fast_path = None
     configuration_revision = None
-
-    def body_limit(self, _environ: "WSGIEnvironment") -> int:
-        return BODY_LIMIT
 
     def configure_fast_path(self) -> None:
         """Nothing is answered from memory."""
@@ -85,7 +86,7 @@ def main(port: str, metrics_port: str, workers: str, threads: str, how: str = ""
     )
     options = Options(
         workers=int(workers),
-        listeners=main_and_metrics(int(threads)),
+        listeners=(main_listener("HTTP", int(threads)), metrics_listener("Metrics")),
         close_timeout_s=5,
         worker_class=QuickWorker if how == "quick" else TalosWorker,
         timeouts={"quick": QUICK, "unhurried": UNHURRIED}.get(how, Timeouts()),

@@ -1,4 +1,4 @@
-"""The gunicorn application that ``talos serve`` embeds: one master, two listeners, our workers.
+"""The gunicorn application that ``talos serve`` embeds: one master, its listeners, our workers.
 
 gunicorn manages the processes. Three things are different here: the listeners are opened before
 the arbiter starts, so that a busy port is a plain error; an interrupt drains as SIGTERM does, and
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_DESCRIPTORS_BESIDE_CLIENTS = 256
+_DESCRIPTORS_BESIDE_CLIENTS = 192
 _FEWEST_CONNECTIONS = 64
 
 WORKER_CLASSES: Final = {"talos": TalosWorker, "gthread": ThreadWorker, "sync": SyncWorker}
@@ -210,8 +210,9 @@ class Server(BaseApplication):
         """Serve until told to end; return the exit code of the process."""
         _forbid_core_files()
         first, *others = self.options.listeners
-        allowed = _allow_descriptors(first.capacity + _DESCRIPTORS_BESIDE_CLIENTS)
-        room = max(allowed - _DESCRIPTORS_BESIDE_CLIENTS, _FEWEST_CONNECTIONS)
+        beside = _DESCRIPTORS_BESIDE_CLIENTS + sum(other.capacity for other in others)
+        allowed = _allow_descriptors(first.capacity + beside)
+        room = max(allowed - beside, _FEWEST_CONNECTIONS)
         if room < first.capacity:
             _log.warning("the limit of open files leaves room for %d connections a worker", room)
             self.cfg.set("worker_connections", room)

@@ -1,4 +1,4 @@
-"""The two listeners, opened before anything is forked (contract 1.1, 13.5), or inherited.
+"""Listeners, opened before anything is forked (contract 1.1, 13.5), or inherited.
 
 A service manager that opens the listeners itself and hands them over (systemd's socket activation)
 keeps them across a restart: clients that come in between wait instead of being refused.
@@ -7,7 +7,7 @@ keeps them across a restart: clients that come in between wait instead of being 
 import errno
 import os
 import socket
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,8 +19,7 @@ _FIRST_INHERITED = 3
 _EVERY_HOST: Final = frozenset({"", "0.0.0.0", "::", "[::]"})  # noqa: S104  (asked for)
 _UNIX: Final = "unix:"
 _NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT})
-SERVERS = ("HTTP", "Metrics")
-"""What listens, in the order of the listeners, as the messages of contract 13.5 name it."""
+_NUMBERS: Final = {2: "two", 3: "three", 4: "four"}
 
 
 class ListenError(TalosError):
@@ -38,7 +37,7 @@ class Address:
     """
 
     server: str
-    """``HTTP`` or ``Metrics``, as the error message names it."""
+    """As the error message names it: ``HTTP`` or ``Metrics``."""
     host: str
     port: int
     socket_mode: int = 0o660
@@ -83,25 +82,27 @@ def paths_of(listeners: Iterable[socket.socket]) -> tuple[str, ...]:
     )
 
 
-def inherited_listeners(environ: MutableMapping[str, str]) -> tuple[socket.socket, ...] | None:
+def inherited_listeners(
+    environ: MutableMapping[str, str], roles: Mapping[str, str]
+) -> tuple[socket.socket, ...] | None:
     """Return the listeners that the service manager handed over, None when there are none.
 
+    ``roles`` are those of the listeners that are needed, in order, by the names of their servers.
     What ``environ`` says of them is taken out, so that nobody else takes them. Raises
-    ``ListenError`` for any number but two, the main listener, then the metrics listener, and for
-    one that is no listening TCP or Unix socket.
+    ``ListenError`` for any other number, and for one that is no listening TCP or Unix socket.
     """
     if environ.get("LISTEN_PID") != str(os.getpid()):
         return None
     count = environ.get("LISTEN_FDS", "0")
     for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
         environ.pop(name, None)
-    if count != str(len(SERVERS)):
-        raise ListenError(
-            f"LISTEN_FDS is {count!r}; two are needed: the main listener, then the metrics listener"
-        )
+    if count != str(len(roles)):
+        number = _NUMBERS.get(len(roles), len(roles))
+        needed = ", then ".join(f"the {role} listener" for role in roles.values())
+        raise ListenError(f"LISTEN_FDS is {count!r}; {number} are needed: {needed}")
     inherited: list[socket.socket] = []
     try:
-        for descriptor, server in enumerate(SERVERS, _FIRST_INHERITED):
+        for descriptor, server in enumerate(roles, _FIRST_INHERITED):
             inherited.append(socket.socket(fileno=descriptor))
             _require_listener(inherited[-1], server)
     except OSError as error:

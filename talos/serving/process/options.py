@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from gunicorn.workers.base import Worker
 
+from talos.http.served import MAIN, METRICS
 from talos.serving.http.connection import Timeouts
 
 _PROBE_THREADS = 4
@@ -15,6 +16,8 @@ class ListenerOptions:
     """One listener, as every worker serves it. See ``talos.serving.http.listener.Listener``."""
 
     name: str
+    application: str
+    """What it serves, as ``WorkerApplication.applications`` names it."""
     threads: int
     capacity: int
     """Most clients at once, of each worker."""
@@ -24,16 +27,17 @@ class ListenerOptions:
     bounds_peers: bool = False
 
 
-def main_and_metrics(threads: int, capacity: int = 2048) -> tuple[ListenerOptions, ...]:
-    """Return the two listeners of ``talos serve``.
+def main_listener(name: str, threads: int, capacity: int = 2048) -> ListenerOptions:
+    """Return a listener for the operations of a surface."""
+    return ListenerOptions(name, MAIN, threads, capacity, fast_path=True, bounds_peers=True)
 
-    The second answers probes; it keeps threads and capacity of its own, so that it answers while
-    the first is busy.
+
+def metrics_listener(name: str) -> ListenerOptions:
+    """Return a listener for probes.
+
+    It keeps threads and capacity of its own, so that it answers while others are busy.
     """
-    return (
-        ListenerOptions("HTTP", threads, capacity, fast_path=True, bounds_peers=True),
-        ListenerOptions("Metrics", _PROBE_THREADS, _PROBE_CAPACITY, takes_bodies=False),
-    )
+    return ListenerOptions(name, METRICS, _PROBE_THREADS, _PROBE_CAPACITY, takes_bodies=False)
 
 
 @dataclass(frozen=True, slots=True)

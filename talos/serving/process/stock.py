@@ -1,8 +1,8 @@
 """gunicorn's own workers under the master of ``talos serve``, for who wants these.
 
-They serve the same applications, on both listeners, with what the workers share: the cache and the
-counts of the rate limits. What is theirs to do is done their way: deadlines, what is refused, and
-how a request is read (docs/deployment.md).
+They serve the same applications, on the same listeners, with what the workers share: the cache and
+the counts of the rate limits. What is theirs to do is done their way: deadlines, what is refused,
+and how a request is read (docs/deployment.md).
 """
 
 import socket
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 from gunicorn.workers import gthread, sync
 
 from talos.serving.http.endpoints import endpoints_of, plain_address
-from talos.serving.process.worker import SignalledWorker
+from talos.serving.process.options import ListenerOptions
+from talos.serving.process.worker import Master, SignalledWorker
 from talos.serving.process.worker_application import WorkerApplication
 
 if TYPE_CHECKING:
@@ -22,11 +23,17 @@ if TYPE_CHECKING:
 class StockApplication:
     """The applications of a site as one: the listener that a request came through decides."""
 
-    def __init__(self, site: WorkerApplication, listeners: Iterable[socket.socket]) -> None:
-        """Serve the applications of ``site`` on ``listeners``, in their order."""
+    def __init__(
+        self,
+        site: WorkerApplication,
+        listeners: Iterable[socket.socket],
+        options: Iterable[ListenerOptions],
+    ) -> None:
+        """Serve the applications of ``site``; ``options`` are of ``listeners``, in their order."""
+        served = [site.applications[each.application].wsgi for each in options]
         self._applications = {
             _came_through(listener.family, listener.getsockname()): application
-            for listener, application in zip(listeners, site.applications, strict=True)
+            for listener, application in zip(listeners, served, strict=True)
         }
         self.close = site.close
 
@@ -68,7 +75,8 @@ class _StockWorker(SignalledWorker):
         """Build the site."""
         super().load_wsgi()
         site = cast("WorkerApplication", self.wsgi)
-        self.wsgi = StockApplication(site, self.sockets)  # type: ignore[assignment]  # its environ is a dict
+        options = cast("Master", self.app).options.listeners
+        self.wsgi = StockApplication(site, self.sockets, options)  # type: ignore[assignment]  # its environ is a dict
 
     def run(self) -> None:
         """Serve until told to end."""

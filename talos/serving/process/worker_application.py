@@ -2,18 +2,17 @@
 
 import logging
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from talos._core import FastPathContext
+from talos.http.served import ServedApplication
 from talos.serving.http.exchange import WsgiHandler
 from talos.serving.http.listener import Listener
 from talos.serving.process.options import ListenerOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
     from talos._core import FastPath
 
@@ -25,22 +24,13 @@ class WorkerApplication(Protocol):
     """The applications of one worker process, with everything that stands behind them."""
 
     @property
-    def applications(self) -> "tuple[WSGIApplication, ...]":
-        """One application for each listener, in the order of the listeners."""
-        ...
-
-    @property
-    def body_limit(self) -> "Callable[[WSGIEnvironment], int]":
-        """Tells of a request to the first listener how many bytes of its body are worth reading.
-
-        It is given the environ without the body. The application has to refuse a larger body by its
-        ``CONTENT_LENGTH``, since it is given less of it. 0: the request is refused whatever it is.
-        """
+    def applications(self) -> Mapping[str, ServedApplication]:
+        """The applications by their names; see ``ListenerOptions.application``."""
         ...
 
     @property
     def fast_path(self) -> "FastPath | None":
-        """What answers requests of the first listener on the fast path, if anything does."""
+        """What answers requests on the fast path, of the listeners that have one."""
         ...
 
     @property
@@ -63,20 +53,24 @@ def listeners_of(
     sockets: Sequence[socket.socket],
     options: Sequence[ListenerOptions],
 ) -> list[Listener]:
-    """Return what a worker serves: application, socket and options of each listener, in order."""
+    """Return what a worker serves: what each socket is for, by the options of the same place."""
     return [
         Listener(
             name=each.name,
             socket=listening,
-            handler=WsgiHandler(wsgi, application.body_limit),
+            handler=_handler(application.applications[each.application]),
             threads=each.threads,
             capacity=each.capacity,
             fast_path=_fast_path(application) if each.fast_path else FastPathContext(),
             takes_bodies=each.takes_bodies,
             bounds_peers=each.bounds_peers,
         )
-        for each, listening, wsgi in zip(options, sockets, application.applications, strict=True)
+        for each, listening in zip(options, sockets, strict=True)
     ]
+
+
+def _handler(served: ServedApplication) -> WsgiHandler:
+    return WsgiHandler(served.wsgi, served.body_limit)
 
 
 def _fast_path(application: WorkerApplication) -> FastPathContext:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from talos import _core
+from talos.http.served import MAIN, METRICS, ServedApplication
 from talos.serving.connection_counts import WorkerSlot
 from talos.serving.http.body_memory import BodyMemoryBudget
 from talos.serving.http.connection import Timeouts
-from talos.serving.process.options import main_and_metrics
+from talos.serving.process.options import main_listener, metrics_listener
 from talos.serving.process.worker_application import listeners_of
 from talos.serving.server import ConnectionServer
 
@@ -33,8 +34,10 @@ class ServerHarness:
         self.word = memoryview(bytearray(8)).cast("Q")
         self.configuration_revision = self.word
         self.configure: Callable[[], None] = lambda: None
-        self.applications = (self._application, self._application)
-        self.body_limit = lambda _environ: 4 * 1024 * 1024
+        self.applications = {
+            name: ServedApplication(self._application, lambda _environ: 4 * 1024 * 1024)
+            for name in (MAIN, METRICS)
+        }
         self.gate = threading.Event()
         self.body_clock_s = 0.0
         self.running: list[str] = []
@@ -44,7 +47,11 @@ class ServerHarness:
         self.loop = uvloop.new_event_loop()
         self.server = ConnectionServer(
             self.loop,
-            listeners_of(self, [self.listener, self.probes], main_and_metrics(2, capacity)),
+            listeners_of(
+                self,
+                [self.listener, self.probes],
+                [main_listener("HTTP", 2, capacity), metrics_listener("Metrics")],
+            ),
             timeouts=Timeouts(),
             body_memory=BodyMemoryBudget(250_000, clock=lambda: self.body_clock_s),
             slot=slot,

@@ -5,7 +5,7 @@ import pytest
 from talos.adapters.sql.last_used import FLUSH_TIMEOUT_S
 from talos.bootstrap import CLOSE_TIMEOUT_S
 from talos.serving.process.application import Server
-from talos.serving.process.options import Options, main_and_metrics
+from talos.serving.process.options import Options, main_listener
 from talos.serving.process.worker import GRACE_S, TalosWorker
 from talos.serving.process.worker_application import WorkerApplication
 
@@ -20,7 +20,7 @@ def test_a_worker_is_killed_only_after_all_it_may_take(close_timeout_s: float) -
         [],
         Options(
             workers=1,
-            listeners=main_and_metrics(1),
+            listeners=(main_listener("HTTP", 1),),
             worker_class=TalosWorker,
             close_timeout_s=close_timeout_s,
         ),

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import socket
 import stat
 from pathlib import Path
@@ -18,6 +19,9 @@ from talos.serving.process.listeners import (
     paths_of,
 )
 from talos.serving.process.unix_listener import remove_unix
+
+TWO = {"HTTP": "main", "Metrics": "metrics"}
+THREE = TWO | {"Admin": "admin"}
 
 
 def port_of(listener: socket.socket) -> int:
@@ -131,14 +135,15 @@ def test_one_that_fails_closes_the_others() -> None:
     "environ", [{}, {"LISTEN_PID": "1", "LISTEN_FDS": "2"}, {"LISTEN_FDS": "2"}]
 )
 def test_nothing_is_inherited_unless_it_is_for_this_process(environ: dict[str, str]) -> None:
-    assert inherited_listeners(environ) is None
+    assert inherited_listeners(environ, TWO) is None
 
 
 @pytest.mark.parametrize("count", ["3", "1", "0", "-2", "", "two", "2.0", "\u0662"])
 def test_any_number_but_two_is_refused(count: str) -> None:
     environ = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": count, "LISTEN_FDNAMES": "a:b:c"}
-    with pytest.raises(ListenError, match="two are needed"):
-        inherited_listeners(environ)
+    needed = "two are needed: the main listener, then the metrics listener"
+    with pytest.raises(ListenError, match=f"^LISTEN_FDS is {re.escape(repr(count))}; {needed}$"):
+        inherited_listeners(environ, TWO)
     assert environ == {}
 
 
@@ -148,7 +153,7 @@ def hand_over(monkeypatch: pytest.MonkeyPatch, *files: socket.socket | int) -> d
     for index, file in enumerate(files):
         os.dup2(file if isinstance(file, int) else file.fileno(), first + index)
     monkeypatch.setattr(listeners, "_FIRST_INHERITED", first)
-    return {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "2"}
+    return {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(files))}
 
 
 def test_two_listeners_are_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,11 +161,27 @@ def test_two_listeners_are_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
         socket.create_server(("127.0.0.1", 0)) as main,
         socket.create_server(("127.0.0.1", 0)) as metrics,
     ):
-        taken = inherited_listeners(hand_over(monkeypatch, main, metrics))
+        taken = inherited_listeners(hand_over(monkeypatch, main, metrics), TWO)
         assert taken is not None
         assert [port_of(one) for one in taken] == [port_of(main), port_of(metrics)]
         for one in taken:
             one.close()
+
+
+def test_three_listeners_are_taken_over_where_three_are_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = [socket.create_server(("127.0.0.1", 0)) for _ in THREE]
+    taken = inherited_listeners(hand_over(monkeypatch, *given), THREE)
+    assert taken is not None
+    assert [port_of(one) for one in taken] == [port_of(one) for one in given]
+    needed = (
+        "three are needed: the main listener, then the metrics listener, then the admin listener"
+    )
+    with pytest.raises(ListenError, match=f"^LISTEN_FDS is '2'; {needed}$"):
+        inherited_listeners(hand_over(monkeypatch, *given[:2]), THREE)
+    for one in (*taken, *given):
+        one.close()
 
 
 def test_unix_sockets_are_taken_over_and_their_files_stay(
@@ -173,7 +194,7 @@ def test_unix_sockets_are_taken_over_and_their_files_stay(
     ):
         unix.bind(str(path))
         unix.listen()
-        taken = inherited_listeners(hand_over(monkeypatch, unix, tcp))
+        taken = inherited_listeners(hand_over(monkeypatch, unix, tcp), TWO)
         assert taken is not None
         assert address_of(taken[0]) == f"unix:{path}"
         for one in taken:
@@ -195,21 +216,21 @@ def test_a_unix_socket_that_no_mode_guards_is_refused(
         unix.listen()
         environ = hand_over(monkeypatch, *((unix, tcp) if server == "HTTP" else (tcp, unix)))
         with pytest.raises(ListenError, match=f"{server} server error: .* no listening TCP"):
-            inherited_listeners(environ)
+            inherited_listeners(environ, TWO)
 
 
 def test_a_socket_that_does_not_listen_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as idle, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
         for files in ((idle, idle), (datagrams, datagrams)):
             with pytest.raises(ListenError, match="no listening TCP"):
-                inherited_listeners(hand_over(monkeypatch, *files))
+                inherited_listeners(hand_over(monkeypatch, *files), TWO)
 
 
 def test_what_is_no_socket_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with (tmp_path / "file").open("w") as file:
         environ = hand_over(monkeypatch, file.fileno(), file.fileno())
         with pytest.raises(ListenError, match="HTTP server error: Socket operation"):
-            inherited_listeners(environ)
+            inherited_listeners(environ, TWO)
 
 
 def unix(path: Path, mode: int = 0o660) -> Address:
