@@ -7,7 +7,7 @@ try:
     from talos import _core as _core
 except ImportError as cause:
     raise ImportError(
-        "the compiled core of Talos, talos._core, is not built for this interpreter. "
+        f"the compiled core of Talos, talos._core, cannot be used: {cause}. "
         "In a checkout, run `make install`, or `python setup.py build_ext --inplace` where Cython "
         "and a C compiler are at hand; elsewhere, reinstall the package with pip."
     ) from cause

@@ -168,6 +168,13 @@ def match_batch_verify(body: bytes) -> list[bytes] | None:
     Each item is as ``match_verify`` has it, and a credential may be empty, which is an error there.
     """
 
+def xxh3_64(data: bytes, seed: int, *, portable: bool = False) -> int:
+    """XXH3 of ``data``, 64 bits, by which the shared memory places keys and tells torn values.
+
+    ``portable`` does without the vector instructions of this machine: the same number, more slowly.
+    Raises OverflowError for a seed that is no unsigned number of 64 bits.
+    """
+
 def measure_json(text: bytes) -> tuple[int, int]:
     """How many values the first of ``text`` holds at most, itself included, and how deep it is.
 
@@ -186,8 +193,6 @@ FAST_PATH_PREFIXES_MAX: Final[int]
 """Of the prefixes that one ``FastPath`` may accept."""
 OPENSSL_IS_DIRECT: Final[bool]
 """Whether ``KeyedHmac`` calls OpenSSL itself, with the key schedule done once."""
-XXH3_IS_DIRECT: Final[bool]
-"""Whether hashes are computed by the xxhash package's library, without its Python functions."""
 FIRST_FREE_COUNTER: Final[int]
 """From here on the numbers are for others than the core."""
 
@@ -240,14 +245,10 @@ class SharedMemory:
     the last process that has it ends.
     """
 
-    def __init__(
-        self, size_bytes: int, *, counters: Counters | None = None, hash_in_python: bool = False
-    ) -> None:
+    def __init__(self, size_bytes: int, *, counters: Counters | None = None) -> None:
         """Map ``size_bytes``, all that it will ever take.
 
         What happens is counted in ``counters``; without any, in some of its own.
-        ``hash_in_python`` computes hashes through the face of the xxhash package instead of its
-        library, as happens by itself where that cannot be reached: the same numbers, more slowly.
         Raises ValueError for a size that holds not even one set (about 290 kB), and OSError where
         the system refuses.
         """

@@ -45,11 +45,6 @@ def slow_fallbacks() -> list[str]:
             "the OpenSSL of this Python cannot be called directly: each checksum of a key takes "
             "about five times as long"
         )
-    if not _core.XXH3_IS_DIRECT:
-        found.append(
-            "the library of the xxhash package cannot be called directly: looking into the cache "
-            "is slower"
-        )
     return found
 
 

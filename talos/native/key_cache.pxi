@@ -86,7 +86,6 @@ cdef struct CacheView:
     uint64_t set_count
     uint64_t stripe_mask
     uint64_t seed
-    Xxh3 xxh3
 
 
 # ---- finding -----------------------------------------------------------------------------------
@@ -98,7 +97,7 @@ cdef inline uint64_t reduced(uint64_t hashed, uint64_t n) noexcept nogil:
 
 cdef void locate(CacheView* view, CacheKey* key) noexcept nogil:
     """Fill in where a key belongs. The kind takes part: the two tables share no value."""
-    cdef uint64_t first = view.xxh3(key.words, WORD * KEY_WORDS, view.seed ^ key.kind)
+    cdef uint64_t first = talos_xxh3(key.words, WORD * KEY_WORDS, view.seed ^ key.kind)
     # A second choice from the same digest: an odd multiplier, and the half that every bit reaches.
     cdef uint64_t second = first * <uint64_t>0x9E3779B97F4A7C15
     key.home = reduced(first >> 32, view.set_count) * SET_WORDS
@@ -143,7 +142,7 @@ cdef int judge_value(
         or memcmp(&value[KEY], key.words, WORD * KEY_WORDS) != 0
         or ((value[SHAPE] >> 16) & 0xFFFF) != key.kind
         or <int64_t>value[EXPIRES] <= now_ns
-        or value[CHECK] != view.xxh3(
+        or value[CHECK] != talos_xxh3(
             &value[LEASE], (VALUE_HEADER_WORDS - 1) * WORD + length, view.seed
         )
     ):

@@ -53,7 +53,6 @@ cdef class KeyCache:
         self.view.set_count = memory.layout.set_count
         self.view.stripe_mask = memory.layout.stripe_count - 1
         self.view.seed = base[SEED]
-        self.view.xxh3 = memory.xxh3
 
     def __reduce__(self):
         raise TypeError("a KeyCache cannot be pickled")

@@ -302,7 +302,7 @@ cdef uint64_t fill_in(
     value[EXPIRES] = <uint64_t>expires_ns
     value[SHAPE] = (key.stripe << 32) | (key.kind << 16) | length
     memcpy(&value[VALUE_HEADER_WORDS], payload, length)
-    value[CHECK] = view.xxh3(
+    value[CHECK] = talos_xxh3(
         &value[LEASE], (VALUE_HEADER_WORDS - 1) * WORD + length, view.seed
     )
     return words

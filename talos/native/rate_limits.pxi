@@ -53,7 +53,6 @@ cdef uint64_t LONGEST_WINDOW_S = 9_223_372_036
 cdef class RateLimits:
     cdef uint64_t* base
     cdef limit_table table
-    cdef Xxh3 xxh3
     cdef const uint64_t[::1] clock
     cdef readonly uint64_t size_bytes
 
@@ -73,7 +72,6 @@ cdef class RateLimits:
         self.table.bucket_count = (self.size_bytes - LIMITS_HEADER_BYTES) // LIMIT_BUCKET_BYTES
         self.table.windows = self.base + LIMITS_WINDOWS
         self.table.unenforced = self.base + LIMITS_UNENFORCED
-        self.xxh3 = xxh3_by_face if xxh3_by_library == NULL else xxh3_by_library
         # Plain stores: there is no second process yet, and the fork orders them.
         self.base[LIMITS_MAGIC] = LIMITS_MAGIC_WORD
         self.base[LIMITS_VERSION] = LIMITS_LAYOUT_VERSION
@@ -124,6 +122,6 @@ cdef class RateLimits:
         The network's hash is the seed of the key's, so that where one text ends and the other begins
         takes part. Ids are made by servers, not by those who present credentials.
         """
-        cdef uint64_t name = self.xxh3(network, network_length, self.base[LIMITS_SEED])
-        name = self.xxh3(key, key_length, name)
+        cdef uint64_t name = talos_xxh3(network, network_length, self.base[LIMITS_SEED])
+        name = talos_xxh3(key, key_length, name)
         return name | (name == 0)

@@ -105,12 +105,11 @@ cdef class SharedMemory:
     cdef uint64_t* base
     cdef Layout layout
     cdef Membership process
-    cdef Xxh3 xxh3
     cdef readonly Counters counters
     cdef readonly uint64_t size_bytes
     cdef object __weakref__
 
-    def __cinit__(self, size_bytes, *, Counters counters=None, bint hash_in_python=False):
+    def __cinit__(self, size_bytes, *, Counters counters=None):
         cdef uint64_t sets
         self.process.lock_file = -1
         if not isinstance(size_bytes, int):
@@ -128,9 +127,6 @@ cdef class SharedMemory:
         self.counters = Counters(CORE_COUNTERS_END) if counters is None else counters
         self.process.counters = &self.counters.own
         self.process.incarnations = self.base + self.layout.incarnations
-        self.xxh3 = xxh3_by_library
-        if hash_in_python or self.xxh3 == NULL:
-            self.xxh3 = xxh3_by_face
         # Plain stores: there is no second process yet, and the fork orders them.
         self.base[MAGIC] = MAGIC_WORD
         self.base[VERSION] = LAYOUT_VERSION

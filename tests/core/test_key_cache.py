@@ -22,10 +22,10 @@ HOUR_NS = 3_600 * S
 SMALL = 640 * 1024
 
 
-@pytest.fixture(params=[False, True], ids=["library", "face"])
-def cache(request: pytest.FixtureRequest) -> KeyCache:
-    """A cache of about thirty sets, with hashes from the library and from its Python face."""
-    memory = SharedMemory(SMALL, hash_in_python=request.param)
+@pytest.fixture
+def cache() -> KeyCache:
+    """A cache of about thirty sets."""
+    memory = SharedMemory(SMALL)
     assert memory.attach()
     return KeyCache(memory)
 
