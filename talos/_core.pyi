@@ -143,16 +143,21 @@ class KeyedHmac:
     def digest(self, message: bytes) -> bytes:
         """``HMAC-SHA256(key, message)``; RuntimeError where OpenSSL fails."""
 
-def recognise_verify(data: bytes, start: int = 0) -> tuple[bytes, bytes, int] | None:
+def recognise_verify(
+    data: bytes, start: int = 0
+) -> tuple[bytes, bytes, int, bool, int, bool] | None:
     """The request to verify one credential that ``data`` holds at ``start``, if it is a plain one.
 
-    Answers its body, the ``X-Request-Id`` to echo (empty: a fresh one is due), and the position
-    behind it. None says nothing about the request: the parser has to read it. What is answered has
-    no cache directive, does not end the connection, and no parser reads it otherwise. Raises
+    Returns its body, the ``X-Request-Id`` to echo (empty: a fresh one is due), the position behind
+    it, whether the connection is to be kept alive, the minor version of HTTP/1, and whether there
+    is an ``X-Forwarded-Host``. None says nothing about the request: the parser has to read it. What
+    is returned has no cache directive that counts, and no parser reads it otherwise. Raises
     ValueError where ``start`` lies outside of ``data``.
     """
 
-def recognise_batch_verify(data: bytes, start: int = 0) -> tuple[bytes, bytes, int] | None:
+def recognise_batch_verify(
+    data: bytes, start: int = 0
+) -> tuple[bytes, bytes, int, bool, int, bool] | None:
     """As ``recognise_verify``, of a request to verify a batch."""
 
 def match_verify(body: bytes) -> bytes | None:
@@ -444,32 +449,40 @@ class FastPath:
         cache: KeyCache,
         *,
         kind: int,
-        head: tuple[bytes, bytes, bytes, bytes],
         imported_kind: int | None = None,
         token_kind: int | None = None,
-        token_head: tuple[bytes, bytes, bytes, bytes] | None = None,
         limits: RateLimits | None = None,
-        batch_head: tuple[bytes, bytes, bytes, bytes] | None = None,
     ) -> None:
         """Answer for keys of ``kind``, and count answers in the counters of the cache's memory.
 
-        ``head`` is the head of an answer in four pieces: between them stand the date, the request
-        id and the length of the body, which is the last of the further headers but one. Raises
-        ValueError where it is not, and where they are over 1536 bytes. Batches are answered under
-        ``batch_head``; without one, declined. So are imported
-        keys without a kind of their own, and derived tokens without kind and head, of which there
-        are both or neither: ValueError. ``limits`` is what the service counts calls in; None says
-        that it shows limits and counts nothing.
+        Imported keys are declined without a kind of their own, and so are derived tokens.
+        ``limits`` is what the service counts calls in; None says that it shows limits and counts
+        nothing.
         """
 
     def disable(self) -> None:
         """Decline everything, and forget the networks with their secrets."""
 
-    def configure(self, find_network: Callable[[str], FastPathNetwork | None]) -> None:
+    def configure(
+        self,
+        find_network: Callable[[str], FastPathNetwork | None],
+        *,
+        head: tuple[bytes, bytes],
+        token_head: tuple[bytes, bytes] | None = None,
+        batch_head: tuple[bytes, bytes] | None = None,
+        reads_forwarded_host: bool = False,
+    ) -> None:
         """Answer for the network that ``find_network`` returns for the value of a Host header.
 
         None leaves the request to the application. It is called only when the host differs from
         that of the last request, and may not raise.
+
+        ``head`` are the headers of an answer behind the request id, in two pieces: between them
+        stands the length of the body, which is the last of the headers but one. ``token_head`` and
+        ``batch_head`` are those of answers about derived tokens and batches, which are declined
+        without. Raises ValueError, and is disabled, where a head is over 1024 bytes or has no
+        length. ``reads_forwarded_host`` says that ``X-Forwarded-Host`` counts: then requests that
+        have one are declined.
         """
 
     def answer(self, data: bytes, start: int = 0, *, now_ns: int) -> tuple[bytes, int]:
@@ -537,8 +550,14 @@ class FastPathProtocol:
     def received(self, data: memoryview) -> None:
         """Called with what was read and not answered; valid until it returns."""
 
-    def unsent(self, data: bytes) -> None:
-        """Called with what the socket did not take of answers; no fast path from then on."""
+    def unsent(self, data: bytes, closing: bool) -> None:
+        """Called with what the socket did not take of answers; no fast path from then on.
+
+        ``closing`` says that the connection is to be closed behind them.
+        """
+
+    def answered_last(self) -> None:
+        """Called when an answer was sent behind which the connection is to be closed."""
 
     def broken(self) -> None:
         """Called when the socket takes nothing any more, ever; no fast path from then on."""

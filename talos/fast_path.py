@@ -12,9 +12,10 @@ from talos.config.reload import ConfigSource
 from talos.config.snapshot import Snapshot
 from talos.domain.keys import KeyKind
 from talos.http import application
-from talos.http.fast_path_heads import batch_head, token_head, verify_head
+from talos.http.fast_path_heads import Heads
 from talos.http.surfaces import Surface
 from talos.services import fast_path
+from talos.services.tenant import TenantDirectory
 
 
 def obstacles(snapshot: Snapshot) -> list[str]:
@@ -48,6 +49,18 @@ def slow_fallbacks() -> list[str]:
     return found
 
 
+def configure(path: _core.FastPath, directory: TenantDirectory) -> None:
+    """Have ``path`` answer as the application does under the configuration of ``directory``."""
+    heads = Heads.under(directory.http)
+    path.configure(
+        fast_path.networks_by_host(directory),
+        head=heads.head,
+        token_head=heads.token_head,
+        batch_head=heads.batch_head,
+        reads_forwarded_host=directory.http.trust_forwarded_host,
+    )
+
+
 class WorkerFastPath:
     """The fast path of one worker, and the settings that it was last configured for."""
 
@@ -63,10 +76,7 @@ class WorkerFastPath:
             kind=KIND_NUMBERS[KeyKind.ISSUED],
             imported_kind=KIND_NUMBERS[KeyKind.IMPORTED],
             token_kind=TOKEN_KIND,
-            token_head=token_head(),
             limits=limits,
-            head=verify_head(),
-            batch_head=batch_head(),
         )
         self._source = source
         self._seen: Snapshot | None = None
@@ -78,5 +88,5 @@ class WorkerFastPath:
             if obstacles(snapshot):
                 self.path.disable()
             else:
-                self.path.configure(fast_path.networks_by_host(SingleTenantDirectory(snapshot)))
+                configure(self.path, SingleTenantDirectory(snapshot))
             self._seen = snapshot

@@ -16,8 +16,9 @@
 from email.utils import formatdate
 
 cdef enum:
-    # The longest head: a prepared one, a date, an echoed id of 128 bytes, a length, a limit.
-    PREPARED_MAX = 1536
+    # The longest head: a prepared one, what stands before it with an echoed id of 128 bytes, a
+    # length, a limit.
+    PREPARED_MAX = 1024
     HEAD_MAX = 2048
     # A payload with the members of a limit, with a comma or the brackets of a batch.
     ITEM_MAX = 4096 + 256
@@ -49,13 +50,13 @@ cdef uint64_t spelled_kind(uint64_t spelling, int kind) except 0:
 
 
 cdef tuple prepared_head(tuple head):
-    cdef bytes before_date, before_id, before_length, before_body
-    before_date, before_id, before_length, before_body = head
+    cdef bytes before_length, before_body
+    before_length, before_body = head
     if None in head or sum(map(len, head)) > PREPARED_MAX:
         raise ValueError("the head of an answer is too long")
     if not before_length.endswith(BEFORE_LENGTH):
         raise ValueError("the length of the body stands behind other headers")
-    return before_date, before_id, before_length.removesuffix(BEFORE_LENGTH), before_body
+    return before_length.removesuffix(BEFORE_LENGTH), before_body
 
 
 @cython.final
@@ -66,7 +67,7 @@ cdef class FastPath:
     cdef uint64_t imported_kind
     cdef void* hashing           # NULL: imported keys are declined
     cdef uint64_t token_kind
-    cdef void* token_hashing     # NULL: derived tokens are declined
+    cdef void* token_hashing     # NULL: as without a head for them
     cdef RateLimits limits       # None: limits are shown, and nothing is counted
     cdef Counters counters
     cdef Decline declined        # why the last call went no further
@@ -75,26 +76,22 @@ cdef class FastPath:
     cdef uint8_t host[HOST_MAX]
     cdef size_t host_length
     cdef tuple head
-    cdef tuple token_head
+    cdef tuple token_head        # None: derived tokens are declined
     cdef tuple batch_head        # None: batches are declined
+    cdef bint reads_forwarded_host
     cdef uint8_t date[DATE_BYTES]
     cdef int64_t date_s
     cdef bytes entropy
     cdef int entropy_used
     cdef size_t filled
+    cdef bint closing            # the last answer in there is the connection's last
     cdef uint8_t out[OUT_BYTES]
 
     def __init__(
-        self, KeyCache cache not None, *, int kind, tuple head not None,
-        imported_kind=None, token_kind=None, tuple token_head=None, RateLimits limits=None,
-        tuple batch_head=None
+        self, KeyCache cache not None, *, int kind, imported_kind=None, token_kind=None,
+        RateLimits limits=None
     ):
-        if (token_kind is None) != (token_head is None):
-            raise ValueError("answers about tokens need a kind and a head")
         self.declined = NOT_DECLINED
-        self.head = prepared_head(head)
-        self.token_head = None if token_head is None else prepared_head(token_head)
-        self.batch_head = None if batch_head is None else prepared_head(batch_head)
         self.cache = cache
         self.kind = spelled_kind(SPELLING_UUID, kind)
         if imported_kind is not None:
@@ -122,8 +119,15 @@ cdef class FastPath:
     def disable(self):
         self.find_network = self.network = None
 
-    def configure(self, find_network not None):
-        self.network = None
+    def configure(
+        self, find_network not None, *, tuple head not None, tuple token_head=None,
+        tuple batch_head=None, bint reads_forwarded_host=False
+    ):
+        self.disable()
+        self.head = prepared_head(head)
+        self.token_head = None if token_head is None else prepared_head(token_head)
+        self.batch_head = None if batch_head is None else prepared_head(batch_head)
+        self.reads_forwarded_host = reads_forwarded_host
         self.find_network = find_network
 
     def answer(self, bytes data not None, Py_ssize_t start=0, *, int64_t now_ns):
@@ -147,6 +151,7 @@ cdef class FastPath:
         cdef uint8_t* after
         cdef Recognised request
         self.filled = 0
+        self.closing = False
         self.declined = NOT_DECLINED
         if self.find_network is None or now_ns < 0:
             self.declined = DECLINED_OFF
@@ -158,7 +163,9 @@ cdef class FastPath:
                 if request.end == 0:
                     self.declined = DECLINED_FORM
                 break
-            if not self.found_network(data + request.host, request.host_length):
+            if (self.reads_forwarded_host and request.forwarded_host) or not self.found_network(
+                data + request.host, request.host_length
+            ):
                 self.declined = DECLINED_HOST
                 break
             if request.batch:
@@ -170,6 +177,9 @@ cdef class FastPath:
             out = after
             start = request.end
             count(self.counters.own, COUNT_BATCHES if request.batch else COUNT_SINGLE)
+            if request.close:
+                self.closing = True
+                break
         self.filled = <size_t>(out - self.out)
         return start
 
@@ -262,7 +272,7 @@ cdef class FastPath:
         token = is_derived(network, credential, length)
         if token:
             # Only who has a token that was authentic under these settings knows the name of its entry.
-            if not hashed_name(
+            if self.token_head is None or not hashed_name(
                 self.token_hashing, sha256, network.generation_text, GENERATION_BYTES,
                 credential, length, <uint8_t*>&entry.key.words[2],
             ):
@@ -323,19 +333,24 @@ cdef class FastPath:
         uint8_t* out, const uint8_t* further, size_t further_length
     ) except NULL:
         """Write at most HEAD_MAX bytes, ``further`` headers among them."""
-        out = put_bytes(out, <bytes>head[0])
+        out = put(out, b"HTTP/1.0" if request.http10 else b"HTTP/1.1", 8)
+        out = put(out, b" 200 OK\r\nDate: ", 15)
         out = put(out, self.date, DATE_BYTES)
-        out = put_bytes(out, <bytes>head[1])
+        if request.close:
+            out = put(out, b"\r\nConnection: close", 19)
+        else:
+            out = put(out, b"\r\nConnection: keep-alive", 24)
+        out = put(out, b"\r\nX-Request-Id: ", 16)
         if request.request_id_length:
             out = put(out, data + request.request_id, request.request_id_length)
         else:
             out = put_uuid4(out, self.random())
-        out = put_bytes(out, <bytes>head[2])
+        out = put_bytes(out, <bytes>head[0])
         if further_length:
             out = put(out, further, further_length)
         out = put_bytes(out, BEFORE_LENGTH)
         out = put_number(out, length)
-        return put_bytes(out, <bytes>head[3])
+        return put_bytes(out, <bytes>head[1])
 
     cdef const uint8_t* random(self) except NULL:
         """The next 16 bytes of a batch from the system's generator."""

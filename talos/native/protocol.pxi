@@ -124,7 +124,10 @@ cdef class FastPathProtocol:
     def received(self, data):
         raise NotImplementedError
 
-    def unsent(self, data):
+    def unsent(self, data, closing):
+        raise NotImplementedError
+
+    def answered_last(self):
         raise NotImplementedError
 
     def broken(self):
@@ -149,13 +152,17 @@ cdef class FastPathProtocol:
                 break
             used = end
             self.served = True
-            if not self.send_all(path.out, path.filled):
+            if not self.send_all(path.out, path.filled, path.closing):
                 # What comes next will be looked at again.
                 path.declined = NOT_DECLINED
                 break
+            if path.closing:
+                self.fast_path_allowed = False
+                self.answered_last()
+                break
         return used
 
-    cdef bint send_all(self, const uint8_t* data, size_t size) except -1:
+    cdef bint send_all(self, const uint8_t* data, size_t size, bint closing) except -1:
         """Send, past the transport: whoever lets this run knows that nothing waits in there.
 
         False where the socket did not take everything; the transport has the rest then.
@@ -168,7 +175,7 @@ cdef class FastPathProtocol:
             if sent >= 0 or errno == EAGAIN:
                 sent = max(sent, 0)
                 self.fast_path_allowed = False
-                self.unsent(PyBytes_FromStringAndSize(<const char*>data + sent, size - sent))
+                self.unsent(PyBytes_FromStringAndSize(<const char*>data + sent, size - sent), closing)
                 return False
             if errno != EINTR:
                 self.fast_path_allowed = False

@@ -3,14 +3,17 @@
 # It says yes only where every byte of head and body is of a kind that no parser reads otherwise: an
 # exact request line, plain header names, values of visible ASCII and blanks, CRLF line ends, one
 # Host, one plain Content-Length, the whole request in the buffer. Whatever could change the meaning
-# (a transfer coding, an expectation, an upgrade, a cache directive, a Connection other than
-# keep-alive, a second line of what may come once) is left to the parser, as is whatever looks odd.
+# (a transfer coding, an expectation, an upgrade, a cache directive that counts, a Connection other
+# than keep-alive or close, a second line of what may come once) is left to the parser, as is whatever
+# looks odd. A header that means something under some settings only is reported, not judged.
 # Accepting too little is slow; accepting too much is a hole. tests/core and tests/fuzz hold it to
 # the reading of talos/serving/http/framing.py and of llhttp.
 
 cdef enum:
-    VERIFY_LINE_BYTES = 46
-    BATCH_LINE_BYTES = 51
+    # Without the minor version and the end of the line.
+    VERIFY_LINE_BYTES = 43
+    BATCH_LINE_BYTES = 48
+    LINE_END_BYTES = 3
     RECOGNISED_HEAD_MAX = 8192
     RECOGNISED_HEADERS_MAX = 64
     RECOGNISED_BODY_MAX = 65536
@@ -18,12 +21,15 @@ cdef enum:
     # Of a batch (contract 4.15).
     BATCH_MAX = 100
 
-cdef const char* VERIFY_LINE = b"POST /v2alpha1/admin/apiKeys:verify HTTP/1.1\r\n"
-cdef const char* BATCH_LINE = b"POST /v2alpha1/admin/apiKeys:batchVerify HTTP/1.1\r\n"
+cdef const char* VERIFY_LINE = b"POST /v2alpha1/admin/apiKeys:verify HTTP/1."
+cdef const char* BATCH_LINE = b"POST /v2alpha1/admin/apiKeys:batchVerify HTTP/1."
 
 # Offsets are from the start of the buffer; all lie inside it where a request was recognised.
 cdef struct Recognised:
     bint batch
+    bint http10                  # HTTP/1.0, not 1.1
+    bint close                   # the connection has to be closed after the response
+    bint forwarded_host          # X-Forwarded-Host is there
     size_t body
     size_t end
     size_t host
@@ -34,13 +40,18 @@ cdef struct Recognised:
 cdef enum HeaderMeaning:
     PLAIN = 0
     NOT_OURS = 1
-    KEEP_ALIVE_OR_NOT = 2
+    CONNECTION = 2
     REQUEST_ID = 4
     # Bits of a set, since these may come once only: to a second one parsers object.
     HOST = 8
     LENGTH = 16
     CONTENT_TYPE = 32
     SCHEME = 64
+    # These may come again.
+    FORWARDED_HOST = 128
+    CACHE_DIRECTIVE = 256
+    CLOSE = 512
+    KEEP_ALIVE = 1024
 
 # Names are of letters, digits and hyphens: the other token characters are left out. An underscore
 # most of all: once it is a variable of an environ it is a hyphen.
@@ -75,20 +86,17 @@ cdef HeaderMeaning header_meaning(const uint8_t* name, size_t length) noexcept n
             return HOST
     elif length == 6:
         if (
-            text_is(name, length, b"expect", 6)
-            or text_is(name, length, b"pragma", 6)
-            or text_is(name, length, b"origin", 6)
+            text_is(name, length, b"expect", 6) or text_is(name, length, b"origin", 6)
         ):
             return NOT_OURS
+        if text_is(name, length, b"pragma", 6):
+            return CACHE_DIRECTIVE
     elif length == 7:
         if text_is(name, length, b"upgrade", 7) or text_is(name, length, b"trailer", 7):
             return NOT_OURS
     elif length == 10:
         if text_is(name, length, b"connection", 10):
-            return KEEP_ALIVE_OR_NOT
-    elif length == 11:
-        if text_is(name, length, b"traceparent", 11):
-            return NOT_OURS
+            return CONNECTION
     elif length == 12:
         if text_is(name, length, b"x-request-id", 12):
             return REQUEST_ID
@@ -96,7 +104,7 @@ cdef HeaderMeaning header_meaning(const uint8_t* name, size_t length) noexcept n
             return CONTENT_TYPE
     elif length == 13:
         if text_is(name, length, b"cache-control", 13):
-            return NOT_OURS
+            return CACHE_DIRECTIVE
     elif length == 14:
         if text_is(name, length, b"content-length", 14):
             return LENGTH
@@ -110,10 +118,10 @@ cdef HeaderMeaning header_meaning(const uint8_t* name, size_t length) noexcept n
         if text_is(name, length, b"x-forwarded-ssl", 15):
             return SCHEME
     elif length == 16:
-        if (
-            text_is(name, length, b"proxy-connection", 16)
-            or text_is(name, length, b"x-forwarded-host", 16)
-            or text_is(name, length, b"content-encoding", 16)
+        if text_is(name, length, b"x-forwarded-host", 16):
+            return FORWARDED_HOST
+        if text_is(name, length, b"proxy-connection", 16) or text_is(
+            name, length, b"content-encoding", 16
         ):
             return NOT_OURS
     elif length == 17:
@@ -125,6 +133,15 @@ cdef HeaderMeaning header_meaning(const uint8_t* name, size_t length) noexcept n
         if text_is(name, length, b"x-forwarded-protocol", 20):
             return SCHEME
     return PLAIN
+
+
+cdef bint has_directive(const uint8_t* value, size_t length) noexcept nogil:
+    """Whether ``no-`` is in a value, as in no-cache and no-store, the directives that count (6.8)."""
+    cdef size_t i
+    for i in range(2, length):
+        if value[i] == c"-" and value[i - 1] | 0x20 == c"o" and value[i - 2] | 0x20 == c"n":
+            return True
+    return False
 
 
 cdef bint plain_host(const uint8_t* value, size_t length) noexcept nogil:
@@ -168,14 +185,26 @@ cdef bint recognise(
     cdef HeaderMeaning meaning
 
     found.end = 0
-    if size - at >= VERIFY_LINE_BYTES and memcmp(data + at, VERIFY_LINE, VERIFY_LINE_BYTES) == 0:
+    if (
+        size - at >= VERIFY_LINE_BYTES + LINE_END_BYTES
+        and memcmp(data + at, VERIFY_LINE, VERIFY_LINE_BYTES) == 0
+    ):
         found.batch = False
         at += VERIFY_LINE_BYTES
-    elif size - at >= BATCH_LINE_BYTES and memcmp(data + at, BATCH_LINE, BATCH_LINE_BYTES) == 0:
+    elif (
+        size - at >= BATCH_LINE_BYTES + LINE_END_BYTES
+        and memcmp(data + at, BATCH_LINE, BATCH_LINE_BYTES) == 0
+    ):
         found.batch = True
         at += BATCH_LINE_BYTES
     else:
         return False
+    if data[at] != c"1" and data[at] != c"0":
+        return False
+    found.http10 = data[at] == c"0"
+    if data[at + 1] != c"\r" or data[at + 2] != c"\n":
+        return False
+    at += LINE_END_BYTES
     found.request_id = found.request_id_length = 0
     limit = min(size, start + RECOGNISED_HEAD_MAX)
     # Each turn reads one line; nothing at or behind ``limit`` is looked at.
@@ -213,8 +242,19 @@ cdef bint recognise(
             continue
         if meaning == NOT_OURS:
             return False
-        if meaning == KEEP_ALIVE_OR_NOT:
-            if not text_is(data + value, value_length, b"keep-alive", 10):
+        if meaning == FORWARDED_HOST:
+            seen |= <int>FORWARDED_HOST
+            continue
+        if meaning == CACHE_DIRECTIVE:
+            if has_directive(data + value, value_length):
+                return False
+            continue
+        if meaning == CONNECTION:
+            if text_is(data + value, value_length, b"keep-alive", 10):
+                seen |= <int>KEEP_ALIVE
+            elif text_is(data + value, value_length, b"close", 5):
+                seen |= <int>CLOSE
+            else:
                 return False
             continue
         if seen & <int>meaning:
@@ -239,80 +279,12 @@ cdef bint recognise(
 
     if not seen & HOST or not seen & LENGTH:
         return False
+    # What RFC 9112, 9.3 says, as in talos/serving/http/head.py.
+    found.close = seen & CLOSE or (found.http10 and not seen & KEEP_ALIVE)
+    found.forwarded_host = (seen & FORWARDED_HOST) != 0
     found.body = at
     found.end = at + length
     return found.end <= size
-
-
-cdef inline size_t skip_blanks(const uint8_t* data, size_t at, size_t end) noexcept nogil:
-    """Past JSON's white space."""
-    while at < end and (
-        data[at] == c" " or data[at] == c"\n" or data[at] == c"\r" or data[at] == c"\t"
-    ):
-        at += 1
-    return at
-
-
-cdef inline size_t skip_word(
-    const uint8_t* data, size_t at, size_t end, const char* word, size_t length
-) noexcept nogil:
-    """Past ``word`` and the blanks behind it; ``end + 1`` when it does not stand there."""
-    if at > end or end - at < length or memcmp(data + at, word, length) != 0:
-        return end + 1
-    return skip_blanks(data, at + length, end)
-
-
-cdef size_t match_credential(
-    const uint8_t* data, size_t at, size_t end, size_t* credential, size_t* length
-) noexcept nogil:
-    """Match ``{"credential":"...","expected_audiences":[]}``, the second member optional.
-
-    Returns the position behind the object, or ``end + 1``. The credential is of characters of
-    ASCII that stand for themselves in JSON; any other goes to the parser.
-    """
-    if at > end:
-        return end + 1
-    if end - at >= 15 and memcmp(data + at, b'{"credential":"', 15) == 0:
-        at += 15
-    else:
-        at = skip_word(data, at, end, b"{", 1)
-        at = skip_word(data, at, end, b'"credential"', 12)
-        at = skip_word(data, at, end, b":", 1)
-        if at >= end or data[at] != c'"':
-            return end + 1
-        at += 1
-    credential[0] = at
-    length[0] = talos_json_span(data + at, end - at)
-    at = skip_word(data, at + length[0], end, b'"', 1)
-    if at < end and data[at] == c",":
-        at = skip_word(data, at, end, b",", 1)
-        at = skip_word(data, at, end, b'"expected_audiences"', 20)
-        at = skip_word(data, at, end, b":", 1)
-        at = skip_word(data, at, end, b"[", 1)
-        at = skip_word(data, at, end, b"]", 1)
-    return skip_word(data, at, end, b"}", 1)
-
-
-cdef size_t begin_batch(const uint8_t* data, size_t at, size_t end) noexcept nogil:
-    """Past ``{"requests":[``, where the first item stands; ``end + 1`` for anything else."""
-    at = skip_word(data, at, end, b"{", 1)
-    at = skip_word(data, at, end, b'"requests"', 10)
-    at = skip_word(data, at, end, b":", 1)
-    return skip_word(data, at, end, b"[", 1)
-
-
-cdef bint next_item(const uint8_t* data, size_t* at, size_t end) noexcept nogil:
-    """Whether a comma follows: then ``at`` is where the next item has to stand."""
-    if at[0] >= end or data[at[0]] != c",":
-        return False
-    at[0] = skip_blanks(data, at[0] + 1, end)
-    return True
-
-
-cdef size_t end_batch(const uint8_t* data, size_t at, size_t end) noexcept nogil:
-    """Past ``]}``; ``end + 1`` for anything else."""
-    at = skip_word(data, at, end, b"]", 1)
-    return skip_word(data, at, end, b"}", 1)
 
 
 cdef tuple recognised_parts(bytes data, Py_ssize_t start, bint batch):
@@ -326,6 +298,9 @@ cdef tuple recognised_parts(bytes data, Py_ssize_t start, bint batch):
         data[found.body : found.end],
         data[found.request_id : found.request_id + found.request_id_length],
         found.end,
+        not found.close,
+        0 if found.http10 else 1,
+        found.forwarded_host,
     )
 
 
@@ -335,27 +310,3 @@ def recognise_verify(bytes data not None, Py_ssize_t start=0):
 
 def recognise_batch_verify(bytes data not None, Py_ssize_t start=0):
     return recognised_parts(data, start, True)
-
-
-def match_verify(bytes body not None):
-    cdef size_t credential, length
-    cdef size_t size = <size_t>PyBytes_GET_SIZE(body)
-    if match_credential(bytes_data(body), 0, size, &credential, &length) != size:
-        return None
-    return body[credential : credential + length]
-
-
-def match_batch_verify(bytes body not None):
-    cdef const uint8_t* data = bytes_data(body)
-    cdef size_t credential, length
-    cdef size_t size = <size_t>PyBytes_GET_SIZE(body)
-    cdef size_t at = begin_batch(data, 0, size)
-    cdef list found = []
-    while True:
-        at = match_credential(data, at, size, &credential, &length)
-        if at > size or len(found) == BATCH_MAX:
-            return None
-        found.append(body[credential : credential + length])
-        if not next_item(data, &at, size):
-            break
-    return found if end_batch(data, at, size) == size else None

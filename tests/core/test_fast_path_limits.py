@@ -40,7 +40,6 @@ class Host:
             kind=0,
             imported_kind=IMPORTED,
             limits=self.limits,
-            head=HEAD,
         )
         settings = _core.FastPathNetwork(
             network=NETWORK.bytes,
@@ -53,7 +52,7 @@ class Host:
             generation=1,
             limits_enabled=True,
         )
-        self.fast_path.configure(lambda _host: settings)
+        self.fast_path.configure(lambda _host: settings, head=HEAD)
 
     def publish(
         self,
@@ -215,7 +214,7 @@ def test_an_imported_key_is_found_by_its_hash(raw_key: str) -> None:
 
 
 def test_without_a_kind_for_them_imported_keys_are_declined(host: Host) -> None:
-    fast = _core.FastPath(host.cache, kind=0, head=HEAD)
+    fast = _core.FastPath(host.cache, kind=0)
     settings = _core.FastPathNetwork(
         network=NETWORK.bytes,
         secrets=[],
@@ -226,7 +225,7 @@ def test_without_a_kind_for_them_imported_keys_are_declined(host: Host) -> None:
         skew_ns=0,
         generation=1,
     )
-    fast.configure(lambda _host: settings)
+    fast.configure(lambda _host: settings, head=HEAD)
     host.publish(IMPORTED, imported_key_id(str(NETWORK), "key"), None)
     assert host.ask("key") is not None
     assert fast.answer(asking("key"), now_ns=NOW_NS) == (b"", 0)

@@ -14,7 +14,7 @@ from tests.core.test_fast_path import HEAD, NOW_NS, S, asking
 
 NETWORK: Final = uuid.UUID("550e8400-e29b-41d4-a716-446655440000")
 IMPORTED, TOKENS = 1, 2
-TOKEN_HEAD = (HEAD[0], HEAD[1], b"\r\nKind: token" + HEAD[2], HEAD[3])
+TOKEN_HEAD = (b"\r\nKind: token" + HEAD[0], HEAD[1])
 JWT = "eyJhbGciOiJFZERTQSJ9.eyJqdGkiOiJ4In0.c2lnbmF0dXJl"
 MACAROON = "mc_v1_MDAxY2xvY2F0aW9uIGE"
 BODY = b'{"is_valid":true,"key_id":"x"}'
@@ -32,10 +32,8 @@ class Host:
         self.fast_path = _core.FastPath(
             self.cache,
             kind=0,
-            head=HEAD,
             imported_kind=IMPORTED,
             token_kind=TOKENS,
-            token_head=TOKEN_HEAD,
         )
         self.configure()
 
@@ -52,7 +50,7 @@ class Host:
             skew_ns=skew_ns,
             generation=generation,
         )
-        self.fast_path.configure(lambda _host: settings)
+        self.fast_path.configure(lambda _host: settings, head=HEAD, token_head=TOKEN_HEAD)
 
     def publish(
         self,
@@ -190,10 +188,20 @@ def test_tokens_and_keys_are_never_taken_for_each_other(host: Host) -> None:
     assert host.answer(raw_key)
 
 
-def test_a_fast_path_without_tokens_declines_them() -> None:
+@pytest.mark.parametrize(
+    ("kind", "heads"),
+    [
+        (None, {"head": HEAD}),
+        (TOKENS, {"head": HEAD}),
+        (None, {"head": HEAD, "token_head": TOKEN_HEAD}),
+    ],
+)
+def test_without_a_kind_or_a_head_for_them_tokens_are_declined(
+    kind: int | None, heads: dict[str, tuple[bytes, bytes]]
+) -> None:
     host = Host()
     host.publish()
-    fast = _core.FastPath(host.cache, kind=0, head=HEAD)
+    fast = _core.FastPath(host.cache, kind=0, token_kind=kind)
     settings = _core.FastPathNetwork(
         network=NETWORK.bytes,
         secrets=[(CURRENT, None)],
@@ -204,15 +212,8 @@ def test_a_fast_path_without_tokens_declines_them() -> None:
         skew_ns=0,
         generation=7,
     )
-    fast.configure(lambda _host: settings)
+    fast.configure(lambda _host: settings, **heads)
     assert fast.answer(asking(JWT), now_ns=NOW_NS) == (b"", 0)
-
-
-def test_tokens_need_a_kind_and_a_head(host: Host) -> None:
-    with pytest.raises(ValueError, match="kind and a head"):
-        _core.FastPath(host.cache, kind=0, head=HEAD, token_kind=TOKENS)
-    with pytest.raises(ValueError, match="kind and a head"):
-        _core.FastPath(host.cache, kind=0, head=HEAD, token_head=TOKEN_HEAD)
 
 
 def test_a_token_has_no_limit() -> None:

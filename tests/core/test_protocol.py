@@ -23,12 +23,17 @@ class Connection(_core.FastPathProtocol):
         self.left = b""
         self.waiting = b""
         self.over = False
+        self.closing = False
 
     def received(self, data: memoryview) -> None:
         self.left += data
 
-    def unsent(self, data: bytes) -> None:
+    def unsent(self, data: bytes, closing: bool) -> None:
         self.waiting += data
+        self.closing = closing
+
+    def answered_last(self) -> None:
+        self.closing = True
 
     def broken(self) -> None:
         self.over = True
@@ -123,7 +128,7 @@ def test_a_head_that_memory_may_answer_is_told_from_others(pair: Pair) -> None:
     head_ends = whole.index(b"\r\n\r\n") + 4
     lacking = [end for end in range(len(whole) + 1) if pair.connection.lacks_body(whole[:end])]
     assert lacking == list(range(head_ends, len(whole)))
-    for line in (b"Expect: 100-continue", b"Transfer-Encoding: chunked", b"Connection: close"):
+    for line in (b"Expect: 100-continue", b"Transfer-Encoding: chunked", b"Connection: x"):
         other = asking(pair.credential, line)
         assert not any(pair.connection.lacks_body(other[:end]) for end in range(len(other)))
     assert not pair.connection.lacks_body(whole[:head_ends].replace(b"Host", b"Hots"))
@@ -146,6 +151,30 @@ def test_what_the_socket_does_not_take_is_left_to_others(pair: Pair) -> None:
     pair.connection.read(pair.request())
     assert pair.received() == b""
     assert pair.connection.left == pair.request()
+
+
+def test_behind_the_last_answer_of_a_connection_nothing_is_answered(pair: Pair) -> None:
+    last = asking(pair.credential, b"Connection: close")
+    pair.connection.read(pair.request() + last + pair.request())
+    assert pair.received().count(BODY) == 2
+    assert pair.connection.left == pair.request()
+    assert pair.connection.closing
+    assert not pair.connection.fast_path_allowed
+
+
+def test_a_last_answer_that_is_not_taken_at_once_is_told_as_such(pair: Pair) -> None:
+    pair.server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    for line in (b"Connection: close", b"Connection: keep-alive"):
+        pair.received()
+        pair.connection.waiting = b""
+        for _ in range(10_000):
+            pair.connection.fast_path_allowed = True
+            pair.connection.read(asking(pair.credential, line))
+            if pair.connection.waiting:
+                break
+        assert pair.connection.waiting
+        assert pair.connection.closing is (line == b"Connection: close")
+        assert not pair.connection.fast_path_allowed
 
 
 def test_answering_ends_where_an_answer_waits(pair: Pair) -> None:
@@ -223,8 +252,10 @@ def test_neither_part_can_be_pickled_or_does_anything_by_itself(pair: Pair) -> N
     for thing in (bare, _core.FastPathContext()):
         with pytest.raises(TypeError, match="pickled"):
             pickle.dumps(thing)
-    for told in (bare.received, bare.unsent):
-        with pytest.raises(NotImplementedError):
-            told(b"")  # type: ignore[operator]
     with pytest.raises(NotImplementedError):
-        bare.broken()
+        bare.received(memoryview(b""))
+    with pytest.raises(NotImplementedError):
+        bare.unsent(b"", False)
+    for called in (bare.answered_last, bare.broken):
+        with pytest.raises(NotImplementedError):
+            called()

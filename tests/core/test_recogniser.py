@@ -50,6 +50,27 @@ CLIENTS = (
     ),
 )
 
+# What proxies and instrumented clients add, each of which changes nothing by itself.
+ADDED = (
+    b"Connection: close",
+    b"Connection: Close\r\nConnection: keep-alive",
+    b"Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    b"tracestate: rojo=00f067aa0ba902b7,congo=t61rcWkgMzE",
+    b"baggage: userId=alice,serverNode=DF%2028,isProduction=false",
+    b"b3: 80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-1-05e3ac9a4f6e3b90",
+    b"X-B3-TraceId: 80f198ee56343ba864fe8b2a57d3eff7\r\nX-B3-Sampled: 1",
+    b"X-Forwarded-Host: other.example.com",
+    b"X-Forwarded-Host: a\r\nX-Forwarded-Host: b, c",
+    b"Forwarded: for=192.0.2.60;proto=https;host=other.example.com",
+    b"Via: 1.1 caddy, 1.0 fred",
+    b"X-Original-Forwarded-For: 192.0.2.1\r\nX-Scheme: https\r\nX-Real-IP: 192.0.2.1",
+    b"x-envoy-expected-rq-timeout-ms: 15000\r\nx-envoy-internal: true",
+    b"Cache-Control: max-age=0",
+    b"cache-control:",
+    b"Cache-Control: private, must-revalidate",
+    b"Pragma: x",
+)
+
 BATCH_START = b"POST /v2alpha1/admin/apiKeys:batchVerify HTTP/1.1\r\n"
 BATCH_CLIENTS = tuple(data.replace(START, BATCH_START) for data in CLIENTS)
 
@@ -60,7 +81,6 @@ DECLINED = (
     b"Expect: 100-continue",
     b"Upgrade: h2c",
     b"HTTP2-Settings: AAMAAABkAAQAAP__",
-    b"Connection: close",
     b"Connection: keep-alive, close",
     b"Connection: Upgrade",
     b"Connection:",
@@ -68,16 +88,17 @@ DECLINED = (
     b"TE: trailers",
     b"Trailer: Expires",
     b"Cache-Control: no-cache",
-    b"cache-control: max-age=0",
+    b"Cache-Control: no-store",
+    b"cache-control: max-age=0, No-Store",
+    b'cache-control: private,NO-CACHE="x"',
     b"Pragma: no-cache",
+    b"pragma: No-Cache",
     b"Origin: https://example.com",
     b"Origin: null",
     b"origin:",
     b"Sec-Fetch-Site: cross-site",
     b"sec-fetch-site: same-origin",
     b"SEC-FETCH-SITE:",
-    b"Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-    b"X-Forwarded-Host: other.example.com",
     b"Content-Encoding: gzip",
     b"Host: other",
     b"Content-Length: 1",
@@ -118,13 +139,15 @@ HOSTS = (
 STARTS = (
     b"post /v2alpha1/admin/apiKeys:verify HTTP/1.1\r\n",
     b"PUT /v2alpha1/admin/apiKeys:verify HTTP/1.1\r\n",
-    b"POST /v2alpha1/admin/apiKeys:verify HTTP/1.0\r\n",
+    b"POST /v2alpha1/admin/apiKeys:verify HTTP/1.2\r\n",
+    b"POST /v2alpha1/admin/apiKeys:verify HTTP/2.0\r\n",
+    b"POST /v2alpha1/admin/apiKeys:verify HTTP/1.00\r\n",
     b"POST /v2alpha1/admin/apiKeys:verify  HTTP/1.1\r\n",
     b"POST /v2alpha1/admin/apiKeys:verify?x HTTP/1.1\r\n",
     b"POST /v2alpha1/admin/apiKeys%3Averify HTTP/1.1\r\n",
     b"POST http://localhost/v2alpha1/admin/apiKeys:verify HTTP/1.1\r\n",
     b"POST /v2alpha1/admin/apiKeys:batchVerifY HTTP/1.1\r\n",
-    b"POST /v2alpha1/admin/apiKeys:batchVerify HTTP/1.0\r\n",
+    b"POST /v2alpha1/admin/apiKeys:batchVerify HTTP/0.9\r\n",
     b"POST /v2alpha1/admin/apiKeys:batchVerify/ HTTP/1.1\r\n",
     b"POST /v2alpha1/admin/apiKeys:batchVerifyverify HTTP/1.1\r\n",
     b"POST /v2alpha1/admin/apiKeys:batchverify HTTP/1.1\r\n",
@@ -141,6 +164,8 @@ MATCHED = (
     b'{"credential":" a-b.c+/= {[,:]}\'~ "}',
     b'{"credential":"a","expected_audiences":[]}',
     b'{"credential":"a", "expected_audiences": [ ]}',
+    b'{"credential":"a","expected_audiences":null}',
+    b'{"credential":"a" , "expected_audiences" : null }',
 )
 
 NOT_MATCHED = (
@@ -157,7 +182,10 @@ NOT_MATCHED = (
     b'{"Credential":"a"}',
     b"{'credential':'a'}",
     b'{"credential":null}',
-    b'{"credential":"a","expected_audiences":null}',
+    b'{"credential":"a","expected_audiences":nul}',
+    b'{"credential":"a","expected_audiences":nullx}',
+    b'{"credential":"a","expected_audiences":"null"}',
+    b'{"credential":"a","expected_audiences":[null]}',
     b'{"credential":"a","expected_audiences":[""]}',
     b'{"credential":"a","expectedAudiences":[]}',
     b'{"credential":"a","expected_audiences":[],"x":1}',
@@ -246,6 +274,40 @@ def test_a_line_of_another_meaning_is_not_recognised(lines: bytes) -> None:
     assert _core.recognise_batch_verify(request(lines, start=BATCH_START)) is None
 
 
+OLD_START = START.replace(b"1.1", b"1.0")
+
+
+@pytest.mark.parametrize("start", [START, OLD_START])
+@pytest.mark.parametrize("lines", ADDED)
+def test_what_proxies_and_tracers_add_changes_nothing(lines: bytes, start: bytes) -> None:
+    assert parity_of_request(request(lines, start=start))
+    recognised = _core.recognise_verify(request(lines, start=start))
+    assert recognised is not None
+    assert recognised[5] is (b"X-Forwarded-Host" in lines)
+
+
+@pytest.mark.parametrize(
+    ("start", "lines", "keep_alive"),
+    [
+        (START, (), True),
+        (START, (b"Connection: close",), False),
+        (START, (b"connection: Keep-Alive",), True),
+        (OLD_START, (), False),
+        (OLD_START, (b"Connection: keep-alive",), True),
+        (OLD_START, (b"Connection: keep-alive", b"Connection: close"), False),
+    ],
+)
+def test_whether_the_connection_is_kept_alive(
+    start: bytes, lines: tuple[bytes, ...], keep_alive: bool
+) -> None:
+    data = request(*lines, start=start)
+    recognised = _core.recognise_verify(data)
+    assert recognised is not None
+    assert recognised[3] is keep_alive
+    assert recognised[4] == (1 if start is START else 0)
+    assert parity_of_request(data)
+
+
 @pytest.mark.parametrize("host", HOSTS)
 def test_any_but_one_plain_host_is_not_recognised(host: bytes) -> None:
     assert _core.recognise_verify(request(host=host)) is None
@@ -332,6 +394,7 @@ def test_no_change_of_a_byte_makes_the_readings_differ(data: bytes) -> None:
 
 
 PIECES = (
+    *ADDED,
     *(line for line in DECLINED if len(line) < 200),
     *HOSTS,
     b"Host: a",
@@ -364,7 +427,7 @@ LINES = st.one_of(
 @thorough
 @given(
     lines=st.lists(LINES, max_size=5),
-    start=st.sampled_from((START, START, BATCH_START, *STARTS)),
+    start=st.sampled_from((START, START, OLD_START, BATCH_START, *STARTS)),
     position=st.integers(0, 400),
     inserted=st.sampled_from(
         (b"", b"", b"\r\n", b"\r", b"\n", b":", b" ", b"\0", b"0", b",", b"\xa0")

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
+import talos.fast_path
 from talos import _core
 from talos.errors import NotFound
-from talos.services.fast_path import networks_by_host
 from talos.services.tenant import HttpSettings, Tenant
 
 
@@ -31,4 +31,4 @@ class Directory:
 
 def configure(fast_path: _core.FastPath, tenant: Tenant, http: HttpSettings | None = None) -> None:
     """Have ``fast_path`` answer for ``tenant`` under every host that ``http`` allows."""
-    fast_path.configure(networks_by_host(Directory(tenant, http or HttpSettings())))
+    talos.fast_path.configure(fast_path, Directory(tenant, http or HttpSettings()))

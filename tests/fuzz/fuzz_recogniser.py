@@ -20,6 +20,7 @@ sys.path.insert(0, str(CHECKOUT))
 
 with atheris.instrument_imports(include=["talos.serving", "talos.http"]):
     from tests.core.test_recogniser import (
+        ADDED,
         BATCH_CLIENTS,
         BATCHES,
         CLIENTS,
@@ -54,7 +55,7 @@ def write_corpus(folder: Path) -> None:
     """Adds the seeds to what earlier runs have found. Named by content, as libFuzzer does."""
     folder.mkdir(parents=True, exist_ok=True)
     seeds = [b"B" + body for body in (*MATCHED, *BATCHES, *NO_BATCHES)]
-    requests = (*CLIENTS, *BATCH_CLIENTS, *(request(lines) for lines in DECLINED))
+    requests = (*CLIENTS, *BATCH_CLIENTS, *(request(lines) for lines in (*ADDED, *DECLINED)))
     seeds += [b"R" + data for data in requests]
     for content in seeds:
         name = hashlib.sha1(content, usedforsecurity=False).hexdigest()

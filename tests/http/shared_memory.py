@@ -13,7 +13,6 @@ from talos.adapters.ratelimit.null import UnenforcedLimiter
 from talos.adapters.ratelimit.shared import SharedRateLimiter
 from talos.domain.keys import KeyKind
 from talos.http import cached_body, surfaces
-from talos.http.fast_path_heads import batch_head, token_head, verify_head
 from talos.services.assembly import assemble
 from talos.services.ports import RateLimiter
 from talos.serving.http.endpoints import Endpoints
@@ -68,10 +67,7 @@ class HotSurface(Surface):
             kind=KIND_NUMBERS[KeyKind.ISSUED],
             imported_kind=KIND_NUMBERS[KeyKind.IMPORTED],
             token_kind=TOKEN_KIND,
-            token_head=token_head(),
             limits=None if self.fast_path_limits is None else self.fast_path_limits.table,
-            head=verify_head(),
-            batch_head=batch_head(),
         )
         self.configure()
 

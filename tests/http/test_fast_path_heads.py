@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from talos import _core
-from talos.http.fast_path_heads import batch_head, verify_head
 from talos.serving.http.endpoints import Endpoints
 from talos.serving.http.exchange import exchange
 from tests.core.test_recogniser import BATCH_START, CLIENTS, request
@@ -54,7 +53,10 @@ def stocked(surface: Surface, *keys: dict[str, Any]) -> _core.FastPath:
     memory = _core.SharedMemory(2 << 20)
     memory.attach()
     cache = _core.KeyCache(memory)
-    fast = _core.FastPath(cache, kind=0, head=verify_head(), batch_head=batch_head())
+    fast = _core.FastPath(
+        cache,
+        kind=0,
+    )
     settings = TENANT.credentials
     configure(fast, TENANT)
     now_ns = surface.harness.clock.now_ns()

@@ -35,7 +35,6 @@ from talos.domain.keys import Key, KeyKind, KeyRef, KeyStatus
 from talos.domain.verification import CacheDirective
 from talos.errors import TalosError
 from talos.http import cached_body
-from talos.http.fast_path_heads import verify_head
 from talos.services.assembly import assemble
 from talos.services.ports import KeyCache, Ports
 from tests.core.test_recogniser import request
@@ -155,7 +154,6 @@ class Worker:
         self._fast_path = _core.FastPath(
             _core.KeyCache(memory),
             kind=KIND_NUMBERS[KeyKind.ISSUED],
-            head=verify_head(),
         )
         configure(self._fast_path, self._tenant)
         keys, clock = StoppingKeys(self.engine, self._stop), SystemClock()

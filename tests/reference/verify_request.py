@@ -23,8 +23,8 @@ from talos.serving.http.head import parse
 
 ENDPOINTS = Endpoints(peer=("127.0.0.1", 1), server=("127.0.0.1", 2))
 BODY_LIMIT = 4 * 1024 * 1024
-LINE = ("POST", "/v2alpha1/admin/apiKeys:verify", "", "HTTP/1.1")
-BATCH_LINE = ("POST", "/v2alpha1/admin/apiKeys:batchVerify", "", "HTTP/1.1")
+LINE = ("POST", "/v2alpha1/admin/apiKeys:verify", "")
+BATCH_LINE = ("POST", "/v2alpha1/admin/apiKeys:batchVerify", "")
 
 # What a header can do beyond what is compared: none of these is in a plain request.
 MEANINGFUL = (
@@ -35,8 +35,6 @@ MEANINGFUL = (
     "HTTP_TE",
     "HTTP_ORIGIN",
     "HTTP_SEC_FETCH_SITE",
-    "HTTP_TRACEPARENT",
-    "HTTP_X_FORWARDED_HOST",
 )
 
 
@@ -44,11 +42,14 @@ MEANINGFUL = (
 class Reading:
     """A request as the slow path reads it. ``request_id`` is empty where a fresh one is due."""
 
-    line: tuple[str, str, str, str]
+    line: tuple[str, str, str]
     body: bytes
     request_id: str
     plain: bool
     length: int
+    keep_alive: bool = True
+    minor_version: int = 1
+    forwarded_host: bool = False
 
 
 def read(data: bytes) -> Reading | None:
@@ -68,14 +69,15 @@ def read(data: bytes) -> Reading | None:
             variables["REQUEST_METHOD"],
             variables["PATH_INFO"],
             variables["QUERY_STRING"],
-            variables["SERVER_PROTOCOL"],
         ),
         body=bytes(connection.body or b""),
         request_id=_request_id(request),
         plain=cache_directive(request) is CacheDirective.DEFAULT
-        and parsed.keep_alive
         and not any(name in variables for name in MEANINGFUL),
         length=len(data) - len(connection.buffer),
+        keep_alive=parsed.keep_alive,
+        minor_version=parsed.version[1],
+        forwarded_host="HTTP_X_FORWARDED_HOST" in variables,
     )
 
 
@@ -106,8 +108,17 @@ def parity_of_request(data: bytes, start: int = 0) -> bool:
         recognised, line = _core.recognise_batch_verify(data, start), BATCH_LINE
     if recognised is None:
         return False
-    body, request_id, end = recognised
-    assert read(data[start:]) == Reading(line, body, request_id.decode("ascii"), True, end - start)
+    body, request_id, end, keep_alive, minor_version, forwarded_host = recognised
+    assert read(data[start:]) == Reading(
+        line,
+        body,
+        request_id.decode("ascii"),
+        plain=True,
+        length=end - start,
+        keep_alive=keep_alive,
+        minor_version=minor_version,
+        forwarded_host=forwarded_host,
+    )
     return True
 
 

@@ -259,7 +259,7 @@ class HttpProtocol(FastPathProtocol, asyncio.BufferedProtocol):
         used = self.answer_by_fast_path(data)
         if used:
             del connection.buffer[:used]
-            if self._closed or self._blocked:
+            if self._closed or self._blocked or connection.phase is not Phase.HEAD:
                 return True
             self.rest()
             data = data[used:]
@@ -277,10 +277,16 @@ class HttpProtocol(FastPathProtocol, asyncio.BufferedProtocol):
             self._open.resume_reading()
             self.fast_path_allowed = self._at_rest
 
-    def unsent(self, data: bytes) -> None:
+    def unsent(self, data: bytes, closing: bool) -> None:
         """Send the rest of fast path answers. See ``FastPathProtocol``."""
         self.rest()
-        self._write(data, keep_alive=True)
+        self._write(data, keep_alive=not closing)
+        if closing:
+            self._go_on()
+
+    def answered_last(self) -> None:
+        """Close the connection behind what was sent. See ``FastPathProtocol``."""
+        self.unsent(b"", closing=True)
 
     def broken(self) -> None:
         """Give up a client who takes nothing any more. See ``FastPathProtocol``."""

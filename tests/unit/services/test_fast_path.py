@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 
+import talos.fast_path
 from talos import _core
 from talos.credentials.secrets import Retired, Secret, SecretRing
 from talos.domain.hosts import AllowedHosts
 from talos.domain.keys import NIL_NETWORK
-from talos.http.fast_path_heads import verify_head
-from talos.services.fast_path import networks_by_host
 from talos.services.gates import check_minting, possession
 from talos.services.tenant import HttpSettings, Tenant
 from talos.services.verdicts import Rejected
@@ -42,7 +41,7 @@ class Host:
         self.memory = _core.SharedMemory(2 << 20)
         assert self.memory.attach()
         self.cache = _core.KeyCache(self.memory)
-        self.path = _core.FastPath(self.cache, kind=0, head=verify_head())
+        self.path = _core.FastPath(self.cache, kind=0)
 
     def key(
         self,
@@ -172,7 +171,7 @@ def test_each_host_has_the_settings_of_its_own_network() -> None:
     directory = Directory(
         None, by_host={"a.example": TENANT, "b.example": other, "c.example": no_cache}
     )
-    host.path.configure(networks_by_host(directory))
+    talos.fast_path.configure(host.path, directory)
 
     def answered(*requests: tuple[bytes, str]) -> int:
         data = b"".join(

@@ -27,7 +27,6 @@ from talos.domain.drafts import VerifyDraft
 from talos.domain.keys import NIL_NETWORK
 from talos.domain.verification import CacheDirective, Verification
 from talos.http.cached_body import render
-from talos.http.fast_path_heads import token_head, verify_head
 from talos.services.ports import VerifiedTokenCache
 from talos.services.tenant import Tenant
 from talos.services.verdicts import Verified
@@ -141,9 +140,7 @@ class TokensUnderChange(RuleBasedStateMachine):
         self.fast_path = FastPath(
             KeyCache(memory),
             kind=0,
-            head=verify_head(),
             token_kind=KIND,
-            token_head=token_head(),
         )
         self.now, self.before = World(), World()
         self.latest: deque[str] = deque(maxlen=3)

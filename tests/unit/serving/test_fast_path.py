@@ -68,7 +68,8 @@ def test_pipelined_answers_keep_their_order_whoever_gives_them(harness: FastPath
     )
     received = harness.until_received(
         client,
-        b"X-Request-Id: 4\r\nContent-Length: 17\r\nContent-Type: application/json\r\n\r\n" + BODY,
+        b"X-Request-Id: 4\r\nA: b\r\nContent-Length: 17\r\n"
+        b"Content-Type: application/json\r\n\r\n" + BODY,
     )
     found = re.findall(rb"X-Request-Id: (\d)|\r\n\r\n(0)", received)
     assert [request_id or length for request_id, length in found] == [
@@ -327,7 +328,7 @@ def test_idle_deadline_begins_after_an_answer_sent_in_two_parts(
     harness.until(lambda: len(harness.listener_state.evictable) == 1, "the client")
     [known] = harness.server.clients
     known.connection.deadline = 0
-    known.unsent(BODY)
+    known.unsent(BODY, closing=False)
     assert time.monotonic() < known.connection.deadline
     assert harness.until_received(client, BODY) == BODY
     assert harness.listener_state.evictable
@@ -342,6 +343,24 @@ def test_fast_path_is_off_while_the_server_drains(harness: FastPathHarness) -> N
     assert received is not None
     assert b"Connection: close" in received
     assert BODY not in received
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+@pytest.mark.parametrize("follower", [b"", b"GET / HTTP/1.1\r\n\r\n"])
+def test_the_connection_is_closed_behind_a_last_answer(
+    harness: FastPathHarness, pieces: int, follower: bytes
+) -> None:
+    data = harness.request(b"x\r\nConnection: close") + follower
+    client = harness.connect(data[:60] if pieces == 2 else data)
+    if pieces == 2:
+        harness.turn()
+        client.sendall(data[60:])
+    received = harness.until_received(client, BODY)
+    assert received.count(b"HTTP/1.1 200") == 1
+    assert b"\r\nConnection: close\r\n" in received
+    harness.until(lambda: receive(client) == b"", "the server's end of the connection")
+    client.close()
+    harness.until(lambda: not harness.server.clients, "the end of the connection")
 
 
 def test_fast_path_is_off_for_probes(harness: FastPathHarness) -> None:
