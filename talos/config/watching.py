@@ -1,29 +1,25 @@
-"""Notices that a file may have changed, however it was changed.
+"""Notices that a file has changed, however it was changed.
 
 A file is edited in place, replaced by a rename, or swapped by turning a symbolic link somewhere on
-the way to it (Kubernetes does that). So the directories are watched in which any link of the way,
-or the file itself, stands; and because notifications can fail (network file systems, exhausted
-limits, a directory that was itself replaced), the file is looked at from time to time anyway.
+the way to it (Kubernetes does that). What ``stat`` says of the path tells all of these, on network
+file systems too, and nothing else: notifications of the system would come for every write to a
+directory, which may hold the database.
 """
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from watchfiles import watch
-
-_RECHECK_S: Final = 1.0
+_POLL_S: Final = 0.2
 _STEP_S: Final = 0.05
 _QUIET_S: Final = 0.1
 # A file that is empty or gone is most likely about to be written.
 _QUIET_EMPTY_S: Final = 1.0
-_MOST_LINKS: Final = 40
 
 _Signature: TypeAlias = tuple[int, ...] | None
 _Signatures: TypeAlias = tuple[_Signature, ...]
-_Directory: TypeAlias = tuple[str, _Signature]
 
 
 def follow(
@@ -41,70 +37,11 @@ def follow(
         return known is not None and _signatures(paths) == known
 
     while not stop.is_set():
-        directories = _directories_of(paths)
-        for _ in _wakeups(directories, stop):
-            while not (stop.is_set() or quiet()):
-                known = _settled(paths, stop)
-                look(quiet)
-            if stop.is_set() or _directories_of(paths) != directories:
-                break
-
-
-def _directories_of(paths: Sequence[Path]) -> tuple[_Directory, ...]:
-    """Return the directories of all ``paths``, each once."""
-    return tuple(dict.fromkeys(found for path in paths for found in directories_of(path)))
-
-
-def directories_of(path: Path) -> tuple[_Directory, ...]:
-    """Return the directories whose entries decide what the absolute ``path`` leads to.
-
-    Each comes with its identity, so that a directory which takes another's place is told apart.
-    Where something on the way is missing, the directory that should hold it is the last one.
-    """
-    found: dict[Path, None] = {}
-    here, ahead = Path(path.anchor), list(path.parts[1:])
-    links = 0
-    while ahead and links < _MOST_LINKS:
-        name = ahead.pop(0)
-        if name == "..":
-            here = here.parent
-            continue
-        entry = here / name
-        if entry.is_symlink():
-            links += 1
-            found[here] = None
-            target = entry.readlink()
-            here = Path(target.anchor) if target.is_absolute() else here
-            ahead = [part for part in target.parts if part != target.anchor] + ahead
-        elif not ahead or not entry.is_dir():
-            found[here] = None
-            break
+        if quiet():
+            stop.wait(_POLL_S)
         else:
-            here = entry
-    return tuple((str(directory), _identity(directory)) for directory in found)
-
-
-def _wakeups(directories: tuple[_Directory, ...], stop: threading.Event) -> Iterator[None]:
-    """Yield now, after every event in the directories, and at least every ``_RECHECK_S``."""
-    yield
-    try:
-        for _ in watch(
-            *(name for name, _ in directories),
-            watch_filter=None,
-            recursive=False,
-            stop_event=stop,
-            step=round(_STEP_S * 1000),
-            debounce=round(_QUIET_S * 1000),
-            rust_timeout=round(_RECHECK_S * 1000),
-            yield_on_timeout=True,
-            raise_interrupt=False,
-            ignore_permission_denied=True,
-        ):
-            yield
-    except (OSError, RuntimeError):
-        # No notifications to be had here: the clock alone has to do.
-        while not stop.wait(_RECHECK_S):
-            yield
+            known = _settled(paths, stop)
+            look(quiet)
 
 
 def _settled(paths: Sequence[Path], stop: threading.Event) -> _Signatures:
@@ -133,11 +70,3 @@ def _signature(path: Path) -> _Signature:
     except OSError:
         return None
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-def _identity(directory: Path) -> _Signature:
-    try:
-        status = directory.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino

@@ -219,7 +219,7 @@ def test_a_command_of_subgroups_is_suggested_with_them() -> None:
 
 
 HEAVY = {"sqlalchemy", "alembic", "falcon", "gunicorn", "jsonschema", "rich", "yaml", "joserfc",
-         "cryptography", "structlog", "msgspec", "watchfiles"}  # fmt: skip
+         "cryptography", "structlog", "msgspec"}  # fmt: skip
 
 
 @pytest.mark.parametrize(

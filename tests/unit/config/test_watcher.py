@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ import pytest
 from talos.config import watching
 from talos.config.loading import load
 from talos.config.reload import ConfigSource, ConfigWatcher
-from talos.config.watching import directories_of
 from tests.unit.config.conftest import Records
 from tests.unit.config.settings import tree, write
 
@@ -197,20 +196,26 @@ def test_an_edit_before_the_watch_began(
     watcher.stop()
 
 
-@pytest.mark.parametrize("error", [OSError("no inotify instances left"), RuntimeError("rust")])
-def test_without_notifications_the_clock_does(
-    path: Path, monkeypatch: pytest.MonkeyPatch, records: Records, error: Exception
+def test_what_else_happens_in_the_folder_is_not_looked_at(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, records: Records
 ) -> None:
-    def unavailable(*_: object, **__: object) -> Iterator[None]:
-        raise error
+    """The folder may hold the database, which is written to all the time."""
+    polls = threading.Semaphore(0)
+    signatures = watching._signatures
 
-    monkeypatch.setattr(watching, "watch", unavailable)
-    monkeypatch.setattr(watching, "_RECHECK_S", 0.05)
-    host = Watched(path, monkeypatch)
-    replace(path, "second")
-    assert records.next()[1] == RELOADED
-    assert host.issuer == "second"
-    host.watcher.stop()
+    def counted(paths: Sequence[Path]) -> object:
+        polls.release()
+        return signatures(paths)
+
+    monkeypatch.setattr(watching, "_signatures", counted)
+    other = watched.path.with_name("talos.db-wal")
+    for number in range(3):
+        other.write_text(f"{number}")
+        assert polls.acquire(timeout=30)
+    other.unlink()
+    assert polls.acquire(timeout=30)
+    assert not watched.looks.acquire(blocking=False)
+    assert records.none()
 
 
 def test_the_watcher_ends_when_told_and_is_not_in_the_way(watched: Watched) -> None:
@@ -218,29 +223,3 @@ def test_the_watcher_ends_when_told_and_is_not_in_the_way(watched: Watched) -> N
     assert thread.daemon
     watched.watcher.stop(timeout_s=30)
     assert not thread.is_alive()
-
-
-def test_which_directories_are_watched(tmp_path: Path) -> None:
-    def names(path: Path) -> list[str]:
-        return [str(Path(name).relative_to(tmp_path)) for name, _ in directories_of(path)]
-
-    (tmp_path / "a" / "b").mkdir(parents=True)
-    (tmp_path / "c").mkdir()
-    file = write(tmp_path / "a" / "b" / "f", "x")
-    assert names(file) == ["a/b"]
-    assert names(tmp_path / "a" / "none" / "f") == ["a"]
-    (tmp_path / "c" / "d").symlink_to("../a/b")
-    assert names(tmp_path / "c" / "d" / "f") == ["c", "a/b"]
-    (tmp_path / "c" / "f").symlink_to(file)
-    assert names(tmp_path / "c" / "f") == ["c", "a/b"]
-    assert names(tmp_path / "a" / ".." / "a" / "b" / "f") == ["a/b"]
-    (tmp_path / "loop").symlink_to("loop")
-    assert names(tmp_path / "loop") == ["."]
-
-
-def test_a_directory_in_the_place_of_another_is_told_apart(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    before = directories_of(tmp_path / "a" / "f")
-    (tmp_path / "a").rename(tmp_path / "b")
-    (tmp_path / "a").mkdir()
-    assert directories_of(tmp_path / "a" / "f") != before
