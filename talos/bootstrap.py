@@ -28,6 +28,7 @@ from talos.adapters.sql.dsn import DatabaseUrl, parse_dsn
 from talos.adapters.sql.engine import create_engine
 from talos.adapters.sql.health import DatabaseHealth
 from talos.adapters.sql.last_used import FLUSH_TIMEOUT_S, BatchedLastUsed
+from talos.adapters.sql.pool import IdleConnections
 from talos.adapters.sql.repository import SqlKeyRepository
 from talos.adapters.sql.sqlite_file import exposures
 from talos.config.directory import SingleTenantSource
@@ -236,12 +237,15 @@ def build(
         ending=shared.ending,
         on_answered=partial(counters.observe, shared.counters, counters.REQUEST_DURATION),
     )
+    idle_connections = IdleConnections(engine, url.pool.max_idle)
+    idle_connections.start()
     watcher = ConfigWatcher(source)
     watcher.start()
 
     def close() -> None:
         # It need not have ended: dying in the middle of its work harms nobody.
         watcher.stop(timeout_s=0)
+        idle_connections.stop()
         last_used.close()
         database.close()
         _log.info("database closed")

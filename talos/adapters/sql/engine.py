@@ -20,11 +20,12 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from talos.adapters.observability.log_throttle import LogThrottle
 from talos.adapters.sql.dsn import DatabaseUrl, Product
 from talos.adapters.sql.last_statements import forget_last_statements, send_with_commit
+from talos.adapters.sql.pool import LastInPool
 from talos.adapters.sql.schema_version import VERSION_TABLE
 from talos.adapters.sql.wrong_server import end_connections_to_wrong_servers
 from talos.errors import ConfigurationError
@@ -69,9 +70,11 @@ def create_engine(url: DatabaseUrl) -> Engine:
     engine = sqlalchemy.create_engine(
         f"{_DRIVERS[url.product]}://",
         creator=_connector(url),
-        poolclass=QueuePool,
-        pool_size=url.pool.max_idle or 1,
-        max_overflow=url.pool.max_open - (url.pool.max_idle or 1),
+        poolclass=LastInPool,
+        # What is above ``max_idle`` is closed by ``pool.IdleConnections``, not on return.
+        pool_size=url.pool.max_open,
+        max_overflow=0,
+        pool_use_lifo=True,
         pool_recycle=-1 if url.pool.max_lifetime_s is None else int(url.pool.max_lifetime_s) or 1,
         pool_timeout=POOL_TIMEOUT_S,
         # Parameters of statements are people's data and stay out of error texts.

@@ -28,21 +28,19 @@ def test_every_scheme_has_its_dialect(dialect: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "size", "overflow", "recycle"),
+    ("query", "size", "recycle"),
     [
-        ("", 5, 20, 1800),
-        ("max_conns=8&max_idle_conns=3&max_conn_lifetime=1m", 3, 5, 60),
-        ("max_conns=8&max_idle_conns=0&max_conn_lifetime=0", 1, 7, -1),
-        ("max_conns=1", 1, 0, 1800),
-        ("max_conn_lifetime=1ms", 5, 20, 1),
+        ("", 25, 1800),
+        ("max_conns=8&max_idle_conns=3&max_conn_lifetime=1m", 8, 60),
+        ("max_conns=8&max_idle_conns=0&max_conn_lifetime=0", 8, -1),
+        ("max_conns=1", 1, 1800),
+        ("max_conn_lifetime=1ms", 25, 1),
     ],
 )
-def test_the_pool_is_as_the_address_says(
-    query: str, size: int, overflow: int, recycle: int
-) -> None:
+def test_the_pool_is_as_the_address_says(query: str, size: int, recycle: int) -> None:
     engine = create_engine(parse_dsn(f"{ADDRESSES['postgresql']}?{query}"))
     pool = engine.pool
-    assert (pool.size(), pool._max_overflow, pool._recycle) == (size, overflow, recycle)  # type: ignore[attr-defined]
+    assert (pool.size(), pool._max_overflow, pool._recycle) == (size, 0, recycle)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("dialect", ADDRESSES)
