@@ -353,6 +353,34 @@ def test_a_retired_secret_without_an_end_counts_always(host: Host) -> None:
     assert host.answers(host.key(secret=RETIRED))
 
 
+MANY = tuple((b"secret number %d" % n, NOW_NS + n * S if n % 3 == 1 else None) for n in range(256))
+
+
+@pytest.fixture(scope="module")
+def rotated() -> tuple[Host, list[tuple[str, int | None]]]:
+    """A host that accepts many secrets, and keys of a few days with the ends of their secrets."""
+    host = Host()
+    host.configure(secrets=MANY)
+    keys: list[tuple[str, int | None]] = [
+        (host.key(secret=secret, made_s=MADE_S - day * 86_400), ends)
+        for day in range(3)
+        for secret, ends in MANY[day::37]
+    ]
+    return host, [*keys, *((host.key(secret=STRANGE), 0) for _ in range(3))]
+
+
+@quick
+@given(asked=st.lists(st.tuples(st.integers(0, 99), st.integers(0, 300)), max_size=40))
+def test_what_was_accepted_before_does_not_change_what_is_accepted(
+    rotated: tuple[Host, list[tuple[str, int | None]]], asked: list[tuple[int, int]]
+) -> None:
+    host, keys = rotated
+    for number, later_s in asked:
+        key, ends = keys[number % len(keys)]
+        now_ns = NOW_NS + later_s * S
+        assert host.answers(key, now_ns) is (ends is None or now_ns < ends)
+
+
 def test_only_accepted_prefixes_are_answered_for(host: Host) -> None:
     key = host.key(prefix="old")
     assert host.answers(key)
@@ -406,7 +434,7 @@ def test_it_starts_disabled(host: Host) -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"secrets": tuple((b"%d" % number, None) for number in range(17))},
+        {"secrets": tuple((b"%d" % number, None) for number in range(257))},
         {"prefixes": tuple(b"p%d" % number for number in range(65))},
     ],
 )

@@ -137,7 +137,7 @@ def test_what_is_routed_as_a_macaroon_is_not_answered(changes: dict[str, Any]) -
         {"prefixes_retired": tuple(f"p{number}" for number in range(70))},
         {
             "hmac": SecretRing(
-                Secret(CURRENT), tuple(Retired(Secret(OLD + str(n))) for n in range(16))
+                Secret(CURRENT), tuple(Retired(Secret(OLD + str(n))) for n in range(256))
             )
         },
     ],
