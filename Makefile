@@ -58,7 +58,7 @@ coverage: $(VENV)/.installed-test ## Run every test and print the branch coverag
 
 .PHONY: services
 services: $(VENV)/.installed-test ## Start the tests' throwaway servers and print their DSNs
-	@$(BIN)/python -m tests.servers
+	@$(BIN)/python -m tests.support.servers
 
 .PHONY: lint
 lint: $(VENV)/.installed-lint ## Check style and types

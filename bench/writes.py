@@ -27,7 +27,7 @@ from talos.domain.events import AuditEvent, Requester
 from talos.domain.keys import NIL_NETWORK, Key, KeyKind, KeyStatus, KeyVisibility, Metadata
 from talos.services import audit
 from talos.services.ports import Change
-from tests.servers import MySqlService, PostgresService, ServerProcess, mariadb, postgres
+from tests.support.servers import MySqlService, PostgresService, ServerProcess, mariadb, postgres
 
 _DURABLE: Final = "--innodb-flush-log-at-trx-commit=1"
 _NOW_NS: Final = 1_790_000_000_000_000_000

@@ -12,7 +12,7 @@ from hypothesis import settings
 
 from talos.adapters.sql import migrate
 from talos.adapters.sql.dsn import parse_dsn
-from tests.servers import (
+from tests.support.servers import (
     INSTALL,
     MySqlService,
     PostgresService,

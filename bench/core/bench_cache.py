@@ -10,7 +10,7 @@ import pytest
 
 from bench.core.cached import KIND, NETWORK, PAYLOAD, key_ids, shared_cache
 from bench.core.conftest import Measure
-from tests.servers import RedisService
+from tests.support.servers import RedisService
 
 CASE = "cache read"
 TWIN = "tests/core/test_key_cache.py"

@@ -20,7 +20,7 @@ from talos.services.attempt import Attempt
 from talos.services.tenant import Tenant
 from talos.services.verify import VerifyService
 from talos.services.verify_token import verify_token
-from tests.fakes.harness import ServiceHarness
+from tests.support.fakes.harness import ServiceHarness
 
 CASE = "JWT, cached"
 TWIN = "tests/unit/services/test_verify_cached_tokens.py"

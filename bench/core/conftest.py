@@ -14,7 +14,7 @@ from talos.config.snapshot import tenant_settings
 from talos.credentials.claims import TokenClaims
 from talos.domain.keys import NIL_NETWORK
 from talos.services.tenant import Tenant
-from tests.servers import RedisService, Unavailable, open_redis
+from tests.support.servers import RedisService, Unavailable, open_redis
 
 KEY_ID: Final = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 SECRET: Final = HMAC_SECRET.encode()

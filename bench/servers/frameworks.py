@@ -16,7 +16,7 @@ from bench.servers.exchange import Answer, ask, expect
 from bench.servers.site import Site, Subject
 from bench.servers.talos import GTHREAD_THREADS
 from bench.tools import ROOT, Missing
-from tests.servers import RedisService
+from tests.support.servers import RedisService
 
 DAY_S: Final = 86_400
 FORBIDDEN: Final = 403

@@ -14,7 +14,7 @@ from bench.load.requests import Request
 from bench.program import Program
 from bench.servers.exchange import Answer, ask, expect
 from bench.tools import ROOT, Missing
-from tests.servers import RedisService, Unavailable, open_postgres, open_redis
+from tests.support.servers import RedisService, Unavailable, open_postgres, open_redis
 
 
 @dataclass(frozen=True)

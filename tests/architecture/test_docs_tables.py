@@ -17,7 +17,7 @@ from talos.services import verification_steps
 from talos.services.import_keys import BatchErrorCode
 from talos.serving.process import listeners
 from tests.architecture.pages import DOCS, ROOT, Page
-from tests.architecture.test_layers import FLOORS
+from tests.support.layers import FLOORS
 
 ARCHITECTURE = Page(DOCS / "architecture.md")
 ERRORS = Page(DOCS / "errors.md")

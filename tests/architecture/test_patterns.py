@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.architecture.regexes import encoded, hostile, methods, patterns, uncovered
-from tests.work import grows_faster
+from tests.support.work import grows_faster
 
 LONGEST_HARMLESS = 300
 """A repetition that ends after so many characters costs little, however often it is tried."""

@@ -10,7 +10,7 @@ import pytest
 
 from bench.load import closed, open_loop
 from bench.tools import Missing, install_command
-from tests.bench.test_report import read
+from tests.support.bench_results import read
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,7 +9,7 @@ from multiprocessing import get_context
 import pytest
 
 from talos import _core
-from tests.core.test_key_cache_processes import child
+from tests.support.child_processes import child
 
 SIZE = 64
 COUNTER = _core.FIRST_FREE_COUNTER

@@ -7,11 +7,11 @@ import pytest
 
 from talos import _core
 from tests.core.strategies import CURRENT
-from tests.core.test_fast_path import MADE_S, NOW_NS, Host, S, asking
-from tests.core.test_fast_path_batches import BatchHost
-from tests.core.test_fast_path_batches import batch as batch_of
-from tests.core.test_protocol import Pair
-from tests.core.test_recogniser import request
+from tests.support.fast_path import MADE_S, NOW_NS, Host, S, asking
+from tests.support.fast_path_batches import BatchHost
+from tests.support.fast_path_batches import batch as batch_of
+from tests.support.fast_path_connection import Pair
+from tests.support.verify_requests import request
 
 REASONS = [name for name in _core.FAST_PATH_COUNTERS if name.startswith("declined_")]
 

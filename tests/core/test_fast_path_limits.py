@@ -14,7 +14,7 @@ from talos import _core
 from talos.credentials.imported import imported_key_id
 from talos.domain.timestamps import rfc3339
 from tests.core.strategies import CURRENT, STRANGE, quick
-from tests.core.test_fast_path import HEAD, MADE_S, NOW_NS, S, asking
+from tests.support.fast_path import HEAD, MADE_S, NOW_NS, S, asking
 
 NETWORK: Final = uuid.UUID("550e8400-e29b-41d4-a716-446655440000")
 IMPORTED = 1

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from talos import _core
 from tests.core.strategies import CURRENT, quick
-from tests.core.test_fast_path import HEAD, NOW_NS, S, asking
+from tests.support.fast_path import HEAD, NOW_NS, S, asking
 
 NETWORK: Final = uuid.UUID("550e8400-e29b-41d4-a716-446655440000")
 IMPORTED, TOKENS = 1, 2

@@ -2,8 +2,6 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -11,6 +9,7 @@ from talos import _core
 from talos._core import KeyCache, SharedMemory
 from tests.core import torture
 from tests.core.counts import cache_counts
+from tests.support.child_processes import child
 
 NETWORK = bytes(16)
 KEY = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
@@ -25,26 +24,6 @@ def publish(cache: KeyCache, payload: bytes = b"yes") -> int:
 
 def get(cache: KeyCache) -> bytes | None:
     return cache.get(NETWORK, 1, KEY, now_ns=NOW_NS)
-
-
-@contextmanager
-def child(act: Callable[[], bytes]) -> Iterator[bytes]:
-    """A process that has done ``act`` and waits; killed at the end. Gives what ``act`` returned."""
-    ours, theirs = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.write(theirs, act())
-            signal.pause()
-        finally:
-            os._exit(1)
-    os.close(theirs)
-    try:
-        yield os.read(ours, 64)
-    finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        os.close(ours)
 
 
 @pytest.fixture

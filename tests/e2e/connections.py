@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tests.e2e.conftest import ADMIN
 from tests.e2e.processes import PATIENCE_S, Server, eventually
+from tests.support.talos_server import ADMIN
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 
 from talos.credentials.imported import imported_key_id
 from talos.domain.keys import NIL_NETWORK
-from tests.e2e.conftest import ADMIN
 from tests.e2e.processes import PATIENCE_S
+from tests.support.talos_server import ADMIN
 
 Row: TypeAlias = dict[str, Any]
 """Members that a key must show, by name. ``key_id`` is missing where nobody was told it."""

@@ -14,12 +14,12 @@ import pytest
 import yaml
 
 from tests.e2e.certificates import Authority
-from tests.e2e.conftest import ADMIN, Talos
 from tests.e2e.documented import block, with_changes
 from tests.e2e.processes import PATIENCE_S
-from tests.servers import Unavailable
-from tests.servers.process import ServerProcess
-from tests.servers.proxies import REQUIRED, proxy
+from tests.support.servers import Unavailable
+from tests.support.servers.process import ServerProcess
+from tests.support.servers.proxies import REQUIRED, proxy
+from tests.support.talos_server import ADMIN, Talos
 
 NAMES: Final = ("nginx", "haproxy", "caddy", "envoy")
 PROXY: Final = "127.0.0.1"

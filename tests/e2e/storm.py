@@ -9,9 +9,9 @@ from http.client import HTTPConnection, HTTPException
 from types import TracebackType
 from typing import Any, TypeAlias
 
-from tests.e2e.conftest import ADMIN
 from tests.e2e.ledger import Ledger, Lineage, Row, shown
 from tests.e2e.processes import PATIENCE_S, eventually
+from tests.support.talos_server import ADMIN
 
 Request: TypeAlias = tuple[str, str, object]
 Answer: TypeAlias = tuple[int, Any]

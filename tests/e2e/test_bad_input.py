@@ -20,10 +20,10 @@ from talos.adapters.sql import migrate
 from talos.adapters.sql.dsn import parse_dsn
 from talos.http.messages import VERIFY
 from talos.http.operations import OPERATIONS
-from tests.e2e.conftest import ADMIN, Talos, serving
 from tests.e2e.connections import Connection, request, verify
 from tests.e2e.processes import PATIENCE_S, REPOSITORY, say
-from tests.http.test_hostile import GREAT_BODIES, NASTY_TEXT, bodies, text_of
+from tests.support.hostile_bodies import GREAT_BODIES, NASTY_TEXT, bodies, text_of
+from tests.support.talos_server import ADMIN, Talos, serving
 
 WRITES = [operation for operation in OPERATIONS if operation.request is not None]
 

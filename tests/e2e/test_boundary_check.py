@@ -3,8 +3,8 @@
 import re
 import subprocess
 
-from tests.e2e.conftest import Serve, Talos
 from tests.e2e.processes import REPOSITORY, clean_environment, free_ports
+from tests.support.talos_server import Serve, Talos
 
 
 def check(port: int) -> subprocess.CompletedProcess[str]:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.core.test_recogniser import request
-from tests.e2e.conftest import ADMIN, Serve, Talos
 from tests.e2e.connections import Answer, Connection
 from tests.e2e.processes import eventually, say, try_get
-from tests.e2e.test_fast_path import CACHED, Peer, asking
+from tests.support.talos_server import ADMIN, Serve, Talos
+from tests.support.verify_client import CACHED, Peer, asking
+from tests.support.verify_requests import request
 
 EVIL = "https://evil.example.org"
 IMPORT = json.dumps({"raw_key": "sk_of_the_page", "name": "n", "actor_id": "root"})

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import ADMIN, HMAC_SECRET, Serve, Talos, signing_keys
 from tests.e2e.connections import Answer, Connection, Connections, batch_verify, verify
 from tests.e2e.processes import PATIENCE_S, eventually
 from tests.e2e.wall_clock import HOUR_S, WallClock
 from tests.reference import macaroon
+from tests.support.talos_server import ADMIN, HMAC_SECRET, Serve, Talos, signing_keys
 
 WORKERS = 2
 NEXT_SECRET = "test-secret-that-comes-next-0123456789"

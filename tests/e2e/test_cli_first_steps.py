@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.e2e.conftest import Serve, settings
 from tests.e2e.processes import PYTHON, clean_environment, free_ports
+from tests.support.talos_server import Serve, settings
 
 Finished = subprocess.CompletedProcess[str]
 

@@ -12,9 +12,9 @@ import yaml
 from click.testing import CliRunner, Result
 
 from talos.cli.app import app
-from tests.e2e.conftest import Serve, settings
 from tests.e2e.processes import PYTHON, Server, clean_environment, eventually, free_ports
-from tests.servers.postgres import dsn_of, postgres_process
+from tests.support.servers.postgres import dsn_of, postgres_process
+from tests.support.talos_server import Serve, settings
 
 
 class Program:

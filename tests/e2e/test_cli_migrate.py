@@ -4,8 +4,8 @@ from click.testing import CliRunner
 
 from talos.adapters.sql.schema_version import latest_version
 from talos.cli.app import app
-from tests.e2e.conftest import Serve
 from tests.e2e.processes import eventually
+from tests.support.talos_server import Serve
 
 LATEST = latest_version()
 

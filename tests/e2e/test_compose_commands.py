@@ -19,9 +19,9 @@ import yaml
 from talos.adapters.sql.dsn import parse_dsn
 from talos.bootstrap import CLOSE_TIMEOUT_S
 from talos.serving.process.worker import GRACE_S
-from tests.e2e.conftest import ADMIN, HMAC_SECRET, ISSUER, Talos, signing_keys
 from tests.e2e.processes import PYTHON, REPOSITORY, Server, clean_environment, free_ports
-from tests.servers import MySqlService, PostgresService
+from tests.support.servers import MySqlService, PostgresService
+from tests.support.talos_server import ADMIN, HMAC_SECRET, ISSUER, Talos, signing_keys
 
 COMPOSE: dict[str, Any] = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]

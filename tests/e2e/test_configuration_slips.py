@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import ADMIN, HMAC_SECRET, Serve, Talos
 from tests.e2e.processes import PYTHON, clean_environment, eventually
+from tests.support.talos_server import ADMIN, HMAC_SECRET, Serve, Talos
 
 NEXT_SECRET = "test-secret-that-comes-next-0123456789"
 CURRENT = "TALOS_SECRETS_HMAC_CURRENT"

@@ -12,8 +12,8 @@ import psycopg
 import pymysql
 import pytest
 
-from tests.e2e.conftest import ADMIN, Serve, Talos
 from tests.e2e.processes import eventually
+from tests.support.talos_server import ADMIN, Serve, Talos
 
 CLIENTS = 48
 NEW_KEY = {"name": "n", "actor_id": "a"}

@@ -7,9 +7,9 @@ from http.client import HTTPConnection
 
 import pytest
 
-from tests.e2e.conftest import Serve, Talos
 from tests.e2e.load import Load
 from tests.e2e.processes import eventually, free_ports, session, try_get
+from tests.support.talos_server import Serve, Talos
 
 WORKER_CLASSES = pytest.mark.parametrize("worker_class", ["talos", "gthread", "sync"])
 

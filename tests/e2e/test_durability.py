@@ -24,12 +24,12 @@ import yaml
 
 from talos.adapters.sql import migrate
 from talos.adapters.sql.dsn import parse_dsn
-from tests.e2e.conftest import ADMIN, Serve, merge, settings
 from tests.e2e.forkserver import ForkServer
 from tests.e2e.ledger import Ledger
 from tests.e2e.processes import eventually, free_ports, session, try_get
 from tests.e2e.storm import Storm
-from tests.servers import ServerProcess, Unavailable, mariadb, postgres
+from tests.support.servers import ServerProcess, Unavailable, mariadb, postgres
+from tests.support.talos_server import ADMIN, Serve, merge, settings
 
 LONG = os.environ.get("TALOS_DURABILITY") == "long"
 CLIENTS = 4

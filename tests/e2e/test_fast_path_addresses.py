@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.core.test_recogniser import BATCH_START, request
-from tests.e2e.conftest import Serve, Talos
 from tests.e2e.processes import eventually
 from tests.e2e.proxies import INSIDE, PROXY
-from tests.e2e.test_fast_path import Peer, asking, logged
+from tests.support.talos_server import Serve, Talos
+from tests.support.verify_client import Peer, asking, logged
+from tests.support.verify_requests import BATCH_START, request
 
 OUTSIDE = "198.51.100.9"
 

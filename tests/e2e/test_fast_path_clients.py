@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.core.test_recogniser import START, request
-from tests.e2e.conftest import Serve
 from tests.e2e.processes import eventually
-from tests.e2e.test_fast_path import CACHED, ODD, Peer, asking, comparable, head, logged
+from tests.support.talos_server import Serve
+from tests.support.verify_client import CACHED, ODD, Peer, asking, comparable, head, logged
+from tests.support.verify_requests import START, request
 
 TRACE = b"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 HEADERS: dict[str, tuple[bytes, ...]] = {

@@ -11,10 +11,10 @@ from typing import Any, Final
 import psycopg
 import pytest
 
-from tests.e2e.conftest import ADMIN, Serve, Talos
 from tests.e2e.connections import Connections, batch_verify, verify
 from tests.e2e.processes import eventually
 from tests.e2e.wall_clock import HOUR_S, WallClock
+from tests.support.talos_server import ADMIN, Serve, Talos
 
 CACHED: Final[dict[str, Any]] = {"cache": {"type": "memory", "enabled": True, "ttl": "48h"}}
 

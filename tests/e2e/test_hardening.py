@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import ADMIN, HMAC_SECRET, Serve, Talos
 from tests.e2e.processes import eventually
+from tests.support.talos_server import ADMIN, HMAC_SECRET, Serve, Talos
 
 NEXT_SECRET = "test-next-secret-for-hmac-0123456789"
 

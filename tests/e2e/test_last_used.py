@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from talos.domain.timestamps import from_rfc3339, utc_day
 from talos.domain.units import NS_PER_S
-from tests.e2e.conftest import ADMIN, Serve, Talos
 from tests.e2e.connections import Connections, batch_verify, verify
 from tests.e2e.processes import eventually
 from tests.e2e.wall_clock import HOUR_S, WallClock
+from tests.support.talos_server import ADMIN, Serve, Talos
 
 DAY_S: Final = 24 * HOUR_S
 CACHED: Final[dict[str, Any]] = {"cache": {"type": "memory", "enabled": True, "ttl": "48h"}}

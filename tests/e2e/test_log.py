@@ -14,9 +14,9 @@ from sqlalchemy import text
 
 from talos.adapters.sql.dsn import parse_dsn
 from talos.adapters.sql.engine import create_engine
-from tests.e2e.conftest import ADMIN, Serve, Talos
 from tests.e2e.connections import Connection, request, verify
 from tests.e2e.processes import eventually, read_all, say, try_get
+from tests.support.talos_server import ADMIN, Serve, Talos
 
 FIXED_BYTES = 1536
 """What the line of any refused request may hold beside half of what was sent."""

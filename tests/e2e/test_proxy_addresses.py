@@ -8,7 +8,6 @@ from typing import Final
 import pytest
 
 from tests.e2e.certificates import Authority
-from tests.e2e.conftest import Serve, Talos
 from tests.e2e.documented import with_changes
 from tests.e2e.processes import eventually
 from tests.e2e.proxies import (
@@ -29,6 +28,7 @@ from tests.e2e.proxies import (
     valid,
     verifying,
 )
+from tests.support.talos_server import Serve, Talos
 
 SOURCES: Final = ("X_FORWARDED_FOR", "X_REAL_IP")
 

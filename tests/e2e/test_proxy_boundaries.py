@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.certificates import Authority
-from tests.e2e.conftest import ADMIN, Serve
 from tests.e2e.documented import block
 from tests.e2e.processes import REPOSITORY, clean_environment
 from tests.e2e.proxies import (
@@ -27,6 +26,7 @@ from tests.e2e.proxies import (
     settings,
     valid,
 )
+from tests.support.talos_server import ADMIN, Serve
 
 MUTUAL_TLS = block("deployment", "Mutual TLS", "nginx")
 GATEWAY = block("deployment", "A gateway that authorises", "nginx")

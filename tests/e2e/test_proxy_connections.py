@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.certificates import Authority
-from tests.e2e.conftest import ADMIN, Serve, Talos
 from tests.e2e.processes import PATIENCE_S, eventually
 from tests.e2e.proxies import NAMES, Front, Text, documented, front, prepared, running, settings
+from tests.support.talos_server import ADMIN, Serve, Talos
 
 LARGEST = 4 * 1024 * 1024
 

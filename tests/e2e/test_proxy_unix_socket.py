@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.certificates import Authority
-from tests.e2e.conftest import ADMIN, Serve, Talos
 from tests.e2e.documented import with_changes
 from tests.e2e.processes import PATIENCE_S, eventually, read_all
 from tests.e2e.proxies import (
@@ -23,7 +22,8 @@ from tests.e2e.proxies import (
     valid,
     verifying,
 )
-from tests.e2e.test_unix_sockets import WORKER_CLASSES, ask
+from tests.support.talos_server import ADMIN, Serve, Talos
+from tests.support.unix_sockets import WORKER_CLASSES, ask
 
 LOOPBACK = "127.0.0.1"
 UPSTREAMS = {

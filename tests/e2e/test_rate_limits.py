@@ -16,7 +16,6 @@ import pytest
 
 from talos.adapters.sql import migrate
 from talos.adapters.sql.dsn import parse_dsn
-from tests.e2e.conftest import ADMIN, Serve, Talos, serving
 from tests.e2e.connections import (
     Answer,
     Connection,
@@ -30,6 +29,7 @@ from tests.e2e.shared_word import shared_word
 from tests.e2e.wall_clock import HOUR_S, WallClock
 from tests.reference.gcra import NS_PER_S, Gcra
 from tests.reference.permitted import Call, assert_permitted
+from tests.support.talos_server import ADMIN, Serve, Talos, serving
 
 MONTH_S: Final = 30 * 24 * 3_600
 """A window in which no call comes back while a test runs."""

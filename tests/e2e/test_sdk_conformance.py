@@ -42,8 +42,8 @@ from ory_client.models import (
 
 from talos.adapters.sql import migrate
 from talos.adapters.sql.dsn import parse_dsn
-from tests.e2e.conftest import ISSUER, merge, settings
 from tests.e2e.processes import PYTHON, Server, clean_environment, free_ports
+from tests.support.talos_server import ISSUER, merge, settings
 
 NO_SUCH_KEY = "11111111-2222-4333-8444-555555555555"
 

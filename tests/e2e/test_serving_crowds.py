@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Serve
 from tests.e2e.processes import (
     PATIENCE_S,
     PYTHON,
@@ -23,6 +22,7 @@ from tests.e2e.processes import (
     say,
     try_get,
 )
+from tests.support.talos_server import Serve
 
 MORE_THAN_A_WORKER_HOLDS = 2060
 MORE_THAN_THE_PROBES_HOLD = 130

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.conftest import ADMIN, HMAC_SECRET, Talos, merge, settings
 from tests.e2e.connections import suspended
 from tests.e2e.processes import (
     PYTHON,
@@ -21,6 +20,7 @@ from tests.e2e.processes import (
     read_all,
     say,
 )
+from tests.support.talos_server import ADMIN, HMAC_SECRET, Talos, merge, settings
 
 Start = Callable[..., Talos]
 

@@ -11,7 +11,6 @@ import yaml
 
 from talos.adapters.sql import migrate
 from talos.adapters.sql.dsn import parse_dsn
-from tests.e2e.conftest import ADMIN, HMAC_SECRET, Serve, Talos
 from tests.e2e.load import Load, get
 from tests.e2e.processes import (
     PYTHON,
@@ -22,6 +21,8 @@ from tests.e2e.processes import (
     session,
     try_get,
 )
+from tests.support.talos_server import ADMIN, HMAC_SECRET, Serve, Talos
+from tests.support.worker_class import start_with
 
 
 def messages(talos: Talos) -> list[str]:
@@ -355,39 +356,6 @@ def test_http_through_the_whole_server(serve: Serve) -> None:
     ).lower()
     assert b"x-request-id: one\r\n" in twice
     assert b"server:" not in twice
-
-
-AS_SYSTEMD = """
-import os, sys
-os.dup2(int(sys.argv[1]), 3)
-os.dup2(int(sys.argv[2]), 4)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=sys.argv[3])
-os.execv(sys.executable, [sys.executable, "-m", "talos", *sys.argv[4:]])
-"""
-
-
-def start_with(
-    listeners: list[socket.socket], configuration: Path, folder: Path, count: int = 2
-) -> Server:
-    """Start a server on listeners that stay open here, as a service manager does."""
-    for listener in listeners:
-        listener.set_inheritable(True)
-    descriptors = [listener.fileno() for listener in listeners]
-    return Server(
-        [
-            PYTHON,
-            "-c",
-            AS_SYSTEMD,
-            *map(str, [*descriptors, count]),
-            "serve",
-            "--config",
-            str(configuration),
-        ],
-        folder,
-        port=listeners[0].getsockname()[1],
-        metrics_port=listeners[1].getsockname()[1],
-        inherited=descriptors,
-    )
 
 
 def test_a_restart_on_handed_over_listeners_fails_no_request(serve: Serve, tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import ADMIN, Serve, Talos
 from tests.e2e.processes import PATIENCE_S, eventually
+from tests.support.talos_server import ADMIN, Serve, Talos
 
 WORKERS = 3
 VERIFY = f"{ADMIN}/apiKeys:verify"

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import ADMIN, Serve, Talos
 from tests.e2e.connections import Connections, verify
 from tests.e2e.processes import PYTHON, eventually, try_get
-from tests.servers.small_disk import SmallDisk, can_mount, on_small_disk
+from tests.support.servers.small_disk import SmallDisk, can_mount, on_small_disk
+from tests.support.talos_server import ADMIN, Serve, Talos
 
 CACHED: dict[str, Any] = {"cache": {"type": "memory", "enabled": True, "ttl": "48h"}}
 NEW_KEY = {"name": "n", "actor_id": "a"}

@@ -4,44 +4,14 @@ import json
 import socket
 import stat
 import subprocess
-from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import ADMIN, Serve, Talos
-from tests.e2e.processes import PATIENCE_S, PYTHON, clean_environment, eventually
-from tests.e2e.test_serving_talos import start_with
-
-WORKER_CLASSES = pytest.mark.parametrize("worker_class", ["talos", "gthread", "sync"])
-
-
-class UnixConnection(HTTPConnection):
-    """HTTP over a Unix socket."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=PATIENCE_S)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(PATIENCE_S)
-        self.sock.connect(str(self._path))
-
-
-def ask(
-    path: Path, method: str, target: str, body: object = None, **headers: str
-) -> tuple[int, Any]:
-    connection = UnixConnection(path)
-    try:
-        data = None if body is None else json.dumps(body)
-        connection.request(method, target, data, headers)
-        response = connection.getresponse()
-        text = response.read()
-        return response.status, json.loads(text) if text.startswith(b"{") else text
-    finally:
-        connection.close()
+from tests.e2e.processes import PYTHON, clean_environment, eventually
+from tests.support.talos_server import ADMIN, Serve, Talos
+from tests.support.unix_sockets import WORKER_CLASSES, ask
+from tests.support.worker_class import start_with
 
 
 def serve_on(serve: Serve, path: Path, *arguments: str, **http: object) -> Talos:

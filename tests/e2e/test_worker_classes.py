@@ -4,8 +4,8 @@ import signal
 
 import pytest
 
-from tests.e2e.conftest import ADMIN, Serve
 from tests.e2e.processes import PYTHON, Server, eventually, free_ports, session, try_get
+from tests.support.talos_server import ADMIN, Serve
 
 
 @pytest.mark.parametrize(

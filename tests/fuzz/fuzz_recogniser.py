@@ -19,7 +19,14 @@ CHECKOUT = Path(__file__).parents[2]
 sys.path.insert(0, str(CHECKOUT))
 
 with atheris.instrument_imports(include=["talos.serving", "talos.http"]):
-    from tests.core.test_recogniser import (
+    from tests.reference.verify_request import (
+        credential,
+        credentials,
+        parity_of_body,
+        parity_of_request,
+        read,
+    )
+    from tests.support.verify_requests import (
         ADDED,
         BATCH_CLIENTS,
         BATCHES,
@@ -28,13 +35,6 @@ with atheris.instrument_imports(include=["talos.serving", "talos.http"]):
         MATCHED,
         NO_BATCHES,
         request,
-    )
-    from tests.reference.verify_request import (
-        credential,
-        credentials,
-        parity_of_body,
-        parity_of_request,
-        read,
     )
 
 WORK = CHECKOUT / "build" / "fuzz"

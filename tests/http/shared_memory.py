@@ -17,9 +17,9 @@ from talos.services.assembly import assemble
 from talos.services.ports import RateLimiter
 from talos.serving.http.endpoints import Endpoints
 from talos.serving.http.exchange import exchange
-from tests.core.test_recogniser import request
-from tests.fakes.directories import configure
 from tests.http.surface import Surface
+from tests.support.fakes.directories import configure
+from tests.support.verify_requests import request
 
 ENDPOINTS = Endpoints(peer=("192.0.2.1", 1), server=("127.0.0.1", 4420))
 

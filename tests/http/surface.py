@@ -14,8 +14,8 @@ from talos.errors import NotFound
 from talos.http import metrics_port, surfaces
 from talos.http.dependencies import BuildInfo, HttpDependencies
 from talos.services.tenant import HttpSettings, Tenant
-from tests.fakes.harness import ServiceHarness
-from tests.fakes.tenants import TENANT
+from tests.support.fakes.harness import ServiceHarness
+from tests.support.fakes.tenants import TENANT
 
 SURFACES: Mapping[str, Callable[[HttpDependencies], Any]] = {
     "all": partial(surfaces.create_app, surfaces.Surface.ALL),

@@ -14,7 +14,7 @@ from tests.http.surface import (
     Surface,
     assert_envelope,
 )
-from tests.http.test_paths import ADMIN_OPERATIONS, spellings
+from tests.support.paths import ADMIN_OPERATIONS, spellings
 
 HOST = "keys.example.com"
 EVIL = "https://evil.example.org"

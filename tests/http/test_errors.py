@@ -9,8 +9,8 @@ import pytest
 from talos import errors
 from talos.errors import TalosError
 from talos.http.errors import STATUSES, encode, envelope
-from tests.fakes.tenants import tenant
 from tests.http.surface import API_KEYS, IMPORTED, ISSUED, JWKS, Surface, assert_envelope
+from tests.support.fakes.tenants import tenant
 
 # Contract 3.2, less what nothing raises.
 TABLE = """

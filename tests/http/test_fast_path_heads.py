@@ -9,31 +9,14 @@ import pytest
 from talos import _core
 from talos.serving.http.endpoints import Endpoints
 from talos.serving.http.exchange import exchange
-from tests.core.test_recogniser import BATCH_START, CLIENTS, request
-from tests.fakes.directories import configure
-from tests.fakes.tenants import TENANT
 from tests.http.surface import Surface
+from tests.support.fakes.directories import configure
+from tests.support.fakes.tenants import TENANT
+from tests.support.key_samples import LINES, MEMBERS
+from tests.support.verify_requests import BATCH_START, CLIENTS, request
 
 ENDPOINTS = Endpoints(peer=("192.0.2.1", 1), server=("127.0.0.1", 4420))
 CHANGING = re.compile(rb"\r\n(Date|X-Request-Id): [^\r]*")
-LINES = (
-    (),
-    (b"X-Request-Id: an id of the client's",),
-    (b"X-Request-Id:",),
-    (b"X-Request-Id: " + b"a" * 129,),
-    (b"Content-Type: application/x-www-form-urlencoded",),
-    (b"Accept: text/html", b"Accept-Encoding: gzip"),
-    (b"X-Http-Method-Override: GET",),
-    (b"Connection: Keep-Alive", b"Keep-Alive: timeout=5"),
-    (b"Range: bytes=0-1", b"If-None-Match: *"),
-    (b"X-Forwarded-For: 203.0.113.9", b"X-Forwarded-Proto: https"),
-)
-MEMBERS = (
-    {},
-    {"metadata": {"tier": "gold", "text": "\u00e9\U0001f511", "n": 1.5}},
-    {"scopes": ["read", "write"], "visibility": "KEY_VISIBILITY_SECRET"},
-    {"actor_id": 'quo"ted\\ \u2028 text'},
-)
 
 
 def split(data: bytes) -> tuple[bytes, bytes]:

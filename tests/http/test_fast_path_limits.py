@@ -11,8 +11,8 @@ import pytest
 from talos import _core
 from talos.credentials.imported import imported_key_id
 from talos.domain.keys import KeyKind, KeyRef
-from tests.core.test_recogniser import BATCH_START, request
 from tests.http.shared_memory import HotSurface, Limits, asking
+from tests.support.verify_requests import BATCH_START, request
 
 S = 1_000_000_000
 CHANGING = re.compile(rb"\r\n(Date|X-Request-Id): [^\r]*")

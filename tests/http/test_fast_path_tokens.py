@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from talos.credentials.secrets import Retired, Secret, SecretRing
-from tests.core.test_recogniser import BATCH_START, request
-from tests.fakes.clock import START_NS
-from tests.fakes.tenants import ISSUER, OTHER_NETWORK, SETTINGS, TENANT
 from tests.http.shared_memory import HotSurface, asking
 from tests.http.surface import API_KEYS
-from tests.http.test_fast_path_heads import LINES, MEMBERS
+from tests.support.fakes.clock import START_NS
+from tests.support.fakes.tenants import ISSUER, OTHER_NETWORK, SETTINGS, TENANT
+from tests.support.key_samples import LINES, MEMBERS
+from tests.support.verify_requests import BATCH_START, request
 from tests.unit.credentials import material
 
 S: Final = 1_000_000_000

@@ -7,8 +7,8 @@ import pytest
 from falcon import testing
 
 from talos.credentials.jwk import SigningKeys
-from tests.fakes.tenants import tenant
 from tests.http.surface import API_KEYS, ISSUED, JWKS, Surface, assert_envelope
+from tests.support.fakes.tenants import tenant
 
 EVERYWHERE = {
     "strict-transport-security": "max-age=31536000; includeSubDomains",

@@ -18,7 +18,7 @@ from talos.http.openapi import document, render
 from talos.http.operation import Operation
 from talos.http.operations import OPERATIONS
 from tests.http.surface import SURFACES, Surface
-from tests.http.test_routes import ADMIN_ROUTES, COMMON_ROUTES, HAS, PUBLIC_ROUTES
+from tests.support.routes import ADMIN_ROUTES, COMMON_ROUTES, HAS, PUBLIC_ROUTES
 
 KEY_ID = "00000000-0000-0000-0000-000000000007"
 URI = "urn:talos:openapi"

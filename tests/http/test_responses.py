@@ -19,8 +19,8 @@ from talos.domain.keys import (
 from talos.domain.verification import RateLimitState, Verification, VerificationErrorCode
 from talos.http import wire
 from talos.services.import_keys import BatchErrorCode
-from tests.fakes.clock import START_NS
 from tests.http.surface import API_KEYS, IMPORTED, ISSUED, JWKS, SELF_REVOKE, Surface
+from tests.support.fakes.clock import START_NS
 
 BARE = Key(
     kind=KeyKind.ISSUED,

@@ -8,8 +8,8 @@ from talos.domain.verification import CacheDirective
 from talos.errors import ServiceUnavailable
 from talos.http.request import Request, cache_directive, caller
 from talos.services.tenant import HttpSettings
-from tests.fakes.tenants import tenant
 from tests.http.surface import API_KEYS, PEER, Surface, assert_envelope
+from tests.support.fakes.tenants import tenant
 
 VERIFY = f"{API_KEYS}:verify"
 BATCH = f"{API_KEYS}:batchVerify"

@@ -12,7 +12,7 @@ from talos.adapters.sql.database import SqlDatabase
 from talos.adapters.sql.dsn import DatabaseUrl, parse_dsn
 from talos.adapters.sql.engine import create_engine
 from talos.adapters.sql.repository import SqlKeyRepository
-from tests.servers import MySqlService, PostgresService
+from tests.support.servers import MySqlService, PostgresService
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres", "mysql"])

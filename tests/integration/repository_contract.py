@@ -28,7 +28,7 @@ from talos.domain.keys import (
 from talos.errors import ApiKeyExists, ApiKeyNotFound, FailedPrecondition, QuotaExceeded
 from talos.services.ports import KeyRepository
 from tests.integration.sample_keys import DAY_NS, NOW_NS, make_key
-from tests.writes import change, delete, rotate
+from tests.support.writes import change, delete, rotate
 
 KINDS = pytest.mark.parametrize("kind", list(KeyKind))
 

@@ -22,7 +22,7 @@ from talos.domain.keys import (
 )
 from talos.errors import ConfigurationError, FailedPrecondition, SchemaBehind
 from tests.integration.old_edition import NETWORK, TIME_NS, OldEdition
-from tests.writes import change
+from tests.support.writes import change
 
 ISSUED_ID = "4f9c1a52-0000-4000-8000-00000000000a"
 IMPORTED_ID = "8b52f945087b56ec0a840c95c5e65ed48828f9f50d48b4f29a233ce856b9f43c"

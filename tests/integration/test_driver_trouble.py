@@ -22,9 +22,9 @@ from talos.domain.keys import NIL_NETWORK, KeyKind, KeyRef
 from talos.errors import GatewayTimeout, InternalError, ServiceUnavailable, TalosError
 from tests.integration.repository_contract import add
 from tests.integration.sample_keys import make_key
-from tests.servers import MySqlService
-from tests.servers.forwarder import Forwarder
-from tests.writes import change, delete
+from tests.support.servers import MySqlService
+from tests.support.servers.forwarder import Forwarder
+from tests.support.writes import change, delete
 
 STORAGE_ERRORS = (ServiceUnavailable, GatewayTimeout, InternalError)
 

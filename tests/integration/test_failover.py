@@ -20,9 +20,9 @@ from talos.domain.keys import NIL_NETWORK, KeyKind, KeyRef
 from talos.errors import ServiceUnavailable
 from tests.integration.repository_contract import add
 from tests.integration.sample_keys import make_key
-from tests.integration.test_outages import operations
-from tests.servers import ServerProcess, Unavailable, mariadb, postgres
-from tests.servers.forwarder import Forwarder
+from tests.support.outages import operations
+from tests.support.servers import ServerProcess, Unavailable, mariadb, postgres
+from tests.support.servers.forwarder import Forwarder
 
 POOLED = 4
 

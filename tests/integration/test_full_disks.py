@@ -18,9 +18,9 @@ from talos.domain.keys import NIL_NETWORK, KeyKind, KeyRef, Metadata
 from talos.errors import ServiceUnavailable
 from tests.integration.repository_contract import add
 from tests.integration.sample_keys import make_key
-from tests.servers import ServerProcess, Unavailable, mariadb, postgres
-from tests.servers.process import server_uid
-from tests.servers.small_disk import SmallDisk, can_mount
+from tests.support.servers import ServerProcess, Unavailable, mariadb, postgres
+from tests.support.servers.process import server_uid
+from tests.support.servers.small_disk import SmallDisk, can_mount
 
 ROOM = "64m"
 # All tables in one file that may not grow for long: MariaDB ends itself when a disk is full. What

@@ -10,9 +10,9 @@ from talos.adapters.sql.last_used import BatchedLastUsed
 from talos.adapters.sql.repository import SqlKeyRepository
 from talos.domain.keys import Key, KeyKind, KeyRef
 from talos.errors import ServiceUnavailable
-from tests.fakes.keys import InMemoryKeys
 from tests.integration.repository_contract import add
 from tests.integration.sample_keys import DAY_NS, NOW_NS, make_key
+from tests.support.fakes.keys import InMemoryKeys
 
 HOUR_NS = DAY_NS // 24
 NEVER_NS = 10**9 * 86_400 * 365

@@ -29,7 +29,7 @@ from talos.domain.keys import NIL_NETWORK, KeyKind
 from talos.errors import FailedPrecondition, SchemaBehind, ServiceUnavailable
 from tests.integration.repository_contract import add
 from tests.integration.sample_keys import make_key
-from tests.servers import MySqlService, PostgresService
+from tests.support.servers import MySqlService, PostgresService
 
 LATEST = latest_version()
 

@@ -17,9 +17,9 @@ from talos.adapters.sql.repository import SqlKeyRepository
 from talos.domain.keys import NIL_NETWORK, KeyKind, KeyRef, KeyStatus
 from tests.integration.repository_contract import add
 from tests.integration.sample_keys import NOW_NS, make_key
-from tests.servers import PostgresService, ServerProcess, Unavailable
-from tests.servers.pgbouncer import SERVER_CONNECTIONS, behind, pgbouncer_process
-from tests.writes import change, delete, rotate
+from tests.support.servers import PostgresService, ServerProcess, Unavailable
+from tests.support.servers.pgbouncer import SERVER_CONNECTIONS, behind, pgbouncer_process
+from tests.support.writes import change, delete, rotate
 
 CLIENTS = 4 * SERVER_CONNECTIONS
 ROUNDS = 15

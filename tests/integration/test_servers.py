@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 from tests import conftest
-from tests.servers import ServerProcess, Unavailable, binaries, redis
-from tests.servers.process import StartFailed
+from tests.support.servers import ServerProcess, Unavailable, binaries, redis
+from tests.support.servers.process import StartFailed
 
 REPOSITORY_ROOT = Path(__file__).parents[2]
 
 OWNER = """
     import sys
-    from tests.servers.redis import redis_process
+    from tests.support.servers.redis import redis_process
     server = redis_process()
     server.start()
     print(server.folder, server.port, flush=True)
@@ -158,7 +158,7 @@ def test_programs_are_found_outside_of_the_path(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_configured_servers_are_used_and_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.servers import open_mysql, open_postgres, open_redis
+    from tests.support.servers import open_mysql, open_postgres, open_redis
 
     monkeypatch.setenv("TALOS_TEST_POSTGRES", "postgres://u:p@host/db")
     monkeypatch.setenv("TALOS_TEST_MYSQL", "mysql://u:p@tcp(host:3306)/db")

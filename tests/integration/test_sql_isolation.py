@@ -17,7 +17,7 @@ from talos.errors import ApiKeyExists, InternalError
 from talos.services.ports import UnreadableRow
 from tests.integration.repository_contract import add, listed
 from tests.integration.sample_keys import NOW_NS, make_key
-from tests.writes import change, delete, rotate
+from tests.support.writes import change, delete, rotate
 
 KEY_TABLE = re.compile(r"(?:FROM|UPDATE|INTO|JOIN)\s+(?:issued|imported)_api_keys", re.IGNORECASE)
 # The network as a bound condition; each driver has its own mark for a parameter.

@@ -12,7 +12,7 @@ from talos.domain.keys import KeyKind, KeyRef, KeyStatus
 from talos.errors import InternalError
 from tests.integration.repository_contract import RepositoryContract, add, listed
 from tests.integration.sample_keys import make_key
-from tests.writes import change
+from tests.support.writes import change
 
 
 class TestSqlRepository(RepositoryContract):

@@ -22,7 +22,7 @@ from talos.domain.keys import NIL_NETWORK, KeyKind, KeyRef
 from talos.errors import ConfigurationError, GatewayTimeout, SchemaBehind, ServiceUnavailable
 from tests.integration.repository_contract import add
 from tests.integration.sample_keys import NOW_NS, make_key
-from tests.writes import change
+from tests.support.writes import change
 
 REPOSITORY_ROOT = Path(__file__).parents[2]
 

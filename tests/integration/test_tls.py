@@ -20,8 +20,8 @@ from talos.adapters.sql.database import SqlDatabase
 from talos.adapters.sql.dsn import parse_dsn
 from talos.adapters.sql.engine import create_engine
 from talos.errors import ServiceUnavailable
-from tests.integration.test_outages import Server, started
-from tests.servers.process import server_uid
+from tests.support.outages import Server, started
+from tests.support.servers.process import server_uid
 
 
 @dataclass

@@ -37,14 +37,14 @@ from talos.errors import TalosError
 from talos.http import cached_body
 from talos.services.assembly import assemble
 from talos.services.ports import KeyCache, Ports
-from tests.core.test_recogniser import request
 from tests.e2e.processes import eventually
-from tests.fakes.directories import configure
-from tests.fakes.events import RecordingEvents
-from tests.fakes.harness import CALLER, DRAFT
-from tests.fakes.marks import RecordingMarks
-from tests.fakes.tenants import tenant
-from tests.servers import PostgresService
+from tests.support.fakes.directories import configure
+from tests.support.fakes.events import RecordingEvents
+from tests.support.fakes.harness import CALLER, DRAFT
+from tests.support.fakes.marks import RecordingMarks
+from tests.support.fakes.tenants import tenant
+from tests.support.servers import PostgresService
+from tests.support.verify_requests import request
 
 RAW_KEY = "test-raw-key"
 WORKERS = 2

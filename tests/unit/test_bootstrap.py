@@ -1,6 +1,5 @@
 """What the processes of one master share, and what there is to answer from memory with."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ from talos.adapters.observability import counters
 from talos.config.reload import ConfigSource
 from talos.errors import ConfigurationError
 from talos.http.surfaces import Surface
-from tests.core.test_recogniser import request
 from tests.http.surface import send
-from tests.unit.config.settings import OTHER_SECRET, loaded, tree, write
+from tests.support.worker import VERIFY, Worker
+from tests.unit.config.settings import OTHER_SECRET, loaded, tree
 
 
 def shared(tmp_path: Path, **changes: Any) -> bootstrap.Shared:
@@ -80,9 +79,6 @@ def test_counts_that_the_system_refuses_are_a_fault_of_their_setting(
 
 # What a worker builds over it
 
-VERIFY = "/v2alpha1/admin/apiKeys:verify"
-ISSUED = "/v2alpha1/admin/issuedApiKeys"
-
 
 def counted(memory: _core.Counters) -> dict[tuple[str, ...], float]:
     """Every number that is not zero, by its name and the values of its labels."""
@@ -91,64 +87,6 @@ def counted(memory: _core.Counters) -> dict[tuple[str, ...], float]:
         for sample in counters.read(memory)
         if sample.value
     }
-
-
-class Worker:
-    """A surface as a worker has it, with the configuration file that it follows."""
-
-    def __init__(
-        self, tmp_path: Path, dsn: str, surface: Surface = Surface.ALL, **changes: Any
-    ) -> None:
-        self.path = tmp_path / "talos.yaml"
-        self.settings: dict[str, Any] = {
-            "db__dsn": dsn,
-            "credentials__api_keys__default_ttl": "24h",
-            **changes,
-        }
-        config = loaded(tmp_path, tree(**self.settings))
-        self.source = ConfigSource(config, {})
-        bootstrap.prepare_database(bootstrap.database_url(config))
-        self.shared = bootstrap.share(config)
-        self.assembly = bootstrap.build(surface, self.source, self.shared)
-
-    def __enter__(self) -> "Worker":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.assembly.close()
-
-    def edit(self, **changes: Any) -> None:
-        """Change the file and look at it, as the watcher does."""
-        self.settings |= changes
-        write(self.path, tree(**self.settings))
-        self.source.examine()
-
-    def issue(self) -> str:
-        answer = send(self.assembly.main, "POST", ISSUED, {"name": "n", "actor_id": "a"})
-        assert answer.status_code == 201, answer.text
-        return str(answer.json["secret"])
-
-    def verify(self, credential: str) -> str:
-        """The cache outcome, by the application."""
-        answer = send(self.assembly.main, "POST", VERIFY, {"credential": credential})
-        assert answer.json["is_valid"] is True
-        return answer.headers["ory-talos-cache"]
-
-    def answers_at_once(self, credential: str) -> bool:
-        """Whether the fast path answers, and as the application does."""
-        return bool(self.answered_at_once(credential))
-
-    def answered_at_once(self, credential: str) -> bytes:
-        """What the fast path answers, empty where it declines."""
-        assert self.assembly.fast_path is not None
-        self.assembly.configure_fast_path()
-        data = request(body=b'{"credential":"%b"}' % credential.encode())
-        answer, end = self.assembly.fast_path.answer(data, now_ns=time.time_ns())
-        assert bool(answer) is (end == len(data))
-        if answer:
-            sent = send(self.assembly.main, "POST", VERIFY, {"credential": credential})
-            assert answer.endswith(b"\r\n\r\n" + sent.content)
-        return answer
 
 
 @pytest.fixture

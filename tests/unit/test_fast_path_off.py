@@ -16,8 +16,8 @@ from talos.http import application, bypass
 from talos.http.middleware.cors import Cors
 from talos.http.surfaces import Surface
 from talos.services.tenant import HttpSettings
+from tests.support.worker import Worker
 from tests.unit.config.settings import loaded, tree, write
-from tests.unit.test_bootstrap import Worker
 
 
 class Undeclared:

@@ -47,9 +47,9 @@ from talos.serving.http.endpoints import Endpoints
 from talos.serving.http.exchange import environ
 from talos.serving.http.framing import FramingError, examine, head_end
 from talos.serving.http.head import parse
-from tests.fakes.tenants import SETTINGS, TENANT
 from tests.http.surface import API_KEYS, ISSUED, Surface
-from tests.work import grows_faster
+from tests.support.fakes.tenants import SETTINGS, TENANT
+from tests.support.work import grows_faster
 
 NOW_NS = 1_800_000_000 * 10**9
 REFUSED = (TalosError, TokenRejected, FramingError, ValueError, LookupError)

@@ -7,7 +7,7 @@ import pytest
 from talos import _core
 from talos.adapters.observability import counters
 from talos.adapters.observability.counters import TABLE, Kind
-from tests.core.test_key_cache_processes import child
+from tests.support.child_processes import child
 
 NAME = re.compile(r"talos_[a-z_]+")
 

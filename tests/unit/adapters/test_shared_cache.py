@@ -24,7 +24,7 @@ from talos.domain.verification import Verification
 from talos.errors import ApiKeyNotFound, GatewayTimeout, InternalError, ServiceUnavailable
 from talos.http import cached_body
 from talos.services.ports import CachedVerification, Lease
-from tests.fakes.clock import FrozenClock
+from tests.support.fakes.clock import FrozenClock
 
 S = 1_000_000_000
 GENERATION = 7

@@ -19,8 +19,8 @@ from talos.domain.units import MAX_JSON_DEPTH
 from talos.http.cached_body import render
 from talos.services.ports import VerifiedTokenCache
 from talos.services.verdicts import token_verified
-from tests.fakes.tenants import OTHER_NETWORK, TENANT
-from tests.fakes.verified_tokens import RecordingTokenCache
+from tests.support.fakes.tenants import OTHER_NETWORK, TENANT
+from tests.support.fakes.verified_tokens import RecordingTokenCache
 
 S = 1_000_000_000
 NOW_NS = 1_750_000_000 * S

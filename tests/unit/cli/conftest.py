@@ -1,13 +1,12 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from click.testing import CliRunner, Result
 
 from talos.cli.app import app
 from talos.config.variables import COMMAND_LINE_VARIABLES
+from tests.support.cli import Run
 from tests.unit.cli.fake_server import FakeServer, running
-
-Run = Callable[..., Result]
 
 
 @pytest.fixture

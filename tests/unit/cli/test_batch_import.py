@@ -11,8 +11,8 @@ import pytest
 from talos.cli.client import Client, Response
 from talos.cli.keys import batch_import as module
 from talos.cli.keys.import_rows import Row
+from tests.support.cli import Run
 from tests.unit.cli.answers import key
-from tests.unit.cli.conftest import Run
 from tests.unit.cli.fake_server import FakeServer
 
 COMMAND = ("keys", "imported", "batch-import", "--file")

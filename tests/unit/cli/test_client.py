@@ -11,8 +11,8 @@ import pytest
 from talos.cli.client import LONGEST_ANSWER, Client, TransportError
 from talos.cli.endpoint import Endpoint
 from talos.cli.invocation import Invocation
+from tests.support.cli import Run
 from tests.unit.cli.answers import key
-from tests.unit.cli.conftest import Run
 from tests.unit.cli.fake_server import FakeServer
 
 

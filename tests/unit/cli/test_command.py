@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -13,22 +12,10 @@ import pytest
 from talos.bootstrap import build_info
 from talos.cli.app import app
 from talos.cli.command import Group
-from tests.unit.cli.conftest import Run
+from tests.support.cli import Run
+from tests.support.commands import COMMANDS
 from tests.unit.cli.fake_server import FakeServer
 
-
-def commands(
-    command: click.Command = app, path: str = "talos"
-) -> Iterator[tuple[str, click.Command]]:
-    yield path, command
-    if isinstance(command, Group):
-        for name in command.list_commands(click.Context(command)):
-            inner = command.get_command(click.Context(command), name)
-            assert inner is not None
-            yield from commands(inner, f"{path} {name}")
-
-
-COMMANDS = dict(commands())
 GROUPS = [path for path, command in COMMANDS.items() if isinstance(command, Group)]
 
 

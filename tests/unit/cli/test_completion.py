@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.unit.cli.conftest import Run
+from tests.support.cli import Run
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from talos.credentials import generate
-from tests.unit.cli.conftest import Run
+from tests.support.cli import Run
 
 SECRET = "test-secret-for-hmac-0123456789abcdef"
 GOOD = f"""

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from talos.config import variables
+from tests.support.cli import Run
 from tests.unit.cli.answers import key
-from tests.unit.cli.conftest import Run
 from tests.unit.cli.fake_server import FakeServer, running
 
 TOKEN = "test-token-of-a-boundary"

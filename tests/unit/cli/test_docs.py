@@ -4,7 +4,7 @@ import pytest
 
 from talos.cli import render_docs
 from talos.cli.render_docs import MARK, PAGE, main, render
-from tests.unit.cli.test_command import COMMANDS
+from tests.support.commands import COMMANDS
 
 
 def test_the_page_is_up_to_date() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.conftest import Run
+from tests.support.cli import Run
 
 
 class Probed(BaseHTTPRequestHandler):

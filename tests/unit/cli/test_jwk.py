@@ -11,7 +11,7 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.unit.cli.conftest import Run
+from tests.support.cli import Run
 from tests.unit.cli.fake_server import FakeServer
 
 PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "k"}

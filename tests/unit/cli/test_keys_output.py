@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from talos.cli.keys.rows import LIST_COLUMNS
+from tests.support.cli import Run
 from tests.unit.cli.answers import KEY_ID, SECRET, invalid, key, verification
-from tests.unit.cli.conftest import Run
 from tests.unit.cli.fake_server import FakeServer
 
 ISSUED = {"issued_api_key": key(), "secret": SECRET}

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.cli import Run
 from tests.unit.cli.answers import KEY_ID, SECRET, invalid, key, verification
-from tests.unit.cli.conftest import Run
 from tests.unit.cli.fake_server import FakeServer
 
 ADMIN = "/v2alpha1/admin"

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from tests.support.cli import Run
 from tests.unit.cli.answers import key
-from tests.unit.cli.conftest import Run
 from tests.unit.cli.fake_server import FakeServer
 
 

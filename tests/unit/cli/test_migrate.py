@@ -18,7 +18,7 @@ from talos.domain.keys import NIL_NETWORK, KeyKind
 from tests.integration.old_edition import OldEdition
 from tests.integration.repository_contract import add
 from tests.integration.sample_keys import make_key
-from tests.unit.cli.conftest import Run
+from tests.support.cli import Run
 
 LATEST = latest_version()
 VARIABLES = ("DB_DSN", "TALOS_DB_DSN", "DSN")

@@ -5,8 +5,8 @@ import pytest
 from talos.cli.output import OutputFormat, render
 from talos.cli.table import align
 from talos.cli.text import many_lines, one_line
+from tests.support.cli import Run
 from tests.unit.cli.answers import KEY_ID, key
-from tests.unit.cli.conftest import Run
 from tests.unit.cli.fake_server import FakeServer
 
 ROW = (

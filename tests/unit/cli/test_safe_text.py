@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from talos.cli.output import OutputFormat, render
 from talos.cli.text import is_safe, many_lines, one_line
+from tests.support.cli import Run
 from tests.unit.cli.answers import key
-from tests.unit.cli.conftest import Run
 from tests.unit.cli.fake_server import FakeServer
 
 UNSAFE_CATEGORIES = {"Cc", "Cf", "Zl", "Zp", "Cs"}

@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.support.cli import Run
 from tests.unit.cli.answers import key, verification
-from tests.unit.cli.conftest import Run
 from tests.unit.cli.fake_server import FakeServer
 
 CALLS = [

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from talos.cli.client import Client
+from tests.support.cli import Run
 from tests.unit.cli.answers import invalid, verification
-from tests.unit.cli.conftest import Run
 from tests.unit.cli.fake_server import FakeServer
 
 STORAGE_ERRORS = invalid("INTERNAL", "the database does not answer")

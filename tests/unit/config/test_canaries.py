@@ -1,7 +1,6 @@
 """Canaries in the place of every secret, and a search of everything that could be printed."""
 
 import json
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,21 +15,9 @@ from talos.config.files import FileContent, parse
 from talos.config.loading import Contents, Loader, load
 from talos.config.reload import ConfigSource
 from talos.errors import ConfigurationError
-from tests.unit.config.conftest import Records
+from tests.support.canaries import CANARY, LONG, told_by
+from tests.support.log_records import Records
 from tests.unit.config.settings import BAD_KEY_URL, KEY_URL, loaded, tree, write
-
-CANARY = "canary-e9d1c4b7"
-LONG = f"{CANARY}-{'x' * 32}"
-
-
-def told_by(error: BaseException) -> str:
-    """Everything that a log, a person or a debugger is shown of an exception and its causes."""
-    told = "".join(traceback.format_exception(error))
-    link: BaseException | None = error
-    while link is not None:
-        told += repr(link) + str(link) + repr(link.args) + repr(vars(link))
-        link = link.__cause__ or link.__context__
-    return told
 
 
 def secrets_everywhere() -> dict[str, Any]:

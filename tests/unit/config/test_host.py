@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.config.conftest import LOST
+from tests.support.log_records import LOST
 from tests.unit.config.settings import BAD_KEY_URL, JWK, KEY_URL, tree, url_of, write
 
 ROOT = Path(__file__).parents[3]

@@ -7,7 +7,7 @@ import pytest
 
 from talos.config.loading import load
 from talos.config.reload import ConfigSource
-from tests.unit.config.conftest import Records
+from tests.support.log_records import Records
 from tests.unit.config.settings import JWK, KEY_URL, OTHER_SECRET, SECRET, tree, url_of, write
 
 HMAC = "secrets__hmac"

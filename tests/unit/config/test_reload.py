@@ -9,7 +9,7 @@ import pytest
 from talos.config.directory import SingleTenantSource
 from talos.config.loading import load
 from talos.config.reload import ConfigSource, ConfigWatcher
-from tests.unit.config.conftest import Records
+from tests.support.log_records import Records
 from tests.unit.config.settings import (
     BAD_KEY_URL,
     JWK,

@@ -13,7 +13,8 @@ from talos.config.loading import load
 from talos.config.reload import ConfigSource, ConfigWatcher
 from talos.config.values import Config
 from talos.errors import ConfigurationError
-from tests.unit.config.conftest import Records
+from tests.support.canaries import CANARY, LONG, told_by
+from tests.support.log_records import Records
 from tests.unit.config.settings import (
     ISSUER,
     KEY_URL,
@@ -23,7 +24,6 @@ from tests.unit.config.settings import (
     tree,
     write,
 )
-from tests.unit.config.test_canaries import CANARY, LONG, told_by
 
 CURRENT = "TALOS_SECRETS_HMAC_CURRENT_FILE"
 RETIRED = "TALOS_SECRETS_HMAC_RETIRED"

@@ -11,7 +11,7 @@ import pytest
 from talos.config import watching
 from talos.config.loading import load
 from talos.config.reload import ConfigSource, ConfigWatcher
-from tests.unit.config.conftest import Records
+from tests.support.log_records import Records
 from tests.unit.config.settings import tree, write
 
 RELOADED = "configuration reloaded"

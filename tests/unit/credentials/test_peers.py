@@ -1,6 +1,5 @@
 """What others make of our tokens, and we of theirs, with nothing shared but a key."""
 
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +11,8 @@ from pymacaroons.serializers import BinarySerializer, JsonSerializer
 
 from talos import _core
 from talos.credentials import jwt, macaroon
-from talos.credentials.claims import TokenClaims
 from talos.credentials.rejection import TokenRejected
+from tests.support.token_peers import fresh
 from tests.unit.credentials.material import (
     BASE,
     CLAIMS,
@@ -30,13 +29,6 @@ from tests.unit.credentials.material import (
     settings,
     verify_token,
 )
-
-
-def fresh() -> TokenClaims:
-    """Claims for a peer that looks at the clock."""
-    now_s = int(time.time())
-    return replace(CLAIMS, iat_s=now_s, nbf_s=now_s, exp_s=now_s + 3600, aud=("billing",))
-
 
 # --- JWT -------------------------------------------------------------------------------------
 

@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from talos.credentials.routing import route
 from talos.domain.verification import CredentialType
+from tests.support.issued_keys import VECTOR_A, VECTOR_B
 from tests.unit.credentials.material import PAYLOAD, jws, macaroon, settings
-from tests.unit.credentials.test_issued import VECTOR_A, VECTOR_B
 
 JWT = jws()
 

@@ -12,6 +12,8 @@ from talos.credentials import claims, jwt, macaroon
 from talos.credentials.claims import RESERVED_CLAIMS
 from talos.credentials.rejection import TokenRejected
 from tests import vectors
+from tests.support.issued_keys import KEY_ID, MADE_S, ROTATED, VECTOR_A, VECTOR_B
+from tests.support.token_peers import fresh
 from tests.unit.credentials.material import (
     BASE,
     CLAIMS,
@@ -24,8 +26,6 @@ from tests.unit.credentials.material import (
     private_jwk,
     verify_token,
 )
-from tests.unit.credentials.test_issued import KEY_ID, MADE_S, ROTATED, VECTOR_A, VECTOR_B
-from tests.unit.credentials.test_peers import fresh
 
 PAGE = (Path(__file__).parents[3] / "docs" / "tokens.md").read_text()
 

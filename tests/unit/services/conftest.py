@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.fakes.harness import ServiceHarness
+from tests.support.fakes.harness import ServiceHarness
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from talos.domain.events import AuditEvent, EventName
 from talos.domain.keys import NIL_NETWORK, Key
 from talos.domain.verification import VerificationErrorCode as Code
 from talos.errors import ApiKeyNotFound, InvalidRequest, ServiceUnavailable, TalosError
-from tests.fakes.harness import DRAFT, ServiceHarness
-from tests.fakes.tenants import OTHER_NETWORK, TENANT, tenant
+from tests.support.fakes.harness import DRAFT, ServiceHarness
+from tests.support.fakes.tenants import OTHER_NETWORK, TENANT, tenant
 
 
 def imported(harness: ServiceHarness) -> Key:

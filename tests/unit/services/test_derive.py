@@ -23,9 +23,9 @@ from talos.errors import (
 )
 from talos.services.derive import DerivedToken
 from talos.services.tenant import Tenant
-from tests.fakes.clock import START_NS
-from tests.fakes.harness import CALLER, DRAFT, ServiceHarness
-from tests.fakes.tenants import TENANT, tenant
+from tests.support.fakes.clock import START_NS
+from tests.support.fakes.harness import CALLER, DRAFT, ServiceHarness
+from tests.support.fakes.tenants import TENANT, tenant
 
 S = 1_000_000_000
 HOUR_NS = 3_600 * S

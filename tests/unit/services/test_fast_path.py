@@ -13,10 +13,10 @@ from talos.domain.keys import NIL_NETWORK
 from talos.services.gates import check_minting, possession
 from talos.services.tenant import HttpSettings, Tenant
 from talos.services.verdicts import Rejected
-from tests.core.test_recogniser import request
-from tests.fakes.clock import START_NS
-from tests.fakes.directories import Directory, configure
-from tests.fakes.tenants import OTHER_NETWORK, TENANT, tenant
+from tests.support.fakes.clock import START_NS
+from tests.support.fakes.directories import Directory, configure
+from tests.support.fakes.tenants import OTHER_NETWORK, TENANT, tenant
+from tests.support.verify_requests import request
 
 S = 1_000_000_000
 DAY_S = 86_400

@@ -21,10 +21,10 @@ from talos.errors import (
 )
 from talos.services.import_keys import BatchErrorCode as Code
 from talos.services.import_keys import BatchImport
-from tests.fakes.clock import START_NS
-from tests.fakes.harness import CALLER, ServiceHarness
-from tests.fakes.harness import DRAFT as ISSUE_DRAFT
-from tests.fakes.tenants import OTHER_NETWORK, TENANT, tenant
+from tests.support.fakes.clock import START_NS
+from tests.support.fakes.harness import CALLER, ServiceHarness
+from tests.support.fakes.harness import DRAFT as ISSUE_DRAFT
+from tests.support.fakes.tenants import OTHER_NETWORK, TENANT, tenant
 
 S = 1_000_000_000
 DAY_NS = 86_400 * S

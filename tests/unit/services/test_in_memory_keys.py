@@ -3,9 +3,9 @@
 import pytest
 
 from talos.domain.keys import NIL_NETWORK
-from tests.fakes.keys import InMemoryKeys
-from tests.fakes.tenants import OTHER_NETWORK
 from tests.integration.repository_contract import RepositoryContract
+from tests.support.fakes.keys import InMemoryKeys
+from tests.support.fakes.tenants import OTHER_NETWORK
 
 
 class TestInMemoryKeys(RepositoryContract):

@@ -19,9 +19,9 @@ from talos.domain.keys import (
     RateLimitPolicy,
 )
 from talos.errors import GatewayTimeout, InvalidRequest, QuotaExceeded, ServiceUnavailable
-from tests.fakes.clock import START_NS
-from tests.fakes.harness import DRAFT, ServiceHarness
-from tests.fakes.tenants import OTHER_NETWORK, TENANT, tenant
+from tests.support.fakes.clock import START_NS
+from tests.support.fakes.harness import DRAFT, ServiceHarness
+from tests.support.fakes.tenants import OTHER_NETWORK, TENANT, tenant
 
 S = 1_000_000_000
 DAY_NS = 86_400 * S

@@ -11,7 +11,7 @@ from talos.credentials.secrets import Retired, Secret, SecretRing
 from talos.domain.keys import NIL_NETWORK
 from talos.errors import InvalidRequest
 from talos.services.page_tokens import TOKEN_LIFETIME_NS, PageTokens
-from tests.fakes.tenants import OTHER_NETWORK
+from tests.support.fakes.tenants import OTHER_NETWORK
 
 NOW_NS = 1_750_000_000_000_000_000
 OLD = Secret("test-secret-for-hmac-0123456789abcdef")

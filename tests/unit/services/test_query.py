@@ -11,8 +11,8 @@ from talos.domain.drafts import ListQuery, RevokeDraft
 from talos.domain.keys import Key, KeyKind, KeyRef, KeyStatus
 from talos.errors import ApiKeyNotFound, InvalidRequest, ServiceUnavailable, TalosError
 from talos.services.query import KeyPage
-from tests.fakes.harness import DRAFT, ServiceHarness
-from tests.fakes.tenants import OTHER_NETWORK, TENANT, tenant
+from tests.support.fakes.harness import DRAFT, ServiceHarness
+from tests.support.fakes.tenants import OTHER_NETWORK, TENANT, tenant
 
 S = 1_000_000_000
 

@@ -24,8 +24,8 @@ from talos.errors import (
     TalosError,
 )
 from talos.services.tenant import Tenant
-from tests.fakes.harness import CALLER, DRAFT, ServiceHarness
-from tests.fakes.tenants import OTHER_NETWORK, TENANT, tenant
+from tests.support.fakes.harness import CALLER, DRAFT, ServiceHarness
+from tests.support.fakes.tenants import OTHER_NETWORK, TENANT, tenant
 
 S = 1_000_000_000
 DAY_NS = 86_400 * S

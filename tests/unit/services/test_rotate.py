@@ -26,9 +26,9 @@ from talos.errors import (
     TalosError,
 )
 from talos.services.rotate import RotatedKey
-from tests.fakes.clock import START_NS
-from tests.fakes.harness import DRAFT, ServiceHarness
-from tests.fakes.tenants import TENANT, tenant
+from tests.support.fakes.clock import START_NS
+from tests.support.fakes.harness import DRAFT, ServiceHarness
+from tests.support.fakes.tenants import TENANT, tenant
 
 S = 1_000_000_000
 DAY_NS = 86_400 * S

@@ -8,8 +8,8 @@ from talos.domain.drafts import KeyChange, RateLimitDraft, RevokeDraft
 from talos.domain.events import AuditEvent, EventName
 from talos.domain.keys import NIL_NETWORK, Key, KeyKind, KeyStatus, Metadata
 from talos.errors import ApiKeyNotFound, InvalidRequest, ServiceUnavailable, TalosError
-from tests.fakes.harness import DRAFT, ServiceHarness
-from tests.fakes.tenants import OTHER_NETWORK, TENANT, tenant
+from tests.support.fakes.harness import DRAFT, ServiceHarness
+from tests.support.fakes.tenants import OTHER_NETWORK, TENANT, tenant
 
 S = 1_000_000_000
 TOO_LARGE = Metadata('{"a":"' + "x" * 65_536 + '"}')

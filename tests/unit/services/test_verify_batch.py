@@ -17,8 +17,8 @@ from talos.errors import (
     ServiceUnavailable,
     TalosError,
 )
-from tests.fakes.harness import CALLER, DRAFT, ServiceHarness
-from tests.fakes.tenants import TENANT, tenant
+from tests.support.fakes.harness import CALLER, DRAFT, ServiceHarness
+from tests.support.fakes.tenants import TENANT, tenant
 
 S = 1_000_000_000
 

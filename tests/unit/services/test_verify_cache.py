@@ -31,8 +31,8 @@ from talos.errors import (
 from talos.services.refused import RefusedKeys
 from talos.services.tenant import Tenant
 from talos.services.verify import VerifyService
-from tests.fakes.harness import CALLER, DRAFT, ServiceHarness
-from tests.fakes.tenants import TENANT, tenant
+from tests.support.fakes.harness import CALLER, DRAFT, ServiceHarness
+from tests.support.fakes.tenants import TENANT, tenant
 
 S = 1_000_000_000
 OFF = tenant(cache_enabled=False)

@@ -19,8 +19,8 @@ from talos.domain.verification import CacheDirective as Directive
 from talos.domain.verification import VerificationErrorCode as Code
 from talos.errors import InvalidRequest
 from talos.services.tenant import Tenant
-from tests.fakes.harness import CALLER, ServiceHarness
-from tests.fakes.tenants import OTHER_NETWORK, SETTINGS, TENANT, tenant
+from tests.support.fakes.harness import CALLER, ServiceHarness
+from tests.support.fakes.tenants import OTHER_NETWORK, SETTINGS, TENANT, tenant
 
 S = 1_000_000_000
 LIFE_S = 3_600

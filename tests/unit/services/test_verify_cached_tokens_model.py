@@ -31,11 +31,11 @@ from talos.services.ports import VerifiedTokenCache
 from talos.services.tenant import Tenant
 from talos.services.verdicts import Verified
 from talos.services.verify import VerifyService
-from tests.core.test_recogniser import request
-from tests.fakes.clock import START_NS, FrozenClock
-from tests.fakes.directories import configure
-from tests.fakes.harness import ServiceHarness
-from tests.fakes.tenants import OTHER_NETWORK, tenant
+from tests.support.fakes.clock import START_NS, FrozenClock
+from tests.support.fakes.directories import configure
+from tests.support.fakes.harness import ServiceHarness
+from tests.support.fakes.tenants import OTHER_NETWORK, tenant
+from tests.support.verify_requests import request
 from tests.unit.credentials import material
 
 S: Final = 1_000_000_000

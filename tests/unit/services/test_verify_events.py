@@ -12,8 +12,8 @@ from talos.domain.events import AuditEvent, EventName, Requester
 from talos.domain.keys import NIL_NETWORK, KeyStatus, TokenAlgorithm
 from talos.domain.verification import CacheDirective
 from talos.errors import ServiceUnavailable, TalosError
-from tests.fakes.harness import CALLER, DRAFT, ServiceHarness
-from tests.fakes.tenants import OTHER_NETWORK, TENANT, tenant
+from tests.support.fakes.harness import CALLER, DRAFT, ServiceHarness
+from tests.support.fakes.tenants import OTHER_NETWORK, TENANT, tenant
 
 S = 1_000_000_000
 OTHER_SECRET = tenant(hmac=SecretRing(Secret("another-secret-for-hmac-01234567")))

@@ -19,8 +19,8 @@ from talos.errors import (
     ServiceUnavailable,
     TalosError,
 )
-from tests.fakes.harness import CALLER, DRAFT, ServiceHarness
-from tests.fakes.tenants import OTHER_NETWORK, SETTINGS, TENANT, tenant
+from tests.support.fakes.harness import CALLER, DRAFT, ServiceHarness
+from tests.support.fakes.tenants import OTHER_NETWORK, SETTINGS, TENANT, tenant
 
 S = 1_000_000_000
 DAY_S = 86_400

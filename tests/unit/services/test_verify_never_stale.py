@@ -32,9 +32,9 @@ from talos.http import cached_body
 from talos.services.ports import Clock
 from talos.services.tenant import Tenant
 from talos.services.verdicts import Verified
-from tests.fakes.harness import CALLER, DRAFT, ServiceHarness
-from tests.fakes.suspended import Suspended
-from tests.fakes.tenants import TENANT, tenant
+from tests.support.fakes.harness import CALLER, DRAFT, ServiceHarness
+from tests.support.fakes.suspended import Suspended
+from tests.support.fakes.tenants import TENANT, tenant
 
 S = 1_000_000_000
 # Expiry, cache entries and the age rule all come to bear within a few steps of the clock.

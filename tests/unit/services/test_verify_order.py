@@ -11,8 +11,8 @@ from talos.domain.drafts import KeyDraft, RateLimitDraft
 from talos.domain.keys import Key, KeyKind, KeyStatus
 from talos.domain.verification import VerificationErrorCode as Code
 from talos.services.tenant import Tenant
-from tests.fakes.harness import CALLER, ServiceHarness
-from tests.fakes.tenants import TENANT, tenant
+from tests.support.fakes.harness import CALLER, ServiceHarness
+from tests.support.fakes.tenants import TENANT, tenant
 
 S = 1_000_000_000
 DRAFT = KeyDraft(name="n", actor_id="a", rate_limit=RateLimitDraft(1, 60 * S))

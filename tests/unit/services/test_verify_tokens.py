@@ -14,8 +14,8 @@ from talos.domain.keys import KeyStatus, KeyVisibility, Metadata
 from talos.domain.verification import CredentialType, Verification
 from talos.domain.verification import VerificationErrorCode as Code
 from talos.services.tenant import Tenant
-from tests.fakes.harness import DRAFT, ServiceHarness
-from tests.fakes.tenants import OTHER_NETWORK, SETTINGS, TENANT, tenant
+from tests.support.fakes.harness import DRAFT, ServiceHarness
+from tests.support.fakes.tenants import OTHER_NETWORK, SETTINGS, TENANT, tenant
 
 S = 1_000_000_000
 FORMATS = ["jwt", "macaroon"]

@@ -12,8 +12,8 @@ from talos.domain.drafts import KeyChange, RevokeDraft, SelfRevokeDraft
 from talos.domain.events import AuditEvent, EventName, Requester, changed_members, event_id
 from talos.domain.keys import Key, RevocationReason
 from talos.errors import ServiceUnavailable
-from tests.fakes.harness import DRAFT, ServiceHarness
-from tests.fakes.tenants import TENANT
+from tests.support.fakes.harness import DRAFT, ServiceHarness
+from tests.support.fakes.tenants import TENANT
 
 REQUESTER = Requester("request-1", "192.0.2.1", "", "curl/8")
 RAW_KEY = "test-raw-key"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.core.test_fast_path import Host, asking
+from tests.support.fast_path import Host, asking
 from tests.unit.serving.harness import PATIENCE_S, ServerHarness, receive
 
 GET = b"GET /%s HTTP/1.1\r\nHost: h\r\n\r\n"

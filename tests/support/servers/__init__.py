@@ -5,14 +5,14 @@ free loopback port, and end with whoever started them, however that happens (``k
 Where ``TALOS_TEST_POSTGRES``, ``TALOS_TEST_MYSQL`` or ``TALOS_TEST_REDIS`` is set, that server is
 used instead and nothing is started.
 
-``python -m tests.servers`` starts all three, prints their addresses and waits for Ctrl-C.
+``python -m tests.support.servers`` starts all three, prints their addresses and waits for Ctrl-C.
 """
 
-from tests.servers.binaries import INSTALL, Unavailable
-from tests.servers.mariadb import MySqlService, open_mysql
-from tests.servers.postgres import PostgresService, open_postgres
-from tests.servers.process import ServerProcess
-from tests.servers.redis import RedisService, open_redis
+from tests.support.servers.binaries import INSTALL, Unavailable
+from tests.support.servers.mariadb import MySqlService, open_mysql
+from tests.support.servers.postgres import PostgresService, open_postgres
+from tests.support.servers.process import ServerProcess
+from tests.support.servers.redis import RedisService, open_redis
 
 __all__ = [
     "INSTALL",

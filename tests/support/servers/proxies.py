@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from tests.servers.binaries import Unavailable, find_program
-from tests.servers.process import ServerProcess
+from tests.support.servers.binaries import Unavailable, find_program
+from tests.support.servers.process import ServerProcess
 
 REQUIRED: Final = ("nginx", "haproxy", "caddy")
 """Those that Debian has a package for. Envoy and Traefik run where somebody has installed them."""

@@ -10,14 +10,14 @@ from talos.services.assembly import assemble
 from talos.services.ports import Clock, KeyCache, Ports
 from talos.services.tenant import Tenant
 from talos.services.verdicts import Verified
-from tests.fakes.cache import RecordingCache
-from tests.fakes.clock import FrozenClock
-from tests.fakes.events import RecordingEvents
-from tests.fakes.keys import InMemoryKeys
-from tests.fakes.limits import CountingLimiter
-from tests.fakes.marks import RecordingMarks
-from tests.fakes.tenants import TENANT
-from tests.fakes.verified_tokens import RecordingTokenCache
+from tests.support.fakes.cache import RecordingCache
+from tests.support.fakes.clock import FrozenClock
+from tests.support.fakes.events import RecordingEvents
+from tests.support.fakes.keys import InMemoryKeys
+from tests.support.fakes.limits import CountingLimiter
+from tests.support.fakes.marks import RecordingMarks
+from tests.support.fakes.tenants import TENANT
+from tests.support.fakes.verified_tokens import RecordingTokenCache
 
 CALLER = Caller("192.0.2.1")
 DRAFT = KeyDraft(name="a key", actor_id="user_1", scopes=("read", "write"))

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import sql
 
-from tests.servers.binaries import Unavailable, find_postgres
-from tests.servers.process import ServerProcess
+from tests.support.servers.binaries import Unavailable, find_postgres
+from tests.support.servers.process import ServerProcess
 
 VARIABLE = "TALOS_TEST_POSTGRES"
 _USER = "talos"

@@ -6,8 +6,8 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.servers.binaries import Unavailable, find_program
-from tests.servers.process import ServerProcess
+from tests.support.servers.binaries import Unavailable, find_program
+from tests.support.servers.process import ServerProcess
 
 SERVER_CONNECTIONS = 4
 """Of the server; its clients share them."""

@@ -8,8 +8,8 @@ from pathlib import Path
 import pymysql
 import pymysql.cursors
 
-from tests.servers.binaries import Unavailable, find_program
-from tests.servers.process import ServerProcess
+from tests.support.servers.binaries import Unavailable, find_program
+from tests.support.servers.process import ServerProcess
 
 VARIABLE = "TALOS_TEST_MYSQL"
 _USER = "talos"

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from tests.servers.small_disk import on_small_disk
+from tests.support.servers.small_disk import on_small_disk
 
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 30.0

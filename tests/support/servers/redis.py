@@ -4,8 +4,8 @@ import os
 import socket
 from urllib.parse import unquote, urlsplit
 
-from tests.servers.binaries import Unavailable, find_program
-from tests.servers.process import ServerProcess
+from tests.support.servers.binaries import Unavailable, find_program
+from tests.support.servers.process import ServerProcess
 
 VARIABLE = "TALOS_TEST_REDIS"
 _TIMEOUT_S = 5.0

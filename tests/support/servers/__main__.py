@@ -1,11 +1,11 @@
-"""``python -m tests.servers``: start all three servers, print where they are, wait for Ctrl-C."""
+"""Start the throwaway servers of the tests, print their DSNs, wait for Ctrl-C (``make services``)."""
 
 import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from tests.servers import (
+from tests.support.servers import (
     MySqlService,
     PostgresService,
     RedisService,
