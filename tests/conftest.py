@@ -2,22 +2,19 @@
 
 import os
 import shutil
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 from hypothesis import settings
 
 from talos.adapters.sql import migrate
 from talos.adapters.sql.dsn import parse_dsn
+from tests.support.missing_services import open_or_skip, report_missing
 from tests.support.servers import (
-    INSTALL,
     MySqlService,
     PostgresService,
     RedisService,
-    Unavailable,
     open_mysql,
     open_postgres,
     open_redis,
@@ -30,13 +27,11 @@ settings.register_profile(
 )
 settings.load_profile("repeatable")
 
-_Service = TypeVar("_Service", PostgresService, MySqlService, RedisService)
-
 
 @pytest.fixture(scope="session")
 def postgres_service() -> Iterator[PostgresService]:
     """A PostgreSQL server for this run."""
-    service = _open(open_postgres)
+    service = open_or_skip(open_postgres)
     yield service
     service.close()
 
@@ -44,7 +39,7 @@ def postgres_service() -> Iterator[PostgresService]:
 @pytest.fixture(scope="session")
 def mysql_service() -> Iterator[MySqlService]:
     """A MariaDB or MySQL server for this run."""
-    service = _open(open_mysql)
+    service = open_or_skip(open_mysql)
     yield service
     service.close()
 
@@ -52,7 +47,7 @@ def mysql_service() -> Iterator[MySqlService]:
 @pytest.fixture(scope="session")
 def redis_service() -> Iterator[RedisService]:
     """A Redis server for this run."""
-    service = _open(open_redis)
+    service = open_or_skip(open_redis)
     yield service
     service.close()
 
@@ -111,27 +106,5 @@ def redis_url(redis_service: RedisService) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say plainly which services were missing, and the one command that changes it."""
-    counts: Counter[str] = Counter()
-    packages: set[str] = set()
-    for report in terminalreporter.stats.get("skipped", ()):
-        _, _, reason = report.longrepr
-        cause, separator, package = reason.removeprefix("Skipped: ").partition(INSTALL)
-        if separator:
-            counts[cause] += 1
-            packages.add(package)
-    if not counts:
-        return
-    terminalreporter.section("tests that did not run for want of a server", yellow=True)
-    for cause, count in sorted(counts.items()):
-        terminalreporter.line(f"{count} tests: {cause}")
-    terminalreporter.line(f"To run them{INSTALL}{' '.join(sorted(packages))}")
-
-
-def _open(opener: Callable[[], _Service]) -> _Service:
-    try:
-        return opener()
-    except Unavailable as missing:
-        if os.environ.get("TALOS_REQUIRE_SERVICES") == "1":
-            pytest.fail(str(missing), pytrace=False)
-        pytest.skip(str(missing))
+    """See ``report_missing``."""
+    report_missing(terminalreporter)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests import conftest
+from tests.support.missing_services import open_or_skip, report_missing
 from tests.support.servers import ServerProcess, Unavailable, binaries, redis
 from tests.support.servers.process import StartFailed
 
@@ -120,10 +120,10 @@ def unavailable() -> Any:
 def test_missing_is_skipping_or_failing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TALOS_REQUIRE_SERVICES", raising=False)
     with pytest.raises(pytest.skip.Exception, match="apt-get install -y example-server"):
-        conftest._open(unavailable)
+        open_or_skip(unavailable)
     monkeypatch.setenv("TALOS_REQUIRE_SERVICES", "1")
     with pytest.raises(pytest.fail.Exception, match="apt-get install -y example-server"):
-        conftest._open(unavailable)
+        open_or_skip(unavailable)
 
 
 def test_the_summary_names_one_command() -> None:
@@ -138,7 +138,7 @@ def test_the_summary_names_one_command() -> None:
         section=lambda text, **_: written.append(text),
         line=written.append,
     )
-    conftest.pytest_terminal_summary(reporter)
+    report_missing(reporter)
     assert written == [
         "tests that did not run for want of a server",
         "1 tests: A is neither installed nor named in V",

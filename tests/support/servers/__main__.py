@@ -1,4 +1,4 @@
-"""Start the throwaway servers of the tests, print their DSNs, wait for Ctrl-C (``make services``)."""
+"""Start the servers of the tests, print their DSNs, and wait for Ctrl-C (``make services``)."""
 
 import signal
 import sys
