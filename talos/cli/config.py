@@ -29,7 +29,7 @@ def config() -> None:
     ]
 )
 def validate() -> None:
-    """Name every fault of the configuration. Exit code 0 means that there is none."""
+    """Name every error of the configuration. Exit code 0 means that there is none."""
     from talos.config import advice, snapshot
 
     loaded = _load()

@@ -128,7 +128,7 @@ class ConfigSource:
         lines: list[_Line] = []
         fresh = snapshot.take(config, running)
         if fresh.key_faults and _documents(config) != _documents(running.config):
-            faults = {"faults": list(fresh.key_faults)}
+            faults = {"errors": list(fresh.key_faults)}
             kept = "signing keys rejected; the previous ones stay"
             lines.append(_Line(logging.ERROR, kept, faults))
             config = config.keeping(running.config, _JWT_SETTINGS)
@@ -189,7 +189,7 @@ class _Judgement:
 
 def _rejected(faults: Sequence[str]) -> _Judgement:
     message = "configuration rejected; the previous one stays in force"
-    return _Judgement(None, (_Line(logging.ERROR, message, {"faults": list(faults)}),))
+    return _Judgement(None, (_Line(logging.ERROR, message, {"errors": list(faults)}),))
 
 
 class ConfigWatcher:

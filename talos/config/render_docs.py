@@ -43,14 +43,14 @@ secrets:
     current: <at least 32 characters from a random generator>
 ```
 
-`talos config validate` checks a configuration and names every fault at once, `talos config show`
+`talos config validate` checks a configuration and names every error at once, `talos config show`
 prints what is in force with secrets redacted, `talos config schema` prints the JSON Schema that
 this page is made of; editors can complete and check a file with it.
 
 ## Files
 
-Mappings merge with the defaults; a list replaces the default list. A key that does not exist is a
-fault, wherever it stands, and so is a key written twice. Of several YAML documents the first
+Mappings merge with the defaults; a list replaces the default list. A key that does not exist is an
+error, wherever it stands, and so is a key written twice. Of several YAML documents the first
 counts. YAML is read by the rules of its version 1.2: `no` and `12:30:45` are text.
 
 ## Environment variables
@@ -80,8 +80,8 @@ the single items of their lists (`TALOS_SECRETS_HMAC_RETIRED_0_FILE`) and the me
 
 - The file holds exactly what the variable would hold. One line break at its end and a byte order
   mark at its beginning are not part of it; everything else is, blanks included.
-- A variable and its `_FILE` at once are a fault. So is a file that is not there, cannot be read, is
-  no regular file, has more than 4 MiB, or is not UTF-8; none of these faults shows what it says.
+- A variable and its `_FILE` at once are an error. So is a file that is not there, cannot be read,
+  is no regular file, has more than 4 MiB, or is not UTF-8; none of these errors shows what it says.
 - The files are watched like the configuration, through links too (Kubernetes swaps them), and read
   again at SIGHUP. A change is a [reload](#reload): `secrets.hmac` and the signing keys take effect
   at once, `db.dsn` and `cache.redis.password` cannot change while the server runs.
@@ -102,7 +102,7 @@ nanoseconds, and a leading plus sign.
 
 ## Secrets that are refused
 
-A value that anybody could know is a fault at start, for `talos config validate` and at reload. For
+A value that anybody could know is an error at start, for `talos config validate` and at reload. For
 `secrets.hmac` that is
 
 - a variable, a command or a template that nothing has replaced: `${HMAC}`, `$HMAC`, `$(...)`,
@@ -121,7 +121,7 @@ with an end it is accepted, with a warning, so that keys can be rotated in the m
 
 The file is watched. An edit that is valid takes effect with the next request for the settings
 marked *hot*, in every worker at once, and leaves one line in the log, which also names the settings
-that wait for a *restart*. An edit that is not valid changes nothing and is logged with its faults,
+that wait for a *restart*. An edit that is not valid changes nothing and is logged with its errors,
 and so is one that touches a setting marked *fixed*, as a whole. Values from the environment do not
 change while the server runs, and win over an edited file; the [files](#secrets-in-files) that they
 name are followed.

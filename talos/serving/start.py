@@ -173,7 +173,7 @@ def _notes(surface: Surface, worker_class: str, snapshot: Snapshot) -> Sequence[
 def _tell_about(source: ConfigSource) -> None:
     snapshot = source.current()
     for fault in snapshot.key_faults:
-        _log.error("a signing key cannot be used", extra={"fields": {"fault": fault}})
+        _log.error("a signing key cannot be used", extra={"fields": {"errors": [fault]}})
     for warning in advice.warnings(snapshot):
         _log.warning(warning)
     for note in source.notes():

@@ -76,7 +76,7 @@ def batch_import(
     """Import many keys. Exit code 0 means that at least one was imported.
 
     Rows have the members of the API's import: raw_key, name, actor_id, scopes, ttl, metadata and so
-    on. All rows are checked first, and those without a fault are sent, 1000 in a request. With
+    on. All rows are checked first, and those without an error are sent, 1000 in a request. With
     --skip-existing the exit code is 0, too, when every key that was not imported exists already.
     """
     client = Client(timeout_s=BATCH_TIMEOUT_S)

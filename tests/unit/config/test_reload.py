@@ -112,7 +112,7 @@ def test_an_invalid_edit_keeps_what_was_there(
     assert here.source.current() is held
     level, message, fields = records.next()
     assert (level, message, fields["file"]) == ("ERROR", REJECTED, str(here.path))
-    assert any(fault in line for line in fields["faults"])
+    assert any(fault in line for line in fields["errors"])
     # Looking again at the same broken file says nothing more.
     here.source.examine()
     assert records.none()
@@ -127,7 +127,7 @@ def test_a_file_that_goes_and_comes_back(host: Callable[..., Host], records: Rec
     here.source.examine()
     here.source.examine()
     assert here.issuer == "good"
-    fields = {"file": str(here.path), "faults": [f"{here.path}: no such file"]}
+    fields = {"file": str(here.path), "errors": [f"{here.path}: no such file"]}
     assert records.next() == ("ERROR", REJECTED, fields)
     here.edit(credentials__issuer="back")
     assert here.issuer == "back"
@@ -159,7 +159,7 @@ def test_an_immutable_setting_rejects_the_whole_edit(
     here.edit(**after, credentials__issuer="edited")
     assert here.issuer == "good"
     faults = [f"{path}: cannot change while the server runs"]
-    assert records.next() == ("ERROR", REJECTED, {"file": str(here.path), "faults": faults})
+    assert records.next() == ("ERROR", REJECTED, {"file": str(here.path), "errors": faults})
     assert records.none()
 
 
@@ -211,7 +211,7 @@ def test_a_bad_signing_key_leaves_the_last_good_set(
     assert here.source.current().tenant.credentials.signing_key_id == "test-key"
     level, message, fields = records.next()
     assert (level, message) == ("ERROR", "signing keys rejected; the previous ones stay")
-    [line] = fields["faults"]
+    [line] = fields["errors"]
     assert line.startswith("credentials.derived_tokens.jwt.signing_keys.urls[1]: ")
     assert records.next()[1] == "configuration reloaded"
     here.edit(**{URLS: [other], KEY_ID: "other"})

@@ -241,7 +241,7 @@ def test_a_file_that_goes_leaves_the_secret_in_force(
     here.source.examine()
     level, message, fields = records.next()
     assert (level, message, fields["file"]) == ("ERROR", REJECTED, str(path))
-    assert fields["faults"][0] == f"secrets.hmac.current ({CURRENT}): no such file; {FILE_EXPECTED}"
+    assert fields["errors"][0] == f"secrets.hmac.current ({CURRENT}): no such file; {FILE_EXPECTED}"
     assert here.secrets == (SECRET.encode(),)
     assert records.none()
     secret(OTHER_SECRET)
@@ -255,7 +255,7 @@ def test_a_dsn_cannot_change(secret: Callable[..., str], records: Records) -> No
     )
     secret("sqlite:///b.db")
     here.source.examine()
-    assert records.next()[2]["faults"] == ["db.dsn: cannot change while the server runs"]
+    assert records.next()[2]["errors"] == ["db.dsn: cannot change while the server runs"]
 
 
 @pytest.fixture

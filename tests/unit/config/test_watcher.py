@@ -105,7 +105,7 @@ def test_mode_and_time_are_no_event(watched: Watched, records: Records) -> None:
 def test_a_file_that_goes_and_comes_back(watched: Watched, records: Records) -> None:
     watched.path.unlink()
     level, _, fields = records.next()
-    assert (level, fields["faults"]) == ("ERROR", [f"{watched.path}: no such file"])
+    assert (level, fields["errors"]) == ("ERROR", [f"{watched.path}: no such file"])
     assert watched.issuer == "first"
     write(watched.path, content("second"))
     assert records.next()[1] == RELOADED
