@@ -38,7 +38,7 @@ def error_text(body: bytes) -> str:
 
 
 def is_envelope(body: bytes) -> bool:
-    """Tell whether an error body has the form of this API: an ``error`` object with a message."""
+    """Return whether an error body has the form of this API: an ``error`` object with a message."""
     decoded = _decoded(body)
     error = decoded.get("error") if isinstance(decoded, dict) else None
     return isinstance(error, dict) and isinstance(error.get("message"), str)

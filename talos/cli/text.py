@@ -34,7 +34,7 @@ def json_escaped(text: str) -> str:
 
 
 def is_safe(text: str) -> bool:
-    """Tell whether ``text`` can be shown as it is, apart from line ends and tabs."""
+    """Return whether ``text`` can be shown as it is, apart from line ends and tabs."""
     return _UNSAFE_CHARACTER.search(text) is None
 
 

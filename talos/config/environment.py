@@ -150,8 +150,8 @@ class _Reading:
                 ignored = f"{variable} is ignored: it names a section, and is no JSON object"
                 self.warnings.append(ignored)
             return
-        except NotThat as trouble:
-            self.faults.append(Fault(path, variable, str(trouble), trouble.expected))
+        except NotThat as error:
+            self.faults.append(Fault(path, variable, str(error), error.expected))
             return
         if is_section(path):
             value = _known(path, value, variable, self.warnings)
@@ -170,8 +170,8 @@ class _Reading:
         for given in self.assignments:
             winner = strongest[given.path]
             if given.value != winner.value and not is_section(given.path):
-                told = f"{winner.variable} sets the same setting"
-                self.warnings.append(f"{given.variable} is ignored: {told}")
+                reason = f"{winner.variable} sets the same setting"
+                self.warnings.append(f"{given.variable} is ignored: {reason}")
 
     def overlay(self, files: tuple[SecretFile, ...]) -> Overlay:
         """Return all of it, in order."""

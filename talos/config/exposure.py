@@ -19,7 +19,7 @@ def warnings(
     """Return a line for each file whose mode lets others at its secrets.
 
     ``file`` is the configuration, which says ``tree``; each of ``secrets`` holds one secret. A
-    configuration without secrets is only told of when everybody may change it.
+    configuration without secrets is only reported when everybody may change it.
     """
     lines = [line for secret in secrets for line in _lines(secret, holds="a secret")]
     if file is not None:

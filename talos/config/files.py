@@ -1,7 +1,7 @@
 """Configuration files: YAML, JSON and TOML, read into plain trees (contract 8.1).
 
 A tree holds mappings with text keys, lists, text, numbers, booleans and null: what JSON can say.
-What a parser has to tell about a broken file is reduced to its place, because its own text may
+What a parser says about a broken file is reduced to its place, because its own text may
 quote the line, and the line may hold a secret.
 """
 
@@ -74,8 +74,8 @@ def examine(path: Path) -> FileContent:
 
 def _words(error: Exception) -> str:
     """Say why a file cannot be read; a name with a NUL is a ValueError, which may quote it."""
-    told = error.strerror if isinstance(error, OSError) else None
-    return told or "cannot be read"
+    detail = error.strerror if isinstance(error, OSError) else None
+    return detail or "cannot be read"
 
 
 def read(path: Path) -> bytes:
@@ -122,8 +122,8 @@ def _attempt(suffix: str, content: bytes) -> tuple[Any, str]:
     """Return the parsed value, or what is wrong in words that quote nothing."""
     try:
         return _Plain().value(_load(suffix, content.decode("utf-8-sig")), 0), ""
-    except _Unreadable as trouble:
-        return None, str(trouble)
+    except _Unreadable as error:
+        return None, str(error)
     except UnicodeDecodeError:
         return None, "not valid UTF-8"
     except json.JSONDecodeError as error:
@@ -257,13 +257,13 @@ def _first_document(text: str) -> Any:
 
 
 def _yaml_problem(error: yaml.MarkedYAMLError) -> str:
-    """Say where the trouble is, and what it is if the parser's text quotes nothing of the file."""
+    """Say where the error is, and what it is if the parser's text quotes nothing of the file."""
     mark = error.problem_mark or error.context_mark
     place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
     problem = error.problem or ""
     quotes = _QUOTED_TOKEN.sub("", problem)
-    told = problem if problem and "'" not in quotes and '"' not in quotes else ""
-    return f"{place}not valid YAML{f' ({told})' if told else ''}"
+    detail = problem if problem and "'" not in quotes and '"' not in quotes else ""
+    return f"{place}not valid YAML{f' ({detail})' if detail else ''}"
 
 
 class _Plain:

@@ -162,7 +162,7 @@ def _ports() -> list[schema.Setting]:
 
 
 def _meet(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
-    """Tell whether two listeners are to have one port of one address."""
+    """Return whether two listeners are to have one port of one address."""
     hosts = {str(section.get("host", "127.0.0.1")).strip("[]") for section in (first, second)}
     apart = len(hosts) > 1 and not hosts & _EVERY_ADDRESS
     return not apart and first["port"] == second["port"] and not any(map(_is_socket_file, hosts))

@@ -96,8 +96,8 @@ def examine(
         if problem is None:
             continue
         if ends:
-            told = "until it ends, whoever knows it can make macaroons that verify"
-            warnings.append(f"{schema.dotted(path)}: {problem}; {told}")
+            consequence = "until it ends, whoever knows it can make macaroons that verify"
+            warnings.append(f"{schema.dotted(path)}: {problem}; {consequence}")
             continue
         expected = _GENERATED if own else _REPLACED
         faults.append(Fault(path, variable_for(path, variable_of), problem, expected))
@@ -145,7 +145,7 @@ def _problem(path: Path, text: str, *, own: bool) -> str | None:
 
 
 def _is_own_secret(path: Path) -> bool:
-    """Tell whether this server keys its own MACs with it: those have a shortest length."""
+    """Return whether this server keys its own MACs with it: those have a shortest length."""
     return schema.is_secret(path) and (schema.at(path) or {}).get("minLength", 0) > 1
 
 
@@ -161,7 +161,7 @@ def _repeats(text: str) -> bool:
 
 
 def _counts(text: str) -> bool:
-    """Tell whether most characters are the neighbours of the one before: abcdef, 98765."""
+    """Return whether most characters are the neighbours of the one before: abcdef, 98765."""
     codes = [ord(character) for character in text]
     near = sum(abs(after - before) <= 1 for before, after in itertools.pairwise(codes))
     return near * 4 >= len(codes) * 3

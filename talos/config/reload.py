@@ -133,8 +133,8 @@ class ConfigSource:
             lines.append(_Line(logging.ERROR, kept, faults))
             config = config.keeping(running.config, _JWT_SETTINGS)
             fresh = snapshot.take(config, running)
-        told = {"restart_required": list(waiting)} if waiting else {}
-        lines.append(_Line(logging.INFO, "configuration reloaded", told))
+        fields = {"restart_required": list(waiting)} if waiting else {}
+        lines.append(_Line(logging.INFO, "configuration reloaded", fields))
         lost = invalidation.warnings(
             running.tenant.credentials, fresh.tenant.credentials, time.time_ns()
         )

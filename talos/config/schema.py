@@ -143,7 +143,7 @@ def at(path: Path) -> Node | None:
 
 
 def is_secret(path: Path) -> bool:
-    """Tell whether what stands at ``path`` or above it must never be printed."""
+    """Return whether what stands at ``path`` or above it must never be printed."""
     return any((at(path[:length]) or {}).get("x-secret") for length in range(1, len(path) + 1))
 
 

@@ -36,7 +36,7 @@ _MOST_SHOWN: Final = 20
 
 
 def is_known(name: str, value: str) -> bool:
-    """Tell whether the variable, in upper case, belongs to something that is no setting."""
+    """Return whether the variable, in upper case, belongs to something that is no setting."""
     if name in _OTHERS or name.startswith(_OF_TESTS):
         return True
     return (

@@ -120,7 +120,7 @@ class _Reporter:
                 yield self._wrong(path, error)
 
     def _in_skipped_entry(self, path: Path) -> bool:
-        """Tell whether the path lies in an entry of a retirement list that is skipped anyway."""
+        """Return whether the path lies in an entry of a retirement list that is skipped anyway."""
         split = next((at for at, step in enumerate(path) if isinstance(step, int)), None)
         if split is None or not (schema.at(path[:split]) or {}).get("x-retirement"):
             return False

@@ -73,7 +73,7 @@ class Config:
         return Secret(value) if setting.secret and value is not None else value
 
     def was_set(self, path: str) -> bool:
-        """Tell whether file or environment sets the setting or something in the section."""
+        """Return whether file or environment sets the setting or something in the section."""
         node: Any = self._explicit
         for name in path.split("."):
             if not isinstance(node, Mapping) or name not in node:

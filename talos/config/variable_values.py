@@ -54,7 +54,7 @@ def _is_item_trimmed(path: Path) -> bool:
 
 
 def _is_trimmed(node: Node) -> bool:
-    """Tell whether blanks around the items of a list mean nothing: in all but plain secrets.
+    """Return whether blanks around the items of a list mean nothing: in all but plain secrets.
 
     Of a secret every character counts, unless a pattern says what it looks like.
     """
@@ -164,5 +164,5 @@ def _section(text: str) -> dict[str, Any]:
 
 
 def is_section(path: Path) -> bool:
-    """Tell whether the path is that of a section."""
+    """Return whether the path is that of a section."""
     return ".".join(str(step) for step in path) in schema.sections()

@@ -33,7 +33,7 @@ def authentic_until_ns(settings: CredentialSettings, now_ns: int) -> int | None:
 
 
 def begun(instant_s: int | None, settings: CredentialSettings, now_ns: int) -> bool:
-    """Tell whether ``nbf`` or ``iat`` has come, the clock skew granted; absent counts as come."""
+    """Return whether ``nbf`` or ``iat`` has come, the clock skew granted; absent counts as come."""
     return instant_s is None or now_ns + settings.clock_skew_ns >= instant_s * NS_PER_S
 
 

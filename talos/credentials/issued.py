@@ -29,12 +29,12 @@ def public_prefix(settings: CredentialSettings) -> str:
 def checksum_valid(
     parsed: _core.UnverifiedIssuedKey, settings: CredentialSettings, now_ns: int
 ) -> bool:
-    """Tell whether a secret in force made the checksum: the proof of possession."""
+    """Return whether a secret in force made the checksum: the proof of possession."""
     return _core.checksum_valid(parsed, settings.hmac.accepted(now_ns))
 
 
 def age_valid(parsed: _core.UnverifiedIssuedKey, settings: CredentialSettings, now_ns: int) -> bool:
-    """Tell whether the embedded time is neither in the future nor older than ``max_ttl``.
+    """Return whether the embedded time is neither in the future nor older than ``max_ttl``.
 
     The clock skew counts for at most 10 minutes here; a ``max_ttl`` of 0 sets no limit.
     """
@@ -45,7 +45,7 @@ def age_valid(parsed: _core.UnverifiedIssuedKey, settings: CredentialSettings, n
 
 
 def prefix_allowed(parsed: _core.UnverifiedIssuedKey, settings: CredentialSettings) -> bool:
-    """Tell whether the prefix is a current or retired one, of either visibility."""
+    """Return whether the prefix is a current or retired one, of either visibility."""
     return (
         parsed.prefix in (settings.prefix, settings.public_prefix)
         or parsed.prefix in settings.prefixes_retired

@@ -81,7 +81,7 @@ class SigningKey:
             raise InternalError("sign token") from error
 
     def signature_valid(self, token: str) -> bool:
-        """Tell whether the compact JWS ``token`` carries this key's signature.
+        """Return whether the compact JWS ``token`` carries this key's signature.
 
         The header's ``alg`` must be the key's own. Says nothing about the payload.
         """
@@ -206,7 +206,7 @@ class _OneAlgorithm(jws.JWSRegistry):
     def signature_valid(
         self, header: dict[str, Any], signed: bytes, signature: bytes, key: _Native | None
     ) -> bool:
-        """Tell whether ``signature`` is that of ``key``. Raises JoseError and ValueError.
+        """Return whether ``signature`` is that of ``key``. Raises JoseError and ValueError.
 
         These are the library's own steps. Its way through a whole token would first decode the
         parts once more, and less strictly than it has been done.

@@ -36,7 +36,7 @@ class Secret:
         return self._value
 
     def __bool__(self) -> bool:
-        """Tell whether there is anything to keep secret: an empty one is no secret."""
+        """Return whether there is anything to keep secret: an empty one is no secret."""
         return bool(self._value)
 
     def __eq__(self, other: object) -> bool:
@@ -71,7 +71,7 @@ class Retired(Generic[T]):
     expires_at_ns: int | None = None
 
     def accepted(self, now_ns: int) -> bool:
-        """Tell whether the value still counts; the very instant of expiry does not."""
+        """Return whether the value still counts; the very instant of expiry does not."""
         return self.expires_at_ns is None or now_ns < self.expires_at_ns
 
 

@@ -76,7 +76,7 @@ def read_address(text: str) -> Address | None:
 
 
 def valid_cidr(text: str) -> bool:
-    """Tell whether ``text`` is an address, a slash and a prefix length (contract 4.0)."""
+    """Return whether ``text`` is an address, a slash and a prefix length (contract 4.0)."""
     try:
         _network(text)
     except ValueError:
@@ -85,7 +85,7 @@ def valid_cidr(text: str) -> bool:
 
 
 def allows(cidrs: Iterable[str], address: Address | None) -> bool:
-    """Tell whether ``address`` is inside one of the networks; None never is.
+    """Return whether ``address`` is inside one of the networks; None never is.
 
     Raises ``ValueError`` for an unparsable entry that is met before a match.
     """
@@ -93,7 +93,7 @@ def allows(cidrs: Iterable[str], address: Address | None) -> bool:
 
 
 def covers(cidrs: Iterable[str], narrower: str) -> bool:
-    """Tell whether every address of ``narrower`` is inside one of the networks.
+    """Return whether every address of ``narrower`` is inside one of the networks.
 
     Raises ``ValueError`` for an unparsable entry. Asking one list about many networks is cheap.
     """
@@ -125,7 +125,7 @@ class Spans:
                 self._lasts.append(-negative_last)
 
     def hold(self, first: int, last: int) -> bool:
-        """Tell whether one of the networks holds all addresses from ``first`` to ``last``."""
+        """Return whether one of the networks holds all addresses from ``first`` to ``last``."""
         position = bisect_right(self._firsts, first) - 1
         return position >= 0 and last <= self._lasts[position]
 

@@ -78,7 +78,7 @@ def _status(value: str | None) -> KeyStatus | None:
 
 
 def _storable(text: str) -> bool:
-    """Tell whether a stored value could equal ``text``: no NUL, no lone surrogate."""
+    """Return whether a stored value could equal ``text``: no NUL, no lone surrogate."""
     try:
         return b"\0" not in text.encode()
     except UnicodeEncodeError:

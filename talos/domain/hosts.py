@@ -74,7 +74,7 @@ class AllowedHosts:
         self._endings = tuple(sorted(entry[1:] for entry in wild))
 
     def allow(self, host: str) -> bool:
-        """Tell whether the value of a ``Host`` header, its port apart, is allowed."""
+        """Return whether the value of a ``Host`` header, its port apart, is allowed."""
         authority = Authority.parse(host)
         if authority is None:
             return False
@@ -85,7 +85,7 @@ class AllowedHosts:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is ``localhost`` or an address of the loopback interface."""
+    """Return whether a host is ``localhost`` or an address of the loopback interface."""
     if host == "localhost":
         return True
     address = _address(host)

@@ -114,7 +114,7 @@ class Key:
         return KeyRef(self.network_id, self.kind, self.key_id)
 
     def expired(self, now_ns: int) -> bool:
-        """Tell whether the expiry has passed; the very instant still counts as alive (6.2)."""
+        """Return whether the expiry has passed; the very instant still counts as alive (6.2)."""
         return self.expires_at_ns is not None and now_ns > self.expires_at_ns
 
     def shown_status(self, now_ns: int) -> KeyStatus:

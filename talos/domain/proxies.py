@@ -48,7 +48,7 @@ class TrustedProxies:
         }
 
     def __bool__(self) -> bool:
-        """Tell whether any proxy is listed."""
+        """Return whether any proxy is listed."""
         return bool(self._entries)
 
     def __eq__(self, other: object) -> bool:
@@ -65,7 +65,7 @@ class TrustedProxies:
         return self._spans[4].hold(0, 2**32 - 1) or self._spans[6].hold(0, 2**128 - 1)
 
     def trust_peer(self, peer: str) -> bool:
-        """Tell whether the other end of a connection is listed.
+        """Return whether the other end of a connection is listed.
 
         A Unix socket is listed only as ``unix:``, although its peers count as loopback elsewhere.
         """

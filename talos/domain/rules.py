@@ -225,7 +225,7 @@ def rate_limit_policy(draft: RateLimitDraft | None) -> RateLimitPolicy | None:
 
 
 def holds_nul(json_text: str) -> bool:
-    """Tell whether a key or a string of a JSON text holds U+0000."""
+    """Return whether a key or a string of a JSON text holds U+0000."""
     return _NUL_IN_JSON.search(json_text) is not None
 
 

@@ -43,24 +43,24 @@ def read(body: bytes) -> Verification:
 
     Raises ``ValueError`` or ``KeyError`` for what it never made.
     """
-    told = _DECODER.decode(body)
-    if not told.is_valid:
+    fields = _DECODER.decode(body)
+    if not fields.is_valid:
         raise ValueError("is the body of a refusal")
-    metadata, policy = bytes(told.metadata), told.rate_limit_policy
+    metadata, policy = bytes(fields.metadata), fields.rate_limit_policy
     return Verification(
         error=None,
-        key_id=told.key_id,
-        actor_id=told.actor_id,
-        issuer=told.issuer,
-        scopes=told.scopes,
-        expires_at_ns=None if told.expire_time is None else from_rfc3339(told.expire_time),
+        key_id=fields.key_id,
+        actor_id=fields.actor_id,
+        issuer=fields.issuer,
+        scopes=fields.scopes,
+        expires_at_ns=None if fields.expire_time is None else from_rfc3339(fields.expire_time),
         metadata=None if metadata == _NULL else Metadata(metadata.decode()),
-        visibility=_VISIBILITIES[told.visibility],
-        status=_STATUSES[told.status],
-        audiences=told.audiences,
+        visibility=_VISIBILITIES[fields.visibility],
+        status=_STATUSES[fields.status],
+        audiences=fields.audiences,
         rate_limit=None if policy is None else _policy(policy),
     )
 
 
-def _policy(told: RateLimit) -> RateLimitPolicy:
-    return RateLimitPolicy(int(told.quota), int(told.window.removesuffix("s")))
+def _policy(fields: RateLimit) -> RateLimitPolicy:
+    return RateLimitPolicy(int(fields.quota), int(fields.window.removesuffix("s")))

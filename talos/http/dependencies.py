@@ -11,7 +11,7 @@ from talos.services.tenant import DirectorySource
 
 @dataclass(frozen=True, slots=True)
 class BuildInfo:
-    """What ``/version`` tells about the running build (contract 1.3)."""
+    """What ``/version`` shows of the running build (contract 1.3)."""
 
     version: str
     commit: str
@@ -33,6 +33,6 @@ class HttpDependencies:
     ending: Callable[[], bool] = lambda: False
     """Whether the server is about to stop: then it is not ready, whatever else is well."""
     on_answered: Callable[[int], None] = lambda _duration_ns: None
-    """Told of every request of the main port how many nanoseconds it took to answer."""
+    """Called with the nanoseconds that each request of the main port took to answer."""
     description: Mapping[str, Any] = field(default_factory=dict)
     """The OpenAPI document of what the surface serves; the surface itself puts it here."""

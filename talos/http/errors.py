@@ -17,7 +17,7 @@ from talos.http.request import Request
 
 
 class WireStatus(NamedTuple):
-    """How a reason is told: the HTTP status, and the canonical name of the gRPC code."""
+    """What a reason is answered with: the HTTP status, and the canonical name of the gRPC code."""
 
     http: HTTPStatus
     canonical: str
@@ -74,7 +74,7 @@ class ErrorLog(Protocol):
 
 
 def envelope(error: TalosError) -> ErrorEnvelope:
-    """Return the body that tells ``error``."""
+    """Return the body for ``error``."""
     status = STATUSES[error.reason]
     return ErrorEnvelope(
         ErrorStatus(
@@ -95,7 +95,7 @@ class ErrorHandlers:
     """Answers whatever the resources and the middleware raise, and Falcon itself."""
 
     def __init__(self, log: ErrorLog) -> None:
-        """Tell ``log`` about every error."""
+        """Log every error with ``log``."""
         self._log = log
 
     def register(self, app: "falcon.App[Request, falcon.Response]") -> None:

@@ -39,7 +39,7 @@ _STOPPING: Final = NotReady(
 
 
 def is_health_path(path: str) -> bool:
-    """Tell whether a path is one of the two."""
+    """Return whether a path is one of the two."""
     return path in (paths.ALIVE, paths.READY)
 
 
@@ -59,7 +59,7 @@ class ReadyResource:
     """``/health/ready``."""
 
     def __init__(self, deps: HttpDependencies, *, reveals_cause: bool = True) -> None:
-        """Ask the database; ``reveals_cause`` tells whether clients may see what is wrong."""
+        """Ask the database; ``reveals_cause`` says whether clients may see what is wrong."""
         self._database = deps.database
         self._ending = deps.ending
         self._reveals_cause = reveals_cause

@@ -29,7 +29,7 @@ _ADDRESS_HEADERS: Final = {
 
 
 class RequestContext(falcon.Context):
-    """What the middleware finds out about a request, for whoever comes after it.
+    """What the middleware finds out about a request, for what runs after it.
 
     ``directory`` is the one snapshot of the configuration that the request lives by; ``settings``
     and ``tenant`` are of it. ``tenant`` is set for every path but those of health. ``error``

@@ -17,7 +17,7 @@ class ServedApplication:
 
     wsgi: "WSGIApplication"
     body_limit: "Callable[[WSGIEnvironment], int]" = lambda _environ: 0
-    """Tells of a request how many bytes of its body are worth reading.
+    """Returns for a request how many bytes of its body are worth reading.
 
     It is given the environ without the body. The application has to refuse a larger body by its
     ``CONTENT_LENGTH``, since it is given less of it. 0: the request is refused whatever it is.

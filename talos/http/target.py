@@ -35,13 +35,13 @@ def escaped_path(environ: Mapping[str, Any]) -> str:
 
 
 def has_malformed_escape(environ: Mapping[str, Any]) -> bool:
-    """Tell whether the path holds a percent sign that starts no escape."""
+    """Return whether the path holds a percent sign that starts no escape."""
     path = raw_path(environ)
     return path is not None and _MALFORMED_ESCAPE.search(path) is not None
 
 
 def has_escaped_slash(environ: Mapping[str, Any]) -> bool:
-    """Tell whether a slash of the path was sent as ``%2F``."""
+    """Return whether a slash of the path was sent as ``%2F``."""
     path = raw_path(environ)
     return path is not None and "%2f" in path.lower()
 

@@ -1,4 +1,4 @@
-"""What each audit event says (contract 11.3), and how often failures may be told."""
+"""What each audit event says (contract 11.3), and how often failures may be emitted."""
 
 import logging
 import threading
@@ -91,7 +91,7 @@ def import_failed(
         "metadata.index": str(index),
         "metadata.error_code": error_code,
     }
-    return AuditEvent(EventName.IMPORT_FAILED, network_id, _told(attributes))
+    return AuditEvent(EventName.IMPORT_FAILED, network_id, _non_empty(attributes))
 
 
 def verification_failed(
@@ -103,11 +103,11 @@ def verification_failed(
         "Reason": reason,
         "metadata.credential_type": credential_type.value,
     }
-    return AuditEvent(EventName.VERIFICATION_FAILED, network_id, _told(attributes))
+    return AuditEvent(EventName.VERIFICATION_FAILED, network_id, _non_empty(attributes))
 
 
 class VerificationFailures:
-    """Tells of failed verifications: ten in a window of 60 s for each network.
+    """Emits events of failed verifications: ten in a window of 60 s for each network.
 
     A window starts at the first event after the previous one ended. What exceeds it leaves a debug
     log line, and is counted: the next event says how many there were. Each instance has a budget of
@@ -122,11 +122,11 @@ class VerificationFailures:
         self._events = events
         self._lock = threading.Lock()
         self._windows: dict[str, tuple[int, int, int]] = {}
-        """Start of the window, events told in it and events suppressed since the last one that was
-        told, by network; networks are configured, few.
+        """Start of the window, events emitted in it, and events suppressed since the last one was
+        emitted, by network; networks are configured, few.
         """
 
-    def tell(self, failure: AuditEvent, now_ns: int) -> None:
+    def emit(self, failure: AuditEvent, now_ns: int) -> None:
         """Emit the event, or count it and log that the budget is spent."""
         suppressed = self._spend(failure.network_id, now_ns)
         if suppressed is None:
@@ -142,13 +142,13 @@ class VerificationFailures:
     def _spend(self, network_id: str, now_ns: int) -> int | None:
         """Return how many were suppressed before this one, None where it is to be, too."""
         with self._lock:
-            start_ns, told, suppressed = self._windows.get(network_id, (now_ns, 0, 0))
+            start_ns, emitted, suppressed = self._windows.get(network_id, (now_ns, 0, 0))
             if not start_ns <= now_ns < start_ns + self.WINDOW_NS:
-                start_ns, told = now_ns, 0
-            if told >= self.BUDGET:
-                self._windows[network_id] = (start_ns, told, suppressed + 1)
+                start_ns, emitted = now_ns, 0
+            if emitted >= self.BUDGET:
+                self._windows[network_id] = (start_ns, emitted, suppressed + 1)
                 return None
-            self._windows[network_id] = (start_ns, told + 1, 0)
+            self._windows[network_id] = (start_ns, emitted + 1, 0)
             return suppressed
 
 
@@ -172,8 +172,10 @@ def _reason(reason: RevocationReason) -> dict[str, str]:
 
 
 def _event(name: EventName, key: Key, attributes: Mapping[str, str]) -> AuditEvent:
-    return AuditEvent(name, key.network_id, _told(attributes), key=key.ref, actor_id=key.actor_id)
+    return AuditEvent(
+        name, key.network_id, _non_empty(attributes), key=key.ref, actor_id=key.actor_id
+    )
 
 
-def _told(attributes: Mapping[str, str]) -> dict[str, str]:
+def _non_empty(attributes: Mapping[str, str]) -> dict[str, str]:
     return {name: text for name, text in attributes.items() if text}

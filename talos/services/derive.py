@@ -45,7 +45,7 @@ class DeriveService:
     """Mints tokens that verify without a database, and never allow more than their parent."""
 
     def __init__(self, verifier: VerifyService, clock: Clock, events: EventEmitter) -> None:
-        """Verify parents with ``verifier``, tell ``events``."""
+        """Verify parents with ``verifier``, emit ``events``."""
         self._verifier = verifier
         self._clock = clock
         self._events = events
@@ -115,7 +115,7 @@ class DeriveService:
             failure = audit.verification_failed(
                 tenant.network_id, refusal.message, type_, refusal.key_id
             )
-            self._failures.tell(failure.by(requester), now_ns)
+            self._failures.emit(failure.by(requester), now_ns)
             raise _as_error(refusal) from refusal
 
 

@@ -80,7 +80,7 @@ class ImportService:
     """Takes keys over; of each only a one-way hash is kept."""
 
     def __init__(self, writer: KeyWriter, events: EventEmitter, clock: Clock) -> None:
-        """Store through ``writer``, tell ``events`` what could not be stored."""
+        """Store through ``writer``, emit ``events`` about what could not be stored."""
         self._writer = writer
         self._events = events
         self._clock = clock
@@ -134,7 +134,7 @@ class ImportService:
                 items[index] = _failed(index, BatchErrorCode.ALREADY_EXISTS, message)
         items |= self._insert(records, Occasion(now_ns, requester, quota=tenant.api_keys_max))
         batch = BatchImport(tuple(items[index] for index in range(len(drafts))))
-        self._tell_of_failures(tenant, drafts, batch, requester)
+        self._emit_failures(tenant, drafts, batch, requester)
         if batch.success_count == 0:
             _raise_most_frequent(batch)
         return batch
@@ -156,7 +156,7 @@ class ImportService:
                 items[index] = BatchItem(index, key)
         return items
 
-    def _tell_of_failures(
+    def _emit_failures(
         self, tenant: Tenant, drafts: Sequence[KeyDraft], batch: BatchImport, requester: Requester
     ) -> None:
         for item in batch.items:

@@ -32,7 +32,7 @@ class IssueService:
     """Makes keys of the server's own format."""
 
     def __init__(self, writer: KeyWriter, keys: KeyRepository, clock: Clock) -> None:
-        """Store through ``writer``; ``keys`` tells whether there may be one more."""
+        """Store through ``writer``; ``keys`` counts towards the quota."""
         self._writer = writer
         self._keys = keys
         self._clock = clock

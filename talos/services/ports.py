@@ -2,7 +2,7 @@
 
 Every method that names a key takes the network first: no query can be written without it.
 Storage methods raise ``ServiceUnavailable`` when the database cannot be reached,
-``GatewayTimeout`` when it did not answer in time, and ``InternalError`` for every other trouble
+``GatewayTimeout`` when it did not answer in time, and ``InternalError`` for every other error
 (contract 3.2, 16.19); they never let a driver's exception or text through.
 """
 
@@ -43,7 +43,7 @@ class Inserted:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is to become of one key, and the events that tell of it.
+    """What is to become of one key, and the events about it.
 
     ``key`` is its new record, None where it goes. ``successor`` is a new key that takes its place.
     """
@@ -89,7 +89,7 @@ class KeyRepository(Protocol):
     def insert(
         self, key: Key, *, quota: int, now_ns: int, event: AuditEvent | None = None
     ) -> Inserted:
-        """Insert ``key``, and the event that tells of it where there is one.
+        """Insert ``key``, and the event about it where there is one.
 
         A row with the same network, kind and ``request_id`` wins over everything else and is
         returned with ``created=False``. Raises ``ApiKeyExists`` when the id is taken, and
@@ -99,7 +99,7 @@ class KeyRepository(Protocol):
         ...
 
     def is_full(self, network_id: str, *, quota: int, now_ns: int) -> bool:
-        """Tell whether ``quota`` keys of the network, or more, can still verify at ``now_ns``.
+        """Return whether ``quota`` keys of the network, or more, can still verify at ``now_ns``.
 
         For who will not insert: nothing keeps the answer true after it was given.
         """
@@ -161,7 +161,7 @@ class KeyRepository(Protocol):
     def mark_used(self, network_id: str, kind: KeyKind, uses: Mapping[str, int]) -> None:
         """Set ``last_used_at_ns`` of the keys to their uses, by id; never back (contract 12).
 
-        A use that was still under way when its key was revoked is told as of the revocation.
+        A use that was still under way when its key was revoked is reported as of the revocation.
         ``updated_at_ns`` stays. Unknown ids are skipped.
         """
         ...
@@ -181,7 +181,7 @@ class Database(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CachedVerification:
-    """How a key that is neither revoked nor expired is told of, and to callers of which addresses.
+    """The verification of a key that is neither revoked nor expired, and who may get it by address.
 
     ``verification`` is valid and says nothing of a single call: ``limit_state`` is None, and
     ``restricted`` is left to whoever answers.
@@ -274,8 +274,8 @@ class VerifiedTokenCache(Protocol):
     ) -> None:
         """Cache the claims until ``ends_ns``, None for as long as there is room.
 
-        ``answer`` is what everybody is told who expects no audience, once the token has begun and
-        before ``ends_ns``; None where that depends on who asks.
+        ``answer`` is the verification for callers that expect no audience, once the token has begun
+        and before ``ends_ns``; None where that depends on the caller.
         """
         ...
 

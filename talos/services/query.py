@@ -56,7 +56,7 @@ class QueryService:
         tokens = PageTokens(tenant.credentials.hmac, tenant.network_id)
         before_id = tokens.open(query.page_token, now_ns) if query.page_token else None
         size = query.page_size or DEFAULT_PAGE_SIZE
-        # One row more than the page tells whether another page follows.
+        # One row more than the page shows whether another page follows.
         rows = self._keys.list_page(
             tenant.network_id,
             kind,

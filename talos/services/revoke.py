@@ -1,4 +1,4 @@
-"""Revoking a key: by an administrator, or by whoever holds it (contract 4.6, 4.11, 4.12)."""
+"""Revoking a key: by an administrator, or by its holder (contract 4.6, 4.11, 4.12)."""
 
 from dataclasses import replace
 
@@ -38,7 +38,7 @@ class RevokeService:
     def __init__(
         self, writer: KeyWriter, keys: KeyRepository, cache: KeyCache, clock: Clock
     ) -> None:
-        """Write through ``writer``; ``keys`` and ``cache`` tell what need not be written."""
+        """Write through ``writer``; ``keys`` and ``cache`` say what need not be written."""
         self._writer = writer
         self._keys = keys
         self._cache = cache

@@ -1,4 +1,4 @@
-"""How a verdict on a credential is told (contract 2.3, 6.7)."""
+"""The verification that a verdict on a credential becomes (contract 2.3, 6.7)."""
 
 from dataclasses import dataclass, replace
 
@@ -16,7 +16,7 @@ from talos.services.tenant import Tenant
 
 
 class Rejected(Exception):
-    """A gate refuses the credential; ``code`` and ``message`` are what the caller is told.
+    """A gate refuses the credential; ``code`` and ``message`` are for the caller.
 
     ``key_id`` is for the log, where the checksum or signature was right.
     """
@@ -43,12 +43,12 @@ class Verified:
 
 
 def denied(refusal: Rejected) -> Verification:
-    """Tell of a refusal: nothing of the key is shown."""
+    """Return the verification of a refusal: nothing of the key is shown."""
     return Verification(error=refusal.code, message=refusal.message)
 
 
 def cacheable_verification(key: Key, tenant: Tenant) -> CachedVerification:
-    """Tell of a key that is neither revoked nor expired, whoever asks and however often."""
+    """Return what every caller is answered about a key that is neither revoked nor expired."""
     verification = Verification(
         error=None,
         key_id=key.key_id,
@@ -67,16 +67,16 @@ def cacheable_verification(key: Key, tenant: Tenant) -> CachedVerification:
 def key_verified(
     answer: CachedVerification, limit: RateLimitState | None, *, counted: bool
 ) -> Verification:
-    """Tell one caller of a key that passed the gates; one over its limit shows all fields (6.7).
+    """Return one caller's verification of a key; one over its limit shows all fields (6.7).
 
     ``counted`` tells that the limiter counts calls of keys with a policy, if perhaps not now.
     """
-    told = answer.verification
-    if told.rate_limit is None and not answer.allowed_cidrs:
-        return told
+    found = answer.verification
+    if found.rate_limit is None and not answer.allowed_cidrs:
+        return found
     refused = limit is not None and not limit.allowed
     return replace(
-        told,
+        found,
         error=VerificationErrorCode.RATE_LIMITED if refused else None,
         message="rate limit exceeded" if refused else "",
         limit_state=limit,
@@ -85,7 +85,7 @@ def key_verified(
 
 
 def token_verified(claims: TokenClaims, tenant: Tenant) -> Verification:
-    """Tell of a derived token; the issuer is the current one, whatever the token names (6.4)."""
+    """Return the verification of a derived token; its issuer is always the current one (6.4)."""
     return Verification(
         error=None,
         key_id=claims.key_id,

@@ -19,7 +19,7 @@ step  gate                asks                                               els
 A derived token proves itself by its signature; its network and steps 7 and 8 follow (6.4). What
 comes from the cache passes every gate that a row passes, except that 4 and 5 are answered.
 
-All refusals of steps 1 to 4 carry one message (16 (15)). Trouble with the database is INTERNAL, and
+All refusals of steps 1 to 4 carry one message (16 (15)). An error of the database is INTERNAL, and
 never a verdict on the credential (16 (19)).
 """
 
@@ -100,7 +100,7 @@ class VerificationSteps:
     # Steps 1 to 6: find out about the key, from the cache or from the database.
 
     def find(self, attempt: Attempt) -> CachedVerification:
-        """Steps 1 to 6: return what is told of the key, from the cache or else the database."""
+        """Steps 1 to 6: return what a verify says of the key, from the cache or the database."""
         proven = self.prove(attempt)
         answer = self.from_cache(attempt, proven)
         if answer is None:
@@ -184,8 +184,8 @@ class VerificationSteps:
         if in_batch:
             self._mark(attempt)
         check_audience((), attempt.draft.expected_audiences)
-        told = answer.verification
-        limit = self._limit(attempt, told.key_id, told.rate_limit)
+        found = answer.verification
+        limit = self._limit(attempt, found.key_id, found.rate_limit)
         verification = key_verified(answer, limit, counted=self._limiter.counts)
         if verification.is_valid:
             self.publish(attempt, answer)
@@ -234,23 +234,23 @@ class VerificationSteps:
         check_audience(claims.aud, attempt.draft.expected_audiences)
         return token_verified(claims, attempt.tenant)
 
-    # Refusals and how they are told.
+    # Refusals.
 
     def refuse(self, attempt: Attempt, refusal: Rejected) -> Verification:
-        """Record the refusal, and return how it is told."""
+        """Record the refusal, and return its verification."""
         failure = audit.verification_failed(
             attempt.tenant.network_id, refusal.message, attempt.type, attempt.key_id
         )
-        self._failures.tell(failure.by(attempt.requester), attempt.now_ns)
+        self._failures.emit(failure.by(attempt.requester), attempt.now_ns)
         return denied(refusal)
 
-    def trouble(self, attempt: Attempt) -> Verification:
+    def storage_error(self, attempt: Attempt) -> Verification:
         """Refuse for an error of the storage, which says nothing about the credential."""
         return self.refuse(attempt, Rejected(Code.INTERNAL, "database error"))
 
 
-def log_fault(attempt: Attempt, trouble: Exception, items: int = 1) -> None:
+def log_error(attempt: Attempt, error: Exception, items: int = 1) -> None:
     """Log why a credential could not be verified, and how many more of its request could not."""
     request = {"request_id": attempt.requester.request_id, "client": attempt.requester.address}
     fields = {"key_id": attempt.key_id, "items": items, "http_request": request}
-    _log.error("a credential could not be verified", extra={"fields": fields}, exc_info=trouble)
+    _log.error("a credential could not be verified", extra={"fields": fields}, exc_info=error)

@@ -13,7 +13,7 @@ from talos.services.gates import check_address, check_token
 from talos.services.ports import STORAGE_ERRORS, Ports
 from talos.services.tenant import Tenant
 from talos.services.verdicts import Rejected, Verified, cacheable_verification
-from talos.services.verification_steps import VerificationSteps, log_fault
+from talos.services.verification_steps import VerificationSteps, log_error
 from talos.services.verify_batch import BatchVerifier
 
 
@@ -45,9 +45,9 @@ class VerifyService:
                 verification = self._steps.use(attempt, self._steps.find(attempt))
         except Rejected as refusal:
             verification = self._steps.refuse(attempt, refusal)
-        except STORAGE_ERRORS as trouble:
-            log_fault(attempt, trouble)
-            verification = self._steps.trouble(attempt)
+        except STORAGE_ERRORS as error:
+            log_error(attempt, error)
+            verification = self._steps.storage_error(attempt)
         return Verified(verification, attempt.cache, attempt.type, attempt.key_id)
 
     def parent(

@@ -17,7 +17,7 @@ from talos.services.attempt import Attempt
 from talos.services.ports import STORAGE_ERRORS, CachedVerification, KeyRepository, UnreadableRow
 from talos.services.tenant import Tenant
 from talos.services.verdicts import Rejected, cacheable_verification, denied
-from talos.services.verification_steps import VerificationSteps, log_fault
+from talos.services.verification_steps import VerificationSteps, log_error
 
 MAX_BATCH: Final = 100
 
@@ -67,15 +67,15 @@ class BatchVerifier:
         rows = self._read_batch(
             attempt for attempt, item in zip(attempts, known, strict=True) if item is None
         )
-        faults: list[tuple[Attempt, Exception]] = []
+        errors: list[tuple[Attempt, Exception]] = []
         answers = tuple(
             item
             if isinstance(item, Verification)
-            else self._batch_item(attempt, item, rows, faults)
+            else self._batch_item(attempt, item, rows, errors)
             for attempt, item in zip(attempts, known, strict=True)
         )
-        if faults:
-            log_fault(*faults[0], items=len(faults))
+        if errors:
+            log_error(*errors[0], items=len(errors))
         return answers
 
     # Batches: one read for all, then each item on its own, in the order given.
@@ -91,8 +91,8 @@ class BatchVerifier:
         for (network_id, kind), key_ids in ids.items():
             try:
                 read = self._keys.get_many(network_id, kind, key_ids)
-            except InternalError as trouble:
-                raise InternalError(f"batch fetch {kind.value} keys") from trouble
+            except InternalError as error:
+                raise InternalError(f"batch fetch {kind.value} keys") from error
             rows.update((KeyRef(network_id, kind, key_id), row) for key_id, row in read.items())
         return rows
 
@@ -101,7 +101,7 @@ class BatchVerifier:
         attempt: Attempt,
         answer: CachedVerification | None,
         rows: _Rows,
-        faults: list[tuple[Attempt, Exception]],
+        errors: list[tuple[Attempt, Exception]],
     ) -> Verification:
         try:
             if attempt.proven is None:
@@ -113,7 +113,7 @@ class BatchVerifier:
             return self._steps.use(attempt, answer, in_batch=True)
         except Rejected as refusal:
             return self._steps.refuse(attempt, refusal)
-        except STORAGE_ERRORS as trouble:
+        except STORAGE_ERRORS as error:
             # One line for all of them: who sends a byte must not have many written.
-            faults.append((attempt, trouble))
-            return self._steps.trouble(attempt)
+            errors.append((attempt, error))
+            return self._steps.storage_error(attempt)

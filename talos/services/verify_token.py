@@ -39,7 +39,7 @@ def verify_token(attempt: Attempt, verified_tokens: VerifiedTokenCache) -> Token
             settings.generation,
             token,
             claims,
-            # Of addresses and audiences it takes a request to tell.
+            # Addresses and audiences depend on the request.
             answer=None if claims.acl or claims.aud else token_verified(claims, attempt.tenant),
             ends_ns=min((end for end in ends if end is not None), default=None),
             now_ns=now_ns,

@@ -1,4 +1,4 @@
-"""How many clients each worker has, for all of them to see: who has fewest takes the next.
+"""How many clients each worker has, for all of them to read: the one with fewest accepts next.
 
 The workers accept from the same listeners, and without this whoever runs at the moment takes all
 that is waiting: 32 clients that connect at once were all served by one of two workers. Listeners of
@@ -62,7 +62,7 @@ class WorkerSlot:
         self._counts[self.index] = clients
 
     def leave(self) -> None:
-        """Be counted out: this worker takes nobody any more."""
+        """Leave the count: this worker accepts no more connections."""
         self._counts[self.index] = _ABSENT
 
     def others_are_freer(self) -> bool:

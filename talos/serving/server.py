@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 SWEEP_INTERVAL_S = 1.0
 _DRAIN_SWEEP_INTERVAL_S = 0.2
 _RELIEF_INTERVAL_S = 0.1
-"""How often those are looked at who are read while others wait for memory."""
+"""How often slow bodies are checked while others wait for memory."""
 _LARGE_BODY_THREADS = 2
 """Who answers requests with large bodies. Decoding one can take half a second of the processor and
 many times its size in memory: the others must not wait for it, and there must not be many at once.
@@ -134,7 +134,7 @@ class ConnectionServer:
     # Clients
 
     def update_accepting(self, state: ListenerState) -> None:
-        """Accept clients exactly while they are welcome."""
+        """Accept while there is capacity, and only then."""
         if not self.draining:
             self._accept_on(state, state.can_accept)
 
@@ -256,7 +256,7 @@ class ConnectionServer:
             self._drained.set()
 
     def relieve_body_memory(self) -> None:
-        """See, until nobody waits for memory any more, that slow bodies give way."""
+        """Close slow bodies for as long as others wait for memory."""
         if not self._relieving:
             self._relieving = True
             self.loop.call_later(_RELIEF_INTERVAL_S, self._relieve_body_memory)

@@ -122,7 +122,7 @@ def _serve(
 
 
 def prepare(surface: Surface, source: ConfigSource, workers: int = 1) -> None:
-    """Set up the log, tell what is about to be served and with which doubts, check the database.
+    """Set up the log, log what is about to be served and the warnings, check the database.
 
     ``workers`` is how many processes share its connections.
     Raises ``ConfigurationError``, ``SchemaBehind`` or a storage error when it cannot be served.
@@ -144,7 +144,7 @@ def prepare(surface: Surface, source: ConfigSource, workers: int = 1) -> None:
 
 
 def _warn_of_settings_without_effect(config: Config, worker_class: str) -> None:
-    """Say which settings gunicorn's own workers know nothing of."""
+    """Log which settings have no effect under gunicorn's own workers."""
     if worker_class == "talos":
         return
     for name in ("serve.http.max_connections_per_peer", "serve.http.idle_timeout"):

@@ -22,7 +22,7 @@ from talos.errors import TalosError
 from talos.services.ports import STORAGE_ERRORS, CachedVerification, Clock
 
 KIND_NUMBERS: Final = {KeyKind.ISSUED: 0, KeyKind.IMPORTED: 1}
-"""How the compiled cache tells the kinds apart."""
+"""The numbers of the kinds in the compiled cache."""
 
 HOLD_NS: Final = 900 * NS_PER_S
 """How long a hold stands whose writer has died, or does not know what became of its commit.
@@ -85,7 +85,7 @@ class SharedKeyCache:
                 return None
             return CachedVerification(self.bodies.read(parts[0]), tail.allowed_cidrs)
         except Exception as error:
-            self.tell_of(error)
+            self.log_error(error)
             return None
 
     def lease(self, ref: KeyRef) -> "_SharedLease":
@@ -93,7 +93,7 @@ class SharedKeyCache:
         try:
             number = self.core.lease(*_name(ref))
         except Exception as error:
-            self.tell_of(error)
+            self.log_error(error)
             number = _NO_LEASE
         return _SharedLease(self, number, ref)
 
@@ -129,7 +129,7 @@ class SharedKeyCache:
         """Forget every key, in all processes."""
         self.core.flush()
 
-    def tell_of(self, error: Exception) -> None:
+    def log_error(self, error: Exception) -> None:
         """Log what keeps the cache from working, unless that was said just now."""
         if not self._throttle.due():
             return
@@ -167,15 +167,15 @@ class _SharedLease:
     ) -> None:
         if self._number == _NO_LEASE:
             return
-        told, cidrs = answer.verification, answer.allowed_cidrs
-        policy = told.rate_limit
+        verification, cidrs = answer.verification, answer.allowed_cidrs
+        policy = verification.rate_limit
         cache = self._cache
         try:
             payload = _core.pack_answer(
-                cache.bodies.render(told),
+                cache.bodies.render(verification),
                 _ENCODE(_Tail(generation, published_at_ns, cidrs)),
                 generation=generation,
-                expires_at_ns=told.expires_at_ns,
+                expires_at_ns=verification.expires_at_ns,
                 published_at_ns=published_at_ns,
                 # The fast path knows nothing of addresses.
                 plain=not cidrs,
@@ -189,4 +189,4 @@ class _SharedLease:
                 now_ns=cache.clock.now_ns(),
             )
         except Exception as error:
-            cache.tell_of(error)
+            cache.log_error(error)

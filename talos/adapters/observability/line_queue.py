@@ -101,7 +101,7 @@ class LineQueueHandler(logging.Handler):
         try:
             return f"{self.format(record)}\n".encode("utf-8", "backslashreplace")
         except Exception:
-            # Nobody is there to be told but who reads the log, and it cannot be told what.
+            # Only the readers of the log can be informed, and not of what was lost.
             return None
 
     def _write_on(self) -> None:
@@ -165,7 +165,7 @@ class LineQueueHandler(logging.Handler):
             try:
                 rest = rest[os.write(self._descriptor, rest) :]
             except BlockingIOError:
-                # Whoever shares the descriptor made it so; see that it takes something again.
+                # Another process made the descriptor non-blocking: wait until it takes more.
                 select.select([], [self._descriptor], [])
             except OSError:
                 # Nobody is at the other end any more.

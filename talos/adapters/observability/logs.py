@@ -72,7 +72,7 @@ def configure(level: Level, style: Format, stream: TextIO | None = None) -> None
     root.setLevel(max(_LEVELS[level], logging.WARNING))
     for name in _OURS:
         logging.getLogger(name).setLevel(_LEVELS[level])
-    # Whoever restores a backup revokes again what these name: a quieter log must not lose them.
+    # After a backup is restored, keys are revoked again by these: a quieter log must not lose them.
     logging.getLogger(AUDIT).setLevel(logging.INFO)
     logging.captureWarnings(True)
     threading.excepthook = _log_thread_exception

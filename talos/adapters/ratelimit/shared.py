@@ -40,12 +40,12 @@ class SharedRateLimiter:
             )
             return None
         if answer is None:
-            self._tell_of_no_room()
+            self._log_no_room()
             return None
         allowed, remaining, reset_after_ns = answer
         return RateLimitState(allowed, remaining, now_ns + reset_after_ns)
 
-    def _tell_of_no_room(self) -> None:
+    def _log_no_room(self) -> None:
         if not self._throttle.due():
             return
         _log.warning(

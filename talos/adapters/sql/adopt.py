@@ -188,7 +188,7 @@ class _Copy:
 
 def _require_version(old: OldFile) -> None:
     """Raise ``FailedPrecondition`` where the tables are not those to adopt from."""
-    # What is not there is told of as a whole: the file is another one.
+    # A missing table is reported as a whole: the file is another one.
     if not all(old.has(table, columns) for table, columns in _TABLES.items()):
         raise FailedPrecondition("the old file is no database of the system to adopt from")
     rows = [row for some in old.portions("schema_migrations", _VERSION, 2, _ignore) for row in some]

@@ -98,7 +98,7 @@ def translate(error: Exception, operation: str) -> TalosError:
 
 
 def is_retriable(error: exc.SQLAlchemyError) -> bool:
-    """Tell whether the database undid the transaction only to let another one pass."""
+    """Return whether the database undid the transaction only to let another one pass."""
     driver = error.orig if isinstance(error, exc.DBAPIError) else None
     match driver:
         case psycopg.Error():
@@ -110,12 +110,12 @@ def is_retriable(error: exc.SQLAlchemyError) -> bool:
 
 
 def is_wrong_server(error: exc.SQLAlchemyError) -> bool:
-    """Tell whether the server takes no writes, and another one may."""
+    """Return whether the server takes no writes, and another one may."""
     return isinstance(error, exc.DBAPIError) and says_wrong_server(error.orig)
 
 
 def is_storage_failure(error: BaseException) -> bool:
-    """Tell whether the storage under the database failed: a disk is full, or cannot be written."""
+    """Return whether the storage of the database failed: a disk is full, or cannot be written."""
     driver = error.orig if isinstance(error, exc.DBAPIError) else error
     match driver:
         case psycopg.Error():
@@ -129,7 +129,7 @@ def is_storage_failure(error: BaseException) -> bool:
 
 
 def is_lost_connection(error: exc.SQLAlchemyError) -> bool:
-    """Tell whether a connection that had been good turned out dead; another one may work.
+    """Return whether a connection that had been good turned out dead; another one may work.
 
     A server that is silent is not asked a second time.
     """
@@ -172,7 +172,7 @@ def _judge_postgres(driver: psycopg.Error, operation: str) -> TalosError:
     if isinstance(driver, SilentServer) or state in _POSTGRES_TIMEOUTS:
         return GatewayTimeout()
     if state is None:
-        # Without a state the trouble is between us and the server, unless the driver refused
+        # Without a state the connection to the server has failed, unless the driver refused
         # to send at all.
         connection_trouble = isinstance(driver, psycopg.OperationalError)
         return ServiceUnavailable() if connection_trouble else InternalError(operation)

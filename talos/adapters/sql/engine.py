@@ -246,13 +246,13 @@ def _postgres_connector(url: DatabaseUrl) -> Callable[[], psycopg.Connection[Any
             if not chosen:
                 connection.prepare_threshold = None
             if pooled.due():
-                _tell_of_pooler([name for name, _ in url.session])
+                _warn_of_pooler([name for name, _ in url.session])
         return connection
 
     return connect
 
 
-def _tell_of_pooler(names: list[str]) -> None:
+def _warn_of_pooler(names: list[str]) -> None:
     _logger.info("a connection pooler stands before the database: no statement is prepared")
     if names:
         _logger.warning(

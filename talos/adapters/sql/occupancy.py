@@ -27,7 +27,7 @@ _FLOCK: Final = "hhqqi"
 
 
 def others_are_connected(url: DatabaseUrl) -> bool:
-    """Tell whether other processes are connected; no, where that cannot be found out.
+    """Return whether other processes are connected; no, where that cannot be found out.
 
     For SQLite, no connection of this process to that file may be open: closing the file that this
     opens would end its locks.

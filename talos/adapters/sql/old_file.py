@@ -54,7 +54,7 @@ class OldFile:
         self._connection.close()
 
     def has(self, table: str, columns: Sequence[str]) -> bool:
-        """Tell whether there is a plain table with these columns, each of them stored.
+        """Return whether there is a plain table with these columns, each of them stored.
 
         Raises ``FailedPrecondition`` for a view, a virtual table and a generated column.
         """
@@ -192,7 +192,7 @@ def _open(path: Path) -> sqlite3.Connection:
         raise FailedPrecondition(f"there is no file {path}")
     for companion in _COMPANIONS:
         beside = path.with_name(path.name + companion)
-        # Opening a pipe would wait for whoever writes to it.
+        # Opening a pipe would wait for a writer.
         if beside.exists() and not beside.is_file():
             raise Unreadable(f"{beside} is no file")
     with path.open("rb") as file:

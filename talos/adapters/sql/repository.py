@@ -353,14 +353,14 @@ def _report(kind: KeyKind, row: Row[Any], error: RowDecodeError) -> None:
 
 
 def _addressable(ref: KeyRef) -> bool:
-    """Tell whether a row with this identity can exist at all."""
+    """Return whether a row with this identity can exist at all."""
     return _storable(ref.network_id, NETWORK_ID_LENGTH) and _storable(
         ref.key_id, KEY_ID_LENGTHS[ref.kind]
     )
 
 
 def _storable(text: str, length: int) -> bool:
-    """Tell whether a column of ``length`` characters can hold ``text`` on every database.
+    """Return whether a column of ``length`` characters can hold ``text`` on every database.
 
     What none can hold is in no row; asking for it would be an error on some.
     """

@@ -154,7 +154,7 @@ KEY_TABLES: Final = {KeyKind.ISSUED: issued_api_keys, KeyKind.IMPORTED: imported
 events: Final = Table(
     "events",
     metadata,
-    # No foreign key: the log outlives what it tells of.
+    # No foreign key: the log outlives the keys.
     Column("nid", _byte_text(NETWORK_ID_LENGTH), primary_key=True),
     Column("event_id", _byte_text(36), primary_key=True),
     Column("time_ns", BigInteger, nullable=False),

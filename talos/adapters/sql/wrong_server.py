@@ -24,7 +24,7 @@ _POOL_PAUSE_S: Final = 1.0
 
 
 def says_wrong_server(driver: BaseException | None) -> bool:
-    """Tell whether a driver's error means that another server should be asked."""
+    """Return whether a driver's error means that another server should be asked."""
     match driver:
         case psycopg.Error():
             return driver.sqlstate in _POSTGRES

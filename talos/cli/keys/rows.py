@@ -48,7 +48,7 @@ def verification_row(verification: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def is_undecided(verification: Mapping[str, Any]) -> bool:
-    """Tell whether a verdict is none: the server had trouble, or it says neither yes nor no."""
+    """Return whether a verdict is none: the server had trouble, or it says neither yes nor no."""
     code = verification.get("error_code")
     if isinstance(verification.get("is_valid"), bool):
         return verification["is_valid"] is False and code == _INTERNAL

@@ -49,7 +49,7 @@ class AccessLog:
         directories: DirectorySource,
         on_answered: Callable[[int], None] = lambda _duration_ns: None,
     ) -> None:
-        """Read ``directories`` once a request; tell ``on_answered`` how many ns each one took."""
+        """Read ``directories`` once a request; call ``on_answered`` with the ns that it took."""
         self._directories = directories
         self._on_answered = on_answered
 
@@ -119,10 +119,10 @@ def _http_request(req: Request, error: dict[str, Any] | None) -> dict[str, Any]:
         "host": redaction.text(host(req)),
         "cf_ray_id": redaction.text(environ.get("HTTP_CF_RAY", "")),
     }
-    told = {} if error is None else {"reason": error["reason"]}
-    redaction.within(len(path) + sum(map(len, headers.values())), own, told, headers)
+    reasons = {} if error is None else {"reason": error["reason"]}
+    redaction.within(len(path) + sum(map(len, headers.values())), own, reasons, headers)
     if error is not None:
-        error |= told
+        error |= reasons
     return {
         "remote": environ.get("REMOTE_ADDR", ""),
         "client": client_address(req),

@@ -58,7 +58,7 @@ def headers_without_origin(settings: HttpSettings) -> tuple[tuple[str, str], ...
 
 
 def is_preflight(req: Request) -> bool:
-    """Tell whether a browser asks by this request whether it may send another."""
+    """Return whether a browser asks by this request whether it may send another."""
     return req.method == "OPTIONS" and bool(req.env.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD"))
 
 
@@ -71,7 +71,7 @@ def _allows_preflight(settings: HttpSettings, origin: str, method: str, headers:
 
 
 def allows_origin(settings: HttpSettings, origin: str) -> bool:
-    """Tell whether an origin is on the list; whether CORS is on at all is not asked."""
+    """Return whether an origin is on the list; whether CORS is on at all is not asked."""
     return bool(origin) and any(
         allowed == _ANY or _origin_pattern(allowed).fullmatch(origin)
         for allowed in settings.cors_allowed_origins

@@ -86,7 +86,7 @@ def _is_navigation(req: Request) -> bool:
 
 
 def _is_own(origin: str, host: str, *, from_elsewhere: bool) -> bool:
-    """Tell whether a page of ``origin`` came from ``host``. The scheme may be a proxy's."""
+    """Return whether a page of ``origin`` came from ``host``. The scheme may be a proxy's."""
     page, own = Origin.parse(origin), Authority.parse(host)
     if page is None or own is None or page.host != own.host:
         return False
@@ -97,7 +97,7 @@ def _is_own(origin: str, host: str, *, from_elsewhere: bool) -> bool:
 
 
 def _came_from_this_machine(environ: Mapping[str, Any]) -> bool:
-    """Tell whether the connection came in through loopback or a Unix socket.
+    """Return whether the connection came in through loopback or a Unix socket.
 
     What a WSGI server says of a Unix socket differs: no peer (gunicorn), or ``unix:``.
     """

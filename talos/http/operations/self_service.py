@@ -1,4 +1,4 @@
-"""Operations for whoever holds a credential (contract 4.15, 1.4)."""
+"""Operations for the holder of a credential (contract 4.15, 1.4)."""
 
 from http import HTTPStatus
 from typing import Final

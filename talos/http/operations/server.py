@@ -1,4 +1,4 @@
-"""Operations that tell of the server itself (contract 1.3)."""
+"""Operations about the server itself (contract 1.3)."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What the server tells about itself and its API (contract 1.3)."""
+"""What the server shows of itself and its API (contract 1.3)."""
 
 import json
 
@@ -15,7 +15,7 @@ class VersionResource:
     """``/version``."""
 
     def __init__(self, deps: HttpDependencies) -> None:
-        """Tell of the running build."""
+        """Answer with the running build."""
         self._build = deps.build
 
     def on_any(self, req: Request, resp: falcon.Response) -> None:

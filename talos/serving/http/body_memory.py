@@ -16,7 +16,7 @@ _READ_BYTES: Final = 64 * 1024
 
 
 class Waiter(Protocol):
-    """Who brings a large body."""
+    """A connection with a large body."""
 
     def admitted(self) -> None:
         """Take notice that the wait is over."""
@@ -65,7 +65,7 @@ class BodyMemoryBudget:
         turn_s: float = TURN_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin with nobody. ``clock`` tells seconds."""
+        """Begin with nobody waiting; ``clock`` returns seconds."""
         self._limit_bytes = limit_bytes
         self._turn_s = turn_s
         self._clock = clock

@@ -114,7 +114,7 @@ class Connection:
 
     @property
     def body_length(self) -> int:
-        """The length of that body as it is told; the content of a truncated one is shorter."""
+        """The length of that body as announced; the content of a truncated one is shorter."""
         return self._body.length_bytes if self._body is not None else 0
 
     @property

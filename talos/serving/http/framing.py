@@ -27,7 +27,7 @@ _LENGTH = re.compile(rb"[0-9]{1,18}")
 
 
 class FramingError(Exception):
-    """The bytes are no request this server reads. ``status`` is what the client is told.
+    """The bytes are no request this server reads. ``status`` is that of the response.
 
     The text is fixed: nothing of the request is repeated, in the answer or in the log.
     """

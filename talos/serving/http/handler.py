@@ -1,4 +1,4 @@
-"""What a connection needs of whoever answers its requests. ``exchange.WsgiHandler`` is one."""
+"""What a connection needs of the handler of its requests. ``exchange.WsgiHandler`` is one."""
 
 from collections.abc import Callable
 from typing import Protocol

@@ -118,7 +118,7 @@ def _split_target(request: RequestHead) -> None:
         authority, request.path, query = absolute.groups()
         _check_address(request.target)
         request.path, request.query = request.path or "/", query or ""
-        # Whoever stands in front may have gone by either.
+        # A proxy in front may have judged by either of the two.
         others = [header for header in request.headers if header[0] != "HOST"]
         request.headers = [("HOST", authority), *others]
     else:

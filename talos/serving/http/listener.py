@@ -93,7 +93,7 @@ class ListenerState:
         return min(limit, room if room > 0 else max(1, len(self.evictable) // 2))
 
     def evict(self) -> None:
-        """Close the connection of who has delivered nothing for longest, if anybody may be closed.
+        """Close the evictable connection that has delivered nothing for longest, if there is one.
 
         The fast path only sets ``served`` on the client that it answers. Clients that have it set
         are put behind the others here.

@@ -52,7 +52,7 @@ class ServerContext(Protocol):
         ...
 
     def relieve_body_memory(self) -> None:
-        """See, until nobody waits for memory any more, that slow bodies give way."""
+        """Close slow bodies for as long as others wait for memory."""
         ...
 
     def run(self, task: Callable[[], None], pool: ThreadPool, *, pipelined: bool) -> None:
@@ -114,7 +114,7 @@ class HttpProtocol(FastPathProtocol, asyncio.BufferedProtocol):
             self._server.note(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the client, who left or was given up."""
+        """Forget the client, which left or was closed."""
         self.give_up()
 
     def give_up(self) -> None:
@@ -175,7 +175,7 @@ class HttpProtocol(FastPathProtocol, asyncio.BufferedProtocol):
     # Requests
 
     def received(self, data: memoryview) -> None:
-        """Read on in what is no request that memory answers. See ``FastPathProtocol``."""
+        """Parse what the fast path has not answered. See ``FastPathProtocol``."""
         connection = self.connection
         if self._closed:
             return
@@ -204,7 +204,7 @@ class HttpProtocol(FastPathProtocol, asyncio.BufferedProtocol):
         return self._transport
 
     def _advance(self, *, pipelined: bool = False) -> None:
-        """Read a request out of what has been received, behind those that memory answers.
+        """Read a request out of what has been received, after those that the fast path answers.
 
         ``pipelined`` says that it was received before the last answer was sent.
         """
@@ -247,10 +247,10 @@ class HttpProtocol(FastPathProtocol, asyncio.BufferedProtocol):
     # Answers
 
     def _try_fast_path(self) -> bool:
-        """Answer what has been collected as far as memory can; True when that is all for now.
+        """Answer what was collected as far as the fast path can; True when that is all for now.
 
-        Many clients send the head and the body apart. A head that memory may answer is not read
-        before its body is there, which then needs no more than another look.
+        Many clients send the head and the body apart. A head that the fast path may
+        answer is not parsed before its body is there.
         """
         connection = self.connection
         if connection.phase is not Phase.HEAD or self._blocked or self._server.draining:
@@ -289,7 +289,7 @@ class HttpProtocol(FastPathProtocol, asyncio.BufferedProtocol):
         self.unsent(b"", closing=True)
 
     def broken(self) -> None:
-        """Give up a client who takes nothing any more. See ``FastPathProtocol``."""
+        """Close a client that reads nothing any more. See ``FastPathProtocol``."""
         self.give_up()
 
     def _run(self, *, pipelined: bool) -> None:
@@ -391,7 +391,7 @@ class HttpProtocol(FastPathProtocol, asyncio.BufferedProtocol):
         elif self._ended:
             self.give_up()
         else:
-            # Say farewell and wait for the client's, so that it can read the answer to its end.
+            # Close our side and wait for the client's: a reset could destroy what it has not read.
             self._open.write_eof()
             connection.buffer.clear()
             connection.start_lingering(now)

@@ -1,4 +1,4 @@
-"""What goes back to a client, whoever made it."""
+"""A response as bytes, of the application or of the server itself."""
 
 from dataclasses import dataclass
 from http import HTTPStatus

@@ -96,5 +96,5 @@ class ThreadPool:
                 task()
             except Exception:
                 _log.exception("unhandled exception in a thread")
-            # Or its request would stay in memory until the next one comes.
+            # A reference here would keep the request in memory until the next task.
             del task

@@ -65,7 +65,7 @@ class _Master(Arbiter):
     _stops_at = math.inf
 
     def handle_term(self) -> None:
-        """Say that the server is not ready, and stop after the delay."""
+        """Report the server as not ready, and stop after the delay."""
         server = cast("Server", self.app)
         server.ending.set()
         self._stopping = True
@@ -82,7 +82,7 @@ class _Master(Arbiter):
         return super().wait_for_signals(left_s if timeout is None else min(timeout, left_s))
 
     def handle_hup(self) -> None:
-        """Replace the workers, unless the end has begun: it would come later by that."""
+        """Replace the workers, unless the server is stopping: that would delay it."""
         if not self._stopping:
             super().handle_hup()
 
@@ -102,7 +102,7 @@ class _Master(Arbiter):
     def stop(self, graceful: bool = True) -> None:
         """Stop the workers."""
         self._stopping = True
-        # The files of Unix sockets are for whoever made them to remove.
+        # The files of Unix sockets are removed by the process that made them.
         self.systemd = True
         super().stop(graceful)
 

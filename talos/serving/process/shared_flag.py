@@ -1,4 +1,4 @@
-"""A yes or no that the master says and all workers see."""
+"""A flag that the master sets and all workers read."""
 
 import mmap
 
@@ -11,7 +11,7 @@ class SharedFlag:
         self._memory = mmap.mmap(-1, 1)
 
     def set(self) -> None:
-        """Say yes."""
+        """Set the flag."""
         self._memory[0] = 1
 
     def is_set(self) -> bool:

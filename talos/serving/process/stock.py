@@ -1,4 +1,4 @@
-"""gunicorn's own workers under the master of ``talos serve``, for who wants these.
+"""gunicorn's own workers under the master of ``talos serve``, by ``--worker-class``.
 
 They serve the same applications, on the same listeners, with what the workers share: the cache and
 the counts of the rate limits. What is theirs to do is done their way: deadlines, what is refused,
@@ -64,7 +64,7 @@ class StockApplication:
 
 
 def _came_through(family: int, name: Any) -> str:
-    """Return what tells a listener from another: its path, or its host and port."""
+    """Return the name of a listener in log lines: its path, or its host and port."""
     return str(name) if family == socket.AF_UNIX else f"{name[0]} {name[1]}"
 
 

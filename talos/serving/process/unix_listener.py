@@ -1,4 +1,4 @@
-"""A Unix socket as a listener: opened, taken over from who is gone, removed at the end.
+"""A Unix socket as a listener: opened, replaced where its server is gone, removed at the end.
 
 Who may connect is decided by the mode of the file, and by the folders above it.
 """

@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 class WorkerApplication(Protocol):
-    """The applications of one worker process, with everything that stands behind them."""
+    """The applications of one worker process, with everything they use."""
 
     @property
     def applications(self) -> Mapping[str, ServedApplication]:

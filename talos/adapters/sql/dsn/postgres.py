@@ -76,7 +76,7 @@ def parse(rest: str, product: Product) -> DatabaseUrl:
     if _has_stray_password(address, pairs, connect_args):
         raise ConfigurationError(_UNREADABLE)
     try:
-        # Only libpq knows which values are good; what it thinks is told without the values.
+        # Only libpq knows which values are good; its error is reported without the values.
         psycopg.conninfo.make_conninfo(**_strings(connect_args))
     except psycopg.Error:
         raise ConfigurationError("the PostgreSQL DSN has a bad parameter") from None
@@ -98,7 +98,7 @@ def _plain(address: str) -> str:
 
 
 def _has_stray_password(address: str, query: dict[str, str], connect_args: dict[str, Any]) -> bool:
-    """Tell whether an unescaped ``/`` or ``?`` may have made a part of the password another part.
+    """Return whether an unescaped ``/`` or ``?`` may have made a part of the password another part.
 
     As a host, port or database it would be told to everybody who reads the log.
     """
