@@ -22,7 +22,7 @@ from bench.load import closed, open_loop
 from bench.report import page, summary
 from bench.results import Run
 from bench.servers import peer
-from bench.servers.contenders import CONTENDERS, HOT, LIMIT
+from bench.servers.contenders import CACHED, CONTENDERS, LIMIT
 from bench.servers.site import Contender, Site
 from bench.targets import verdicts
 from bench.terminal import Terminal
@@ -148,7 +148,7 @@ def _chosen_rows(names: list[str], peer_url: str | None) -> list[Contender]:
     """Return the rows by their names; nginx needs the row whose answers it repeats."""
     known = {each.name: each for each in CONTENDERS}
     _require_known(names, known, "servers")
-    wanted = set(names) | ({HOT} if LIMIT in names else set())
+    wanted = set(names) | ({CACHED} if LIMIT in names else set())
     chosen = [each for each in CONTENDERS if not names or each.name in wanted]
     return chosen + ([peer.contender(peer_url)] if peer_url else [])
 

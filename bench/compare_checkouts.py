@@ -1,4 +1,4 @@
-"""Whether this checkout answers from memory as fast as another one.
+"""Whether this checkout answers cached verifies as fast as another one.
 
     python -m bench.compare_checkouts OTHER [--rounds N] [--seconds S] [--workers N]
 
@@ -87,7 +87,7 @@ def main(arguments: Sequence[str], tell: Callable[[str], object] = print) -> int
     try:
         with Site(workers=chosen.workers) as site:
             ours, theirs = (
-                talos.hot_of(site, name, checkout)
+                talos.cached_of(site, name, checkout)
                 for name, checkout in (("ours", ROOT), ("theirs", chosen.other.absolute()))
             )
             found = speeds(site, ours, theirs, rounds=chosen.rounds, seconds=chosen.seconds)

@@ -1,4 +1,4 @@
-"""What the hot path must reach, as ratios within one run on a 2-core machine.
+"""What the cached path must reach, as ratios within one run on a 2-core machine.
 
 The figure of the reference server was measured outside: 0.04 of nginx. With ``PEER`` naming one on
 this machine, its own row is taken instead.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.results import Run, ServerRow, paired_ratio
-from bench.servers.contenders import FALCON, FASTAPI, HOT, LIMIT
+from bench.servers.contenders import CACHED, FALCON, FASTAPI, LIMIT
 
 REFERENCE_OF_NGINX: Final = 0.04
 PEER: Final = "peer"
@@ -61,8 +61,8 @@ def _judge(target: Target, run: Run) -> Verdict:
 
 def _throughput_of(name: str) -> Callable[[Run], float | None]:
     def read(run: Run) -> float | None:
-        hot, other = run.server(HOT), run.server(name)
-        return paired_ratio(hot, other) if hot and other else None
+        cached, other = run.server(CACHED), run.server(name)
+        return paired_ratio(cached, other) if cached and other else None
 
     return read
 
@@ -75,17 +75,17 @@ def _of_reference(run: Run) -> float | None:
 
 
 def _cpu_of_limit(run: Run) -> float | None:
-    hot, limit = run.server(HOT), run.server(LIMIT)
-    return _quotient(hot.cpu_s_per_100k(), limit.cpu_s_per_100k()) if hot and limit else None
+    cached, limit = run.server(CACHED), run.server(LIMIT)
+    return _quotient(cached.cpu_s_per_100k(), limit.cpu_s_per_100k()) if cached and limit else None
 
 
 def _tail_of_limit(run: Run) -> float | None:
-    return _quotient(_tail_us(run.server(HOT)), _tail_us(run.server(LIMIT)))
+    return _quotient(_tail_us(run.server(CACHED)), _tail_us(run.server(LIMIT)))
 
 
 def _tail_where_fast(run: Run) -> float | None:
     """Our p99 in parts of a millisecond, if nginx's is short enough for that to be asked."""
-    ours_us, limit_us = _tail_us(run.server(HOT)), _tail_us(run.server(LIMIT))
+    ours_us, limit_us = _tail_us(run.server(CACHED)), _tail_us(run.server(LIMIT))
     if ours_us is None or limit_us is None or limit_us >= _FAST_US:
         return None
     return ours_us / _SLOWEST_US
@@ -121,7 +121,7 @@ def _million_of_thousand(run: Run) -> float | None:
     curve = run.curve("keys")
     if curve is None:
         return None
-    series = "hot, requests/s"
+    series = "cached, requests/s"
     return _quotient(curve.at(1_000_000, series), curve.at(1_000, series))
 
 
@@ -145,17 +145,17 @@ def _quotient(above: float | None, below: float | None) -> float | None:
 
 
 TARGETS: Final = (
-    Target("hot throughput / nginx, the same bytes", 0.90, True, _throughput_of(LIMIT)),
-    Target("hot throughput / the reference server", 20, True, _of_reference),
-    Target("hot throughput / constant Falcon ASGI, uvicorn", 4, True, _throughput_of(FALCON)),
-    Target("hot throughput / FastAPI + Redis by hand", 15, True, _throughput_of(FASTAPI)),
-    Target("CPU of a hot verify / nginx", 1.2, False, _cpu_of_limit),
+    Target("cached throughput / nginx, the same bytes", 0.90, True, _throughput_of(LIMIT)),
+    Target("cached throughput / the reference server", 20, True, _of_reference),
+    Target("cached throughput / constant Falcon ASGI, uvicorn", 4, True, _throughput_of(FALCON)),
+    Target("cached throughput / FastAPI + Redis by hand", 15, True, _throughput_of(FASTAPI)),
+    Target("CPU of a cached verify / nginx", 1.2, False, _cpu_of_limit),
     Target("p99 at half of our peak / nginx at that rate", 1.5, False, _tail_of_limit),
     Target("the same p99 in ms, where nginx is under 0.7", 1.0, False, _tail_where_fast),
     Target("cached verify in the core / one hmac.digest", 1.0, False, _cached_verify_of_hmac),
     Target("derived token, remembered / first", 1 / 15, False, _remembered_of_first),
     Target("CPU of a credential in a batch of 100 / single", 0.25, False, _batch_of_single),
-    Target("hot with 1,000,000 keys / with 1,000", 0.8, True, _million_of_thousand),
+    Target("cached with 1,000,000 keys / with 1,000", 0.8, True, _million_of_thousand),
     Target("cache bytes of a typical key", 700, False, _cache_bytes_per_key),
     Target("MiB of an added worker", 60, False, _mebibytes_per_worker),
 )

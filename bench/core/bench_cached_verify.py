@@ -1,4 +1,4 @@
-"""A whole verification from memory: the bytes of a request in, the bytes of its answer out."""
+"""A whole verification from the cache: the bytes of a request in, the bytes of its answer out."""
 
 import hmac
 import time

@@ -15,7 +15,7 @@ from bench.growth.ground import (
 from bench.load.requests import Request, uniform_order, zipf_order
 from bench.results import Curve, Point
 from bench.servers import nginx, talos, wire
-from bench.servers.contenders import HOT
+from bench.servers.contenders import CACHED
 from bench.servers.exchange import ask
 from bench.servers.talos import CACHE_OFF, Talos
 
@@ -59,12 +59,14 @@ def _keys(ground: Ground, curve: Curve, points: Sequence[float]) -> None:
         asked = [wire.verify_request(secret) for secret in secrets]
         order = uniform_order(count, min(count, MOST_DRAWS))
         figures = {}
-        for series, settings in (("hot", cache_for(count)), ("cache off", CACHE_OFF)):
+        for series, settings in (("cached", cache_for(count)), ("cache off", CACHE_OFF)):
             ground.section.doing(f"{count:,} keys, {series}")
             server = ground.talos(dsn=dsn, settings=settings)
             file = ground.requests(server, asked, order)
-            if series == "hot" and not ground.warm(server, file, count):
-                curve.note = "where there was no time to ask for every key once, hot is not all hot"
+            if series == "cached" and not ground.warm(server, file, count):
+                curve.note = (
+                    "where there was no time to ask for every key once, not all keys are cached"
+                )
             usage = ground.load(server, file, sample=asked[0])
             figures[f"{series}, requests/s"] = usage.load.per_second
         _add(ground, curve, count, figures)
@@ -89,7 +91,7 @@ def _zipf(ground: Ground, curve: Curve, points: Sequence[float]) -> None:
 
 
 def _workers(ground: Ground, curve: Curve, points: Sequence[float]) -> None:
-    """One hot key, ever more worker processes on the same cores."""
+    """One cached key, ever more worker processes on the same cores."""
     for workers in map(int, points):
         ground.section.doing(f"{workers} workers")
         server = ground.talos(workers=workers)
@@ -104,9 +106,9 @@ def _workers(ground: Ground, curve: Curve, points: Sequence[float]) -> None:
 
 
 def _connections(ground: Ground, curve: Curve, points: Sequence[float]) -> None:
-    """One hot key, ever more connections that all ask; nginx beside it."""
-    subjects = {"talos": talos.hot(ground.site)}
-    ground.site.started[HOT] = subjects["talos"]
+    """One cached key, ever more connections that all ask; nginx beside it."""
+    subjects = {"talos": talos.cached(ground.site)}
+    ground.site.started[CACHED] = subjects["talos"]
     subjects["nginx"] = nginx.start(ground.site)
     files = {name: ground.site.request_file(name, each) for name, each in subjects.items()}
     for connections in map(int, points):
@@ -120,7 +122,7 @@ def _connections(ground: Ground, curve: Curve, points: Sequence[float]) -> None:
 
 
 def _metadata(ground: Ground, curve: Curve, points: Sequence[float]) -> None:
-    """One hot key with ever more metadata, which is in every answer."""
+    """One cached key with ever more metadata, which is in every answer."""
     server = ground.talos()
     for size in map(int, points):
         ground.section.doing(f"metadata of {size:,} bytes")
@@ -129,7 +131,7 @@ def _metadata(ground: Ground, curve: Curve, points: Sequence[float]) -> None:
 
 
 def _body(ground: Ground, curve: Curve, points: Sequence[float]) -> None:
-    """One hot key in a request that blanks make ever longer."""
+    """One cached key in a request that blanks make ever longer."""
     server = ground.talos()
     plain = _issued(server)
     for size in map(int, points):

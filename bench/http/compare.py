@@ -14,7 +14,7 @@ from bench.load.measured import LoadFailed
 from bench.program import StartFailed
 from bench.report import summary
 from bench.results import AtRate, ServerRow
-from bench.servers.contenders import HOT, LIMIT
+from bench.servers.contenders import CACHED, LIMIT
 from bench.servers.exchange import WrongAnswer
 from bench.servers.site import Contender, Site, Subject
 from bench.terminal import Section
@@ -92,12 +92,12 @@ def _closed_loop(
 def _open_loop(
     entries: list[_Entry], rows: Sequence[ServerRow], effort: Effort, section: Section
 ) -> None:
-    hot = next((row for row in rows if row.name == HOT and row.measured), None)
+    cached = next((row for row in rows if row.name == CACHED and row.measured), None)
     for round_ in range(effort.open_loop_rounds):
         for part in effort.open_loop_parts:
             for entry in _in_turn(entries, round_):
                 # The limit is asked for as much as our own server, to be compared with it.
-                model = hot if entry.row.name == LIMIT and hot else entry.row
+                model = cached if entry.row.name == LIMIT and cached else entry.row
                 rate = model.per_second() * part
                 section.doing(f"{rate:,.0f} requests a second: {entry.row.title}")
                 try:

@@ -11,10 +11,10 @@ from bench.report import summary, svg
 from bench.report.svg import Bar
 from bench.report.table import Table, figure, milliseconds, ratio
 from bench.results import Curve, Run, ServerRow, paired_ratio
-from bench.servers.contenders import HOT, LIMIT
+from bench.servers.contenders import CACHED, LIMIT
 from bench.targets import verdicts
 
-_OURS: Final = (HOT, "cache-off-sqlite", "cache-off-postgres", "stock-gunicorn")
+_OURS: Final = (CACHED, "cache-off-sqlite", "cache-off-postgres", "stock-gunicorn")
 _TEMPLATE: Final = Path(__file__).with_name("page.html")
 
 

@@ -10,14 +10,14 @@ from bench.servers import better_auth, frameworks, nginx, talos
 from bench.servers.site import Contender
 
 LIMIT: Final = "nginx"
-HOT: Final = "hot"
+CACHED: Final = "cached"
 FALCON: Final = "falcon-uvicorn"
 FASTAPI: Final = "fastapi-redis"
 
 _ROWS: Final = "tests/bench/test_servers.py"
 
 CONTENDERS: Final = (
-    Contender(HOT, "talos, hot", "tests/e2e/test_serving_talos.py", talos.hot),
+    Contender(CACHED, "talos, cached", "tests/e2e/test_serving_talos.py", talos.cached),
     # Started after the one whose answers it repeats.
     Contender(LIMIT, "nginx, the same bytes as a constant", _ROWS, nginx.start),
     Contender(

@@ -32,7 +32,7 @@ def falcon_uvicorn(site: Site) -> Subject:
     """
     _require("uvicorn", "uvloop", "httptools")
     folder = site.subfolder("falcon-uvicorn")
-    model = site.started.get("hot")
+    model = site.started.get("cached")
     body = folder / "body.json"
     body.write_bytes(model.answer.body if model else b'{"is_valid":true}')
     request = model.request if model else wire.verify_request("any")

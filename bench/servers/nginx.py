@@ -48,9 +48,9 @@ _REQUEST_ID_LENGTH: Final = 32
 
 
 def start(site: Site) -> Subject:
-    """Return nginx answering as the server named ``hot`` did. That one is started first."""
+    """Return nginx answering as the server named ``cached`` did. That one is started first."""
     program = find("nginx")
-    model = site.started.get("hot")
+    model = site.started.get("cached")
     if model is None:
         raise Missing("nginx repeats the answers of our own server, which did not start")
     folder, port = site.subfolder("nginx"), free_port()

@@ -103,12 +103,12 @@ def start_stock(site: Site, name: str, settings: Mapping[str, Any]) -> Talos:
     return Talos(port, program.pid, dsn)
 
 
-def hot(site: Site) -> Subject:
+def cached(site: Site) -> Subject:
     """Return the server as it comes, asked for a key that it has seen."""
-    return _subject(start(site, "hot"), warm=True)
+    return _subject(start(site, "cached"), warm=True)
 
 
-def hot_of(site: Site, name: str, checkout: Path) -> Subject:
+def cached_of(site: Site, name: str, checkout: Path) -> Subject:
     """Return the same of a checkout."""
     try:
         return _subject(start(site, name, checkout=checkout), warm=True)

@@ -43,7 +43,7 @@ def test_what_is_no_checkout_cannot_be_measured(tmp_path: Path) -> None:
 
 def test_a_server_that_says_no_is_not_measured() -> None:
     with Site(workers=1) as site:
-        ours = talos.hot(site)
+        ours = talos.cached(site)
         mistaken = Subject(ours.port, talos.wire.verify_request("no-key"), ours.answer, ours.pid)
         with pytest.raises(WrongAnswer):
             compare_checkouts.speeds(site, ours, mistaken, rounds=1, seconds=0.2)

@@ -49,23 +49,26 @@ class TestVerdicts:
         return found.measured, found.word
 
     def test_reached_and_missed(self) -> None:
-        title = "hot throughput / nginx"
-        assert self.of(title, row("hot", 95), row("nginx", 100)) == (0.95, "reached")
-        assert self.of(title, row("hot", 80), row("nginx", 100)) == (0.8, "MISSED")
+        title = "cached throughput / nginx"
+        assert self.of(title, row("cached", 95), row("nginx", 100)) == (0.95, "reached")
+        assert self.of(title, row("cached", 80), row("nginx", 100)) == (0.8, "MISSED")
 
     def test_a_row_without_figures_decides_nothing(self) -> None:
         absent = ServerRow("nginx", "nginx", "", left_out="nginx is not installed")
-        assert self.of("hot throughput / nginx", row("hot", 1), absent) == (None, "not measured")
+        assert self.of("cached throughput / nginx", row("cached", 1), absent) == (
+            None,
+            "not measured",
+        )
 
     def test_reference_is_a_peer_if_there_is_one(self) -> None:
-        title = "hot throughput / the reference"
-        rows = [row("hot", 100), row("nginx", 100)]
+        title = "cached throughput / the reference"
+        rows = [row("cached", 100), row("nginx", 100)]
         assert self.of(title, *rows) == (pytest.approx(25), "reached")
         assert self.of(title, *rows, row("peer", 10)) == (pytest.approx(10), "MISSED")
 
     def test_cpu(self) -> None:
-        rows = [row("hot", 100, cpu_s=1.5), row("nginx", 100, cpu_s=1.0)]
-        assert self.of("CPU of a hot", *rows) == (1.5, "MISSED")
+        rows = [row("cached", 100, cpu_s=1.5), row("nginx", 100, cpu_s=1.0)]
+        assert self.of("CPU of a cached", *rows) == (1.5, "MISSED")
 
     @pytest.mark.parametrize(
         ("ours_us", "limit_us", "measured"), [(900, 600, 0.9), (1100, 600, 1.1), (900, 800, None)]
@@ -73,7 +76,7 @@ class TestVerdicts:
     def test_short_tails_are_asked_for_where_nginx_has_one(
         self, ours_us: float, limit_us: float, measured: float | None
     ) -> None:
-        rows = [row("hot", 100, p99_us=ours_us), row("nginx", 100, p99_us=limit_us)]
+        rows = [row("cached", 100, p99_us=ours_us), row("nginx", 100, p99_us=limit_us)]
         assert self.of("the same p99", *rows)[0] == measured
 
     def test_batches(self) -> None:
@@ -86,16 +89,16 @@ class TestVerdicts:
         assert self.of("MiB of an added", curves=(workers,)) == (30.0, "reached")
 
     def test_a_million_keys(self) -> None:
-        series = "hot, requests/s"
+        series = "cached, requests/s"
         keys = curve("keys", {1000: {series: 100.0}, 1_000_000: {series: 70.0}}, log=True)
-        assert self.of("hot with 1,000,000", curves=(keys,)) == (0.7, "MISSED")
+        assert self.of("cached with 1,000,000", curves=(keys,)) == (0.7, "MISSED")
 
 
 class TestPage:
     def test_everything_is_on_it(self) -> None:
         grown = curve("growth", {1: {"a, 1/s": 1.0, "b, ms": 3.0}, 10: {"a, 1/s": 2.0}}, log=True)
         absent = ServerRow("gone", "the one that is gone", "", left_out="not installed")
-        page_of = run(row("hot", 95), row("nginx", 100), absent, curves=(grown,))
+        page_of = run(row("cached", 95), row("nginx", 100), absent, curves=(grown,))
         found = read(page.render(page_of))
         text = "\n".join(found.text)
         for part in ("0.95 x", "the growth", "the one that is gone: not installed", "2.5 x"):
@@ -108,13 +111,13 @@ class TestPage:
         assert "svg" not in found.tags
 
     def test_texts_are_escaped(self) -> None:
-        named = row("hot", 95, title='<script>alert("&")</script>')
+        named = row("cached", 95, title='<script>alert("&")</script>')
         html = page.render(run(named))
         assert "<script" not in html
         assert '<script>alert("&")</script>' in "\n".join(read(html).text)
 
     def test_doubts_are_told(self) -> None:
-        busy = run(row("hot", 95))
+        busy = run(row("cached", 95))
         busy.machine["load_before"] = 3.0
         busy.changed = True
         text = "\n".join(read(page.render(busy)).text)
@@ -123,7 +126,7 @@ class TestPage:
 
 
 def test_tables_are_even() -> None:
-    rows = [row("hot", 95), row("nginx", 100), ServerRow("waits", "waits", "")]
+    rows = [row("cached", 95), row("nginx", 100), ServerRow("waits", "waits", "")]
     grown = curve("growth", {1: {"a": 1.0, "b": 2.0}, 2: {"b": 3.0}})
     tables = [*summary.servers(rows), summary.core(run().core), summary.curve(grown)]
     tables.append(summary.targets(verdicts(run(*rows))))

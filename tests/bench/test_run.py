@@ -36,7 +36,7 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
     done = bench(
         *("--effort", "smoke", "--only", "http", "--only", "growth"),
-        *("--rows", "hot,nginx", "--curves", "body", "--output", str(folder)),
+        *("--rows", "cached,nginx", "--curves", "body", "--output", str(folder)),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "What it must reach" in done.stdout
@@ -50,7 +50,7 @@ def result(output: Path) -> Any:
 
 
 def test_our_server_is_measured(result: Any) -> None:
-    ours = next(row for row in result["servers"] if row["name"] == "hot")
+    ours = next(row for row in result["servers"] if row["name"] == "cached")
     assert ours["left_out"] == ""
     (usage,) = ours["closed"]
     assert usage["load"]["requests"] > 0
@@ -86,7 +86,7 @@ def test_the_page_is_well_formed(output: Path) -> None:
     (path,) = output.glob("*.html")
     found = read(path.read_text())
     assert "svg" in found.tags
-    assert "talos, hot" in "\n".join(found.text)
+    assert "talos, cached" in "\n".join(found.text)
 
 
 @pytest.mark.parametrize("option", ["--rows", "--curves"])

@@ -9,7 +9,7 @@ import pytest
 
 from bench.program import StartFailed
 from bench.servers import nginx, peer, talos, wire
-from bench.servers.contenders import CONTENDERS, HOT
+from bench.servers.contenders import CACHED, CONTENDERS
 from bench.servers.exchange import Answer, WrongAnswer, ask
 from bench.servers.site import Contender, Site, Subject
 from bench.tools import Missing
@@ -20,7 +20,7 @@ OTHERS = [each for each in CONTENDERS if each.twin == "tests/bench/test_servers.
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     with Site(workers=1) as site:
-        site.started[HOT] = talos.hot(site)
+        site.started[CACHED] = talos.cached(site)
         yield site
 
 
@@ -36,7 +36,7 @@ def test_it_starts_and_answers_rightly(site: Site, contender: Contender) -> None
 
 
 def test_nginx_sends_what_we_send(site: Site) -> None:
-    ours = site.started[HOT]
+    ours = site.started[CACHED]
     try:
         limit = site.started.get("nginx") or nginx.start(site)
     except Missing as missing:
@@ -52,7 +52,7 @@ def test_nginx_sends_what_we_send(site: Site) -> None:
 
 class TestPeer:
     def test_a_server_that_runs_already_is_a_row(self, site: Site) -> None:
-        ours = site.started[HOT]
+        ours = site.started[CACHED]
         contender = peer.contender(f"http://127.0.0.1:{ours.port}/")
         subject = site.start(contender)
         assert subject.request.body != ours.request.body
@@ -71,7 +71,7 @@ def test_a_server_that_does_not_start_tells_its_log(site: Site) -> None:
 
 
 def test_a_changed_answer_is_noticed(site: Site) -> None:
-    ours = site.started[HOT]
+    ours = site.started[CACHED]
     refusal = Subject(ours.port, wire.verify_request("no-such-key"), ours.answer, None)
     with pytest.raises(WrongAnswer):
         refusal.check()
