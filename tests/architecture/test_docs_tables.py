@@ -9,6 +9,7 @@ from http import HTTPStatus
 import pytest
 
 from talos import errors
+from talos.domain.events import EventName
 from talos.domain.verification import VerificationErrorCode
 from talos.errors import ApiKeyNotFound, TalosError
 from talos.http import application
@@ -52,6 +53,17 @@ def test_reasons_that_are_never_sent_are_never_sent() -> None:
     never = re.findall(r"`([A-Z_]+)`", sentence[1])
     assert len(never) == 10
     assert not {reason.lower() for reason in never} & STATUSES.keys()
+
+
+def test_every_audit_event_has_its_row_with_attributes_that_are_emitted() -> None:
+    rows = Page(DOCS / "protocol" / "running.md").table("Event", "When", "Attributes")
+    named = {name for row in rows for name in re.findall(r"\w*APIKey\w+", row[0])}
+    assert named == {event.value for event in EventName}
+    source = ast.parse((ROOT / "talos" / "services" / "audit.py").read_text())
+    texts = {node.value for node in ast.walk(source) if isinstance(node, ast.Constant)}
+    attributes = {name for row in rows for name in re.findall(r"metadata\.\w+|[A-Z]\w+", row[2])}
+    assert "APIKeyID" in attributes
+    assert attributes <= texts
 
 
 def test_the_envelope_is_the_one_that_is_sent() -> None:
